@@ -1,0 +1,132 @@
+"""One file for a fitted model: weights as safetensors, everything else JSON, a format version, checksums. No pickle.
+
+The file is a plain zip (stored, not compressed), so ``unzip -p users.twin schema.json`` shows what a person may want
+to see. It is written to a temporary name, synced and renamed, so the previous file survives any fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from lookalike.errors import ArtefactError, OutputError
+
+FORMAT = "lookalike"
+FORMAT_VERSION = 1
+MAXIMUM_JSON_BYTES = 512 * 2**20
+"""A header larger than this is refused before it is read."""
+
+
+def write(path: Path, documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write JSON documents and arrays as one file, atomically.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written; what stood there before still stands.
+    """
+    members = {f"{name}.json": json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8") for name, document in documents.items()}
+    members["weights.safetensors"] = save_tensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
+    }
+    try:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+            for name, content in members.items():
+                archive.writestr(name, content)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place with --out.") from None
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what :func:`write` wrote: (documents, arrays).
+
+    Raises
+    ------
+    ArtefactError
+        The file is missing, truncated, altered, newer than this version, or not ours at all.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _manifest(path, archive)
+            names = {info.filename for info in archive.infolist()}
+            expected = {"manifest.json", *manifest["sha256"]}
+            if names != expected or len(archive.infolist()) != len(expected):
+                raise ArtefactError(f"{path.name} holds parts its manifest does not name. It is not to be trusted.")
+            members = {name: _member(path, archive, name, digest) for name, digest in manifest["sha256"].items()}
+    except FileNotFoundError:
+        raise ArtefactError(f"{path} does not exist.") from None
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ArtefactError(f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again.") from None
+    try:
+        arrays = load_tensors(members.pop("weights.safetensors", b""))
+        documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
+    except (SafetensorError, ValueError) as error:
+        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
+    return documents, arrays
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        info = archive.getinfo("manifest.json")
+        if info.file_size > 2**20:
+            raise ArtefactError(f"{path.name} has an oversized manifest ({info.file_size:,} bytes). It is not to be trusted.")
+        manifest = json.loads(archive.read(info))
+        version, digests = manifest["version"], manifest["sha256"]
+        if manifest["format"] != FORMAT or not isinstance(version, int) or not isinstance(digests, dict):
+            raise KeyError("format")
+    except (KeyError, ValueError, TypeError):
+        raise ArtefactError(f"{path.name} is not a lookalike file: it has no manifest of ours. Nothing in it was loaded.") from None
+    if version > FORMAT_VERSION:
+        raise ArtefactError(
+            f"this version reads files up to format {FORMAT_VERSION}, however: {path.name} has format {version}. Upgrade lookalike."
+        )
+    return manifest
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str, digest: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED or (name.endswith(".json") and info.file_size > MAXIMUM_JSON_BYTES):
+        raise ArtefactError(f"{path.name}: {name} is oversized or compressed. It is not to be trusted.")
+    content = archive.read(info)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ArtefactError(f"{path.name}: the checksum of {name} is wrong. The file was altered or damaged; save it again.")
+    return content
+
+
+class replacing:
+    """``with replacing(path) as temporary:`` write to ``temporary``; it takes the place of ``path`` only when all went well."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def __enter__(self) -> Path:
+        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
+        os.close(handle)
+        self.temporary = Path(name)
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with self.temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        self.temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; ours get the user's usual mode
+        os.replace(self.temporary, self.path)

@@ -1,0 +1,88 @@
+"""Settings: one base class, TOML in and out.
+
+A setting is declared once, beside the code that reads it, as a typed and described field of a :class:`Settings`
+subclass. Everything else (the TOML template, the command line, the artefact) is derived from that declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lookalike.errors import SettingsError
+
+SettingsType = TypeVar("SettingsType", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of every settings class: unknown names are refused, values are frozen once checked.
+
+    >>> class Speed(Settings):
+    ...     limit: int = 50
+    >>> Speed.build({"limit": 30}).limit
+    30
+    >>> Speed.build({"limt": 30})
+    Traceback (most recent call last):
+    lookalike.errors.SettingsError: Speed has no setting 'limt'. Known: limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @classmethod
+    def build(cls: type[SettingsType], values: Mapping[str, Any]) -> SettingsType:
+        """Check ``values`` and return the settings, or raise one :class:`SettingsError` a person can act on."""
+        for name in values:
+            if name not in cls.model_fields:
+                known = ", ".join(cls.model_fields)
+                raise SettingsError(f"{cls.__name__} has no setting {name!r}. Known: {known}.")
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            if isinstance(first.get("ctx", {}).get("error"), SettingsError):
+                raise first["ctx"]["error"] from None
+            where = ".".join(map(str, first["loc"])) or cls.__name__
+            rule = first["msg"].removeprefix("Value error, ")
+            fact = f", however: {where}={first['input']!r}" if first["loc"] else ""
+            raise SettingsError(f"{where}: {rule[:1].lower()}{rule[1:]}{fact}.") from None
+
+    def replace(self: SettingsType, **changes: Any) -> SettingsType:
+        """Return a checked copy with some values changed."""
+        return type(self).build({**self.model_dump(), **changes})
+
+
+def to_toml(sections: Mapping[str, type[Settings]]) -> str:
+    """Write every setting with its default and its meaning, one TOML table a settings class."""
+    document = tomlkit.document()
+    for title, settings in sections.items():
+        table = tomlkit.table()
+        if settings.__doc__:
+            table.add(tomlkit.comment(settings.__doc__.strip().splitlines()[0]))
+        for name, field in settings.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            meaning = field.description or ""
+            if default is None:
+                table.add(tomlkit.comment(f"{name} =            # {meaning} (unset)"))
+                continue
+            item = tomlkit.item(list(default) if isinstance(default, tuple) else default)
+            item.comment(meaning)
+            table.add(name, item)
+        document.add(title, table)
+    return tomlkit.dumps(document)
+
+
+def read_toml(path: str | Path, sections: Mapping[str, type[Settings]]) -> dict[str, dict[str, Any]]:
+    """Read a settings file; unknown tables and names are refused here, before any work."""
+    try:
+        document = tomlkit.parse(Path(path).read_text(encoding="utf-8")).unwrap()
+    except (OSError, UnicodeDecodeError, tomlkit.exceptions.TOMLKitError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}.") from None
+    for title, values in document.items():
+        if title not in sections or not isinstance(values, dict):
+            raise SettingsError(f"{path}: [{title}] is not a known table. Known: {', '.join(sections)}.")
+        sections[title].build(values)
+    return document

@@ -1,0 +1,71 @@
+"""What a column encoder is: parsed values in, codes and residuals out, and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from lookalike.config import Settings
+from lookalike.errors import NotFittedError
+from lookalike.schema import ColumnSpec, EncodedColumn, Values
+
+
+class EncoderSettings(Settings):
+    """How columns are turned into codes and residuals."""
+
+    max_modes: int = Field(10, ge=1, le=100, description="Gaussian modes a number may have at most")
+    fit_rows: int = Field(10_000, ge=100, description="rows a column's mixture is fitted on at most")
+    max_discrete: int = Field(32, ge=2, description="a number with at most this many values has a code for each")
+    max_categories: int = Field(1000, ge=2, description="levels with a code of their own at most; the rest share one")
+    rare_rows: int = Field(5, ge=1, description="a level with fewer rows than this is rare and shares a code (tables of 100 rows or more)")
+    rare_categories: Literal["pool", "hide"] = Field("pool", description="rare levels come back at their frequency (pool) or never (hide)")
+    outliers: Literal["keep", "clip", "z"] = Field("keep", description="keep them, clip at quantiles, or clip at a z-score")
+    outlier_quantile: float = Field(0.005, gt=0, lt=0.5, description="outliers = clip: the share cut off at either end")
+    outlier_z: float = Field(4.0, gt=0, description="outliers = z: standard deviations from the mean")
+    enforce_rounding: bool = Field(True, description="numbers come back with the decimals they came with")
+    enforce_min_max_values: bool = Field(True, description="numbers never leave the range that was seen")
+
+
+class ColumnEncoder(ABC):
+    """Learn one column's codes, encode it and decode it.
+
+    ``decode(encode(values))`` gives back the values exactly, but for rare levels that share a code (drawn again by
+    frequency) and for outliers where their treatment was asked for.
+    """
+
+    def __init__(self, spec: ColumnSpec, settings: EncoderSettings) -> None:
+        self.spec, self.settings = spec, settings
+        self.fitted = False
+
+    @property
+    def column(self) -> EncodedColumn:
+        """What engines may know."""
+        if not self.fitted:
+            raise NotFittedError(f"the encoder of column {self.spec.name!r} has not been fitted. Call fit first.")
+        return self._column()
+
+    @abstractmethod
+    def _column(self) -> EncodedColumn: ...
+
+    @abstractmethod
+    def fit(self, values: Values, rng: np.random.Generator) -> None:
+        """Learn the codes; a second call starts afresh."""
+
+    @abstractmethod
+    def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) int32 codes and (n,) float64 residuals. A value the codes have no place for is an InputError."""
+
+    @abstractmethod
+    def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
+        """Values of (n,) codes and (n,) residuals."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What was learned, as JSON."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state` gave."""

@@ -1,0 +1,126 @@
+"""Labels: a code a level, one shared code for rare levels, one for missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.encode.base import ColumnEncoder
+from lookalike.errors import InputError
+from lookalike.schema import EncodedColumn, Values
+
+SMALL_TABLE = 100
+"""In a smaller table nearly every level is rare: pooling would erase the column."""
+
+
+class CategoryEncoder(ColumnEncoder):
+    """Categories, ordinals, booleans and constants.
+
+    Codes: the common levels in vocabulary order, then the pool of rare levels, then missing (each where it occurs).
+    A pooled level comes back as some rare level, drawn by frequency, so marginals hold and no value is invented.
+
+    >>> from lookalike.encode.base import EncoderSettings
+    >>> from lookalike.schema import ColumnSpec, parse
+    >>> spec = ColumnSpec(name="colour", kind="category")
+    >>> encoder, rng = CategoryEncoder(spec, EncoderSettings()), np.random.default_rng(0)
+    >>> values = parse(pa.array(["red", None, "blue", "red"]), spec)
+    >>> encoder.fit(values, rng)
+    >>> encoder.encode(values, rng)[0]
+    array([1, 2, 0, 1], dtype=int32)
+    """
+
+    def fit(self, values: Values, rng: np.random.Generator) -> None:
+        assert values.codes is not None and values.levels is not None
+        order = self._vocabulary_order(values.levels)
+        self.levels = values.levels.take(pa.array(order))
+        counts = np.bincount(values.codes[~values.missing], minlength=len(values.levels))[order]
+        self.has_missing = bool(values.missing.any()) or not counts.any()
+        self.counts = counts
+        self._place_codes(self._is_rare(counts, len(values)))
+        self.fitted = True
+
+    def _vocabulary_order(self, levels: pa.Array) -> np.ndarray:
+        """Declared and ordered vocabularies keep their order; others are sorted, so that row order does not matter."""
+        keeps_order = self.spec.levels is not None or self.spec.kind in ("ordinal", "boolean") or self.spec.storage.startswith("dictionary")
+        if keeps_order:
+            return np.arange(len(levels))
+        return pc.sort_indices(levels).to_numpy()
+
+    def _is_rare(self, counts: np.ndarray, rows: int) -> np.ndarray:
+        """(L,) bool: seen, but too seldom for a code of its own."""
+        rare = np.zeros(len(counts), bool)
+        if self.spec.kind in ("boolean", "constant"):
+            return rare
+        if rows >= SMALL_TABLE:
+            rare = (counts > 0) & (counts < self.settings.rare_rows)
+        if len(counts) > self.settings.max_categories:
+            rare[np.argsort(-counts, kind="stable")[self.settings.max_categories :]] = True
+        rare &= counts > 0
+        alone = rare.sum() == 1 and self.settings.rare_categories == "pool"  # a pool of one is the level itself
+        return np.zeros_like(rare) if alone or rare.sum() == (counts > 0).sum() else rare
+
+    def _place_codes(self, rare: np.ndarray) -> None:
+        self.rare = rare
+        common = np.flatnonzero((self.counts > 0) & ~rare)
+        self.level_of_code = common
+        self.code_of_level = np.full(len(self.counts), -1, np.int32)
+        self.code_of_level[common] = np.arange(len(common))
+        self.code_of_level[rare] = len(common)
+        self.pool = np.flatnonzero(rare)
+        self.missing_code = len(common) + bool(len(self.pool))
+
+    def _column(self) -> EncodedColumn:
+        cardinality = self.missing_code + self.has_missing
+        ordered = self.spec.kind == "ordinal" and not len(self.pool)
+        representatives = np.arange(cardinality, dtype=np.float64)
+        if self.has_missing:
+            representatives[-1] = np.nan
+        return EncodedColumn(
+            self.spec.name, int(cardinality), np.zeros(cardinality, bool), ordered, representatives if ordered else None
+        )
+
+    def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        assert values.codes is not None and values.levels is not None
+        places = pc.fill_null(pc.index_in(values.levels.cast(self.levels.type), self.levels), -1).to_numpy(zero_copy_only=False)
+        known = np.append(np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1)
+        codes = known[values.codes].astype(np.int32)  # code -1 (missing) reads the last entry
+        if (codes < 0).any():
+            what = "missing" if values.missing[codes < 0].all() else "of a level never seen in the fitted table"
+            raise InputError(f"every cell must have a code, however: {int((codes < 0).sum())} cells of column {self.spec.name!r} are {what}. Fit again with them.")
+        return codes, np.zeros(len(codes))
+
+    def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
+        missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)
+        levels = np.append(self.level_of_code, [-1, -1])[codes]
+        pooled = ~missing & (codes == len(self.level_of_code))
+        if pooled.any():
+            levels[pooled] = self._draw_pooled(int(pooled.sum()), rng)
+        return Values(missing=missing, codes=np.where(missing, -1, levels).astype(np.int32), levels=self.levels)
+
+    def _draw_pooled(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        source = self.pool if self.settings.rare_categories == "pool" else self.level_of_code
+        weights = self.counts[source] / self.counts[source].sum()
+        return rng.choice(source, size=rows, p=weights)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "levels": self.levels.cast(pa.string()).to_pylist(),
+            "type": str(self.levels.type),
+            "counts": self.counts.tolist(),
+            "rare": np.flatnonzero(self.rare).tolist(),
+            "has_missing": self.has_missing,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        from lookalike.schema.types import arrow_type
+
+        self.levels = pa.array(state["levels"], pa.string()).cast(arrow_type(state["type"]))
+        self.counts = np.asarray(state["counts"], np.int64)
+        self.has_missing = bool(state["has_missing"])
+        rare = np.zeros(len(self.counts), bool)
+        rare[state["rare"]] = True
+        self._place_codes(rare)
+        self.fitted = True

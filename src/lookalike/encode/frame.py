@@ -1,0 +1,172 @@
+"""All columns of a table to an :class:`EncodedTable`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike import registry
+from lookalike.encode.base import ColumnEncoder, EncoderSettings
+from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.errors import InputError, NotFittedError, SchemaError
+from lookalike.rng import derive_seed, generator
+from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, parse, spell
+
+
+class TableEncoder:
+    """One encoder a column.
+
+    Parameters
+    ----------
+    schema
+        Which columns there are; dropped ones are left out, keys are made anew and not encoded.
+
+    >>> from lookalike.schema.infer import infer_schema
+    >>> table = pa.table({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
+    >>> encoder = TableEncoder(infer_schema(table))
+    >>> encoder.fit(table, seed=0)
+    >>> encoded = encoder.encode(table, seed=0)
+    >>> encoder.decode(encoded, seed=0).equals(table)
+    True
+    """
+
+    def __init__(self, schema: Schema, settings: EncoderSettings | None = None) -> None:
+        self.schema = schema
+        self.settings = settings or EncoderSettings()
+        for spec in schema.kept:
+            refuse(spec)
+        self.encoders: dict[str, ColumnEncoder] = {
+            spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings) for spec in schema.modelled
+        }
+        self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
+
+    @property
+    def columns(self) -> tuple[EncodedColumn, ...]:
+        return tuple(encoder.column for encoder in self.encoders.values())
+
+    def fit(self, table: pa.Table, *, seed: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Learn every column of ``table``."""
+        check_columns(table, self.schema)
+        if not self.encoders:
+            raise InputError("there must be a column to model, however: all are keys or dropped. Declare at least one otherwise in the schema.")
+        for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
+            encoder.fit(parse(table.column(name), encoder.spec), generator(seed, "encoder", name))
+            if progress is not None:
+                progress(done, len(self.encoders))
+        for name, key in self.keys.items():
+            key.fit(_one_array(table, name))
+
+    def avoid_keys(self, table: pa.Table) -> None:
+        """Keep the keys of rows that were not fitted (a holdout) from being given out, too."""
+        for name, key in self.keys.items():
+            if name in table.column_names:
+                key.avoid(table.column(name))
+
+    def encode(self, table: pa.Table, *, seed: int) -> EncodedTable:
+        """(n, d) codes and residuals. The seed draws which of two overlapping modes a number is given to."""
+        check_columns(table, self.schema)
+        codes = np.empty((table.num_rows, len(self.encoders)), np.int32)
+        residuals = np.empty((table.num_rows, len(self.encoders)), np.float64)
+        for place, (name, encoder) in enumerate(self.encoders.items()):
+            values = parse(table.column(name), encoder.spec)
+            codes[:, place], residuals[:, place] = encoder.encode(values, generator(seed, "encode", name))
+        return EncodedTable(self.columns, codes, residuals)
+
+    def key_streams(self, seed: int) -> dict[str, KeyStream]:
+        """Fresh keys for one sampled table."""
+        return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}
+
+    def decode(self, encoded: EncodedTable, *, seed: int, keys: dict[str, KeyStream] | None = None) -> pa.Table:
+        """Cells of the columns' own types, in the schema's order. ``keys`` carries on a table's keys over batches."""
+        streams = self.key_streams(seed) if keys is None else keys
+        places = {name: place for place, name in enumerate(self.encoders)}
+        columns = {}
+        for spec in self.schema.kept:
+            if spec.name in streams:
+                columns[spec.name] = streams[spec.name].take(len(encoded))
+                continue
+            place = places[spec.name]
+            values = self.encoders[spec.name].decode(
+                encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", spec.name)
+            )
+            columns[spec.name] = spell(values, spec)
+        return pa.table(columns)
+
+    def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
+        """(column's position, code, residual) of one value: what a condition asks for.
+
+        Raises
+        ------
+        SchemaError
+            The column is not modelled, or never held such a value.
+        """
+        if name not in self.encoders:
+            known = ", ".join(self.encoders)
+            raise SchemaError(f"a condition names a modelled column, however: {name!r} is none. Columns: {known}.")
+        encoder = self.encoders[name]
+        if not encoder.fitted:
+            raise NotFittedError("conditions need a fitted encoder. Call fit first.")
+        try:
+            values = parse(_one_cell(value, encoder.spec), encoder.spec)
+            codes, residuals = encoder.encode(values, generator(0, "condition"))
+        except (InputError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            raise SchemaError(f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another.") from None
+        if encoder.spec.numeric and not values.missing[0]:
+            back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
+            assert back is not None and values.numbers is not None
+            if back[0] != values.numbers[0] and not np.isclose(float(back[0]), float(values.numbers[0]), rtol=1e-9):
+                raise SchemaError(f"a condition asks for a value in the range that was seen, however: column {name!r} never came near it. Ask for another.")
+        return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(),
+            "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
+            "keys": {name: key.state() for name, key in self.keys.items()},
+        }
+
+    @classmethod
+    def from_state(cls, schema: Schema, state: dict[str, Any]) -> TableEncoder:
+        encoder = cls(schema, EncoderSettings.build(state["settings"]))
+        for name, column in encoder.encoders.items():
+            column.restore(state["columns"][name])
+        for name, key in encoder.keys.items():
+            key.restore(state["keys"][name])
+        return encoder
+
+
+def refuse(spec: ColumnSpec) -> None:
+    """Raise for a column that no encoder takes, with the two ways out."""
+    if spec.kind == "text":
+        raise InputError(
+            f"free text cannot be modelled, however: column {spec.name!r} is free text. Drop it (--drop {spec.name}), or have texts "
+            f"of its form made up (--key {spec.name})."
+        )
+
+
+def check_columns(table: pa.Table, schema: Schema) -> None:
+    """Raise unless the table has the schema's columns."""
+    lacking = [spec.name for spec in schema.kept if spec.name not in table.column_names]
+    if lacking:
+        raise SchemaError(f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table.")
+
+
+def _one_array(table: pa.Table, name: str) -> pa.Array:
+    return table.column(name).combine_chunks()
+
+
+def _one_cell(value: Any, spec: ColumnSpec) -> pa.Array:
+    """One condition's value in the column's own type; text is read as the column would read it."""
+    from lookalike.schema.types import arrow_type, is_text
+
+    storage = arrow_type(spec.storage)
+    if pa.types.is_dictionary(storage):
+        storage = storage.value_type
+    if value is None:
+        return pa.nulls(1, storage)
+    if is_text(storage):
+        return pa.array([str(value)], storage)
+    return pa.array([value]).cast(storage)

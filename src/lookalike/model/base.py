@@ -1,0 +1,64 @@
+"""What every engine is: a :class:`Generator` that learns an :class:`EncodedTable` and draws new ones."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from lookalike.config import Settings
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
+
+
+class EngineSettings(Settings):
+    """What every engine that trains a net understands."""
+
+    epochs: int = Field(300, ge=1, description="passes over the table")
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    precision: str = Field("float32", description="float32, bfloat16 or float16 (autocast, where the device has it)")
+
+
+class Generator(ABC):
+    """Learn the joint distribution of codes and residuals.
+
+    Class attributes
+    ----------------
+    Settings
+        The engine's settings class.
+    intervals
+        How it wants numbers cut: "mixture" (Gaussian modes) or "quantile" (bins).
+    """
+
+    Settings: ClassVar[type[EngineSettings]]
+    intervals: ClassVar[str] = "mixture"
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self.settings = settings or self.Settings()
+
+    @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        """Raise a SettingsError for what can be known to fail before training; warn about what is doubtful."""
+
+    @abstractmethod
+    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+        """Learn from ``table``; a second call starts afresh."""
+
+    @abstractmethod
+    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+        """Draw exactly ``rows`` rows. ``conditions`` maps a column's position to the code it should have: the engine
+        leans towards it (see ``sample.py``, which makes it exact by rejection), or ignores it."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Everything needed to sample again: (JSON, arrays)."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(
+        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> Generator:
+        """Rebuild a fitted engine on the CPU or the device its settings name."""

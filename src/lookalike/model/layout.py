@@ -1,0 +1,87 @@
+"""How a net sees a row: one-hot(code) of every column, then one residual for each column that has intervals.
+
+Legend of shape suffixes in ``model/``: n rows, d columns, C one-hot slots in all (the sum of the cardinalities),
+R residuals, W = C + R the width of a row, p rows in a pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
+
+
+class Layout:
+    """Positions of codes and residuals in a row of width W, and the way back.
+
+    Attributes
+    ----------
+    offsets
+        (d,) the first slot of each column.
+    segment
+        (C,) the column each slot belongs to.
+    residual_columns
+        (R,) the columns that have a residual.
+    interval
+        (C, R) 1 where a slot is an interval code of the column of that residual, else 0.
+
+    >>> yes_no = EncodedColumn("member", 2, np.zeros(2, bool))
+    >>> amount = EncodedColumn("amount", 3, np.array([False, True, True]))
+    >>> layout = Layout([yes_no, amount])
+    >>> layout.width, layout.segment.tolist(), layout.interval.flatten().tolist()
+    (6, [0, 0, 1, 1, 1], [0.0, 0.0, 0.0, 1.0, 1.0])
+    """
+
+    def __init__(self, columns: Sequence[EncodedColumn], device: torch.device | str = "cpu") -> None:
+        self.columns = tuple(columns)
+        self.device = torch.device(device)
+        cardinalities = np.array([column.cardinality for column in columns], dtype=np.int64)
+        offsets = np.concatenate([[0], np.cumsum(cardinalities)])
+        residual_columns = np.array([j for j, column in enumerate(columns) if column.has_residual], dtype=np.int64)
+        interval = np.zeros((offsets[-1], len(residual_columns)), dtype=np.float32)
+        for position, j in enumerate(residual_columns):
+            interval[offsets[j] : offsets[j + 1], position] = columns[j].interval
+        self.slots, self.residuals = int(offsets[-1]), len(residual_columns)
+        self.width = self.slots + self.residuals
+        self.cardinalities = torch.from_numpy(cardinalities).to(self.device)
+        self.offsets = torch.from_numpy(offsets[:-1].copy()).to(self.device)
+        self.segment = torch.repeat_interleave(torch.arange(len(self.columns)), torch.from_numpy(cardinalities)).to(self.device)
+        self.residual_columns = torch.from_numpy(residual_columns).to(self.device)
+        self.interval = torch.from_numpy(interval).to(self.device)
+
+    def slots_of(self, table: EncodedTable) -> Tensor:
+        """Return (n, d) the slot each row has set in each column."""
+        return torch.from_numpy(table.codes.astype(np.int64)).to(self.device) + self.offsets
+
+    def residuals_of(self, table: EncodedTable) -> Tensor:
+        """Return (n, R) the residuals, clipped to what a tanh can reach."""
+        residuals = np.ascontiguousarray(table.residuals[:, self.residual_columns.cpu().numpy()])
+        return torch.from_numpy(np.clip(residuals, -1.0, 1.0).astype(np.float32)).to(self.device)
+
+    def rows(self, slots: Tensor, residuals: Tensor) -> Tensor:
+        """Return (n, W): the row vectors of (n, d) slots and (n, R) residuals."""
+        ones = torch.zeros(len(slots), self.slots, device=self.device).scatter_(1, slots, 1.0)
+        return torch.cat([ones, residuals], dim=1)
+
+    def largest(self, scores: Tensor) -> Tensor:
+        """Return (n, d): the code with the largest of (n, C) scores in each column, the first one where they tie."""
+        segment = self.segment.expand(len(scores), self.slots)
+        top = torch.full((len(scores), len(self.columns)), -torch.inf, device=self.device, dtype=scores.dtype)
+        top = top.scatter_reduce(1, segment, scores, "amax")
+        position = torch.arange(self.slots, device=self.device).expand_as(scores)
+        position = torch.where(scores == top.index_select(1, self.segment), position, self.slots)
+        first = torch.full_like(top, self.slots, dtype=torch.long).scatter_reduce(1, segment, position, "amin")
+        return (first - self.offsets).clamp(min=0).minimum(self.cardinalities - 1)
+
+    def table(self, codes: Tensor, residuals: Tensor) -> EncodedTable:
+        """Return the encoded table of (n, d) codes and (n, R) residuals; a residual counts only beside an interval."""
+        kept = np.zeros(tuple(codes.shape), dtype=np.float64)
+        slots = codes + self.offsets
+        for position, j in enumerate(self.residual_columns.tolist()):
+            inside = self.interval[slots[:, j], position]
+            kept[:, j] = (residuals[:, position] * inside).double().cpu().numpy()
+        return EncodedTable(self.columns, codes.to(torch.int32).cpu().numpy(), kept)

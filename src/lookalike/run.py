@@ -1,0 +1,160 @@
+"""What a run shows and leaves behind: a progress bar, a log to tail, losses as CSV, a checkpoint to resume from.
+
+Engines speak to a :class:`Run` and know nothing of terminals or folders. A plain ``Run()`` keeps the losses in memory
+and shows nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lookalike import artefact
+from lookalike.errors import ArtefactError
+
+CHECKPOINT_SECONDS = 30.0
+
+
+class Run:
+    """One training run.
+
+    Parameters
+    ----------
+    folder
+        Where log, losses and checkpoint go; None keeps nothing on disk.
+    console
+        Where the progress bar is drawn; None draws none.
+    minutes
+        Time budget for training, counted from now.
+    resume
+        Whether an engine may go on from the folder's checkpoint.
+
+    >>> run = Run()
+    >>> run.epoch(1, 10, {"loss": 0.5})
+    >>> run.losses
+    [{'epoch': 1, 'loss': 0.5}]
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        console: Console | None = None,
+        minutes: float | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.resume = resume
+        self.losses: list[dict[str, float]] = []
+        self.notes: dict[str, Any] = {}
+        self.interrupted = False
+        self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self._progress = None if console is None else Progress(
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+        self._checkpoint_time = time.monotonic()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    # -------------------------------------------------------------------------------------------- what engines say
+
+    def epoch(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        """Record one finished epoch (counted from 1) of at most ``epochs``."""
+        row = {"epoch": epoch, **{name: float(value) for name, value in losses.items()}}
+        self.losses.append(row)
+        self.show("training", epoch, epochs, "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+        if self.folder is not None:
+            self._write_loss(row)
+            self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()), quiet_start=True)
+
+    def show(self, what: str, done: int, total: int, figures: str = "") -> None:
+        """Move the progress bar."""
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task(what, total=total, figures="")
+        self._progress.update(self._task, completed=done, total=total, figures=figures)
+
+    def close(self) -> None:
+        """Take the progress bar down; the last state of it stays on screen."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress, self._task = None, None
+
+    def log(self, text: str, quiet_start: bool = False) -> None:
+        """Append one line to the folder's log."""
+        if self.folder is not None:
+            with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now().isoformat(sep=' ', timespec='seconds')}  {text}\n")
+
+    @property
+    def out_of_time(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    # ------------------------------------------------------------------------------------------------- checkpoints
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether it is time to save: often enough to lose little, seldom enough to cost little."""
+        return self.folder is not None and time.monotonic() - self._checkpoint_time >= CHECKPOINT_SECONDS
+
+    def save_checkpoint(self, make: Callable[[], tuple[dict[str, Any], dict[str, np.ndarray]]]) -> None:
+        """Save what ``make`` returns (JSON, arrays), atomically; without a folder, do nothing."""
+        if self.folder is None:
+            return
+        state, arrays = make()
+        artefact.write(self.folder / "checkpoint.twin", {"checkpoint": {"state": state, "losses": self.losses}}, arrays)
+        self._checkpoint_time = time.monotonic()
+
+    def load_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Return the checkpoint to go on from, or None to start afresh."""
+        path = None if self.folder is None else self.folder / "checkpoint.twin"
+        if not self.resume or path is None or not path.exists():
+            return None
+        documents, arrays = artefact.read(path)
+        if "checkpoint" not in documents:
+            raise ArtefactError(f"{path.name} is no checkpoint. Delete it to start afresh.")
+        self.losses = list(documents["checkpoint"]["losses"])
+        self._rewrite_losses()
+        return documents["checkpoint"]["state"], arrays
+
+    # ------------------------------------------------------------------------------------------------------- files
+
+    def write_json(self, name: str, document: Any) -> None:
+        if self.folder is not None:
+            (self.folder / name).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _write_loss(self, row: Mapping[str, float]) -> None:
+        assert self.folder is not None
+        path = self.folder / "losses.csv"
+        fresh = len(self.losses) == 1 or not path.exists()
+        with path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def _rewrite_losses(self) -> None:
+        """After a resume the CSV holds what the checkpoint holds, not the epochs lost since."""
+        losses, self.losses = self.losses, []
+        for row in losses:
+            self.losses.append(row)
+            self._write_loss(row)

@@ -1,0 +1,159 @@
+"""``ColumnSpec`` and ``Schema``: what a table looks like, without a single value of it.
+
+A schema can be mailed to anyone: kinds, roles, text formats and declared bounds, but no category, edge or extreme that
+was learned from rows (those live in the fitted encoders). It reads and writes as JSON that a person edits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from lookalike.config import Settings
+from lookalike.errors import SchemaError, SettingsError
+
+Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
+Role = Literal["primary_key", "target", "sensitive", "drop"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
+"""Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
+SCHEMA_VERSION = 1
+
+
+class ColumnSpec(Settings):
+    """One column: its kind, its role, and how its values are spelled."""
+
+    name: str = Field(description="the column's name")
+    kind: Kind = Field(description="how it is modelled: " + ", ".join(KINDS))
+    storage: str = Field("string", description="the Arrow type it is kept in")
+    role: Role | None = Field(None, description="primary_key, target, sensitive or drop")
+    decimals: int | None = Field(None, ge=0, le=30, description="float: places after the point; unset keeps them all")
+    fixed_decimals: bool = Field(False, description="float kept as text: always write all decimals (1.50)")
+    step: int = Field(1, ge=1, description="integer, datetime: every value is a multiple of this many units")
+    thousands: bool = Field(False, description="numbers kept as text: written with commas (1,234)")
+    format: str | None = Field(None, description="datetime kept as text: its strftime format")
+    true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
+    false_text: str | None = Field(None, description="boolean kept as text: how false is spelled")
+    whole_with_point: bool = Field(False, description="float kept as text: whole numbers are written 2.0, not 2")
+    missing_text: tuple[str, ...] = Field((), description="texts that stand for missing; the first is the one written")
+    pattern: str | None = Field(None, description="key kept as text: a regular expression new values follow")
+    levels: tuple[str, ...] | None = Field(None, description="ordinal: the levels, lowest first; category: the allowed levels")
+    minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
+    maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in NUMERIC
+
+    @property
+    def modelled(self) -> bool:
+        return self.role != "drop" and self.kind != "key"
+
+
+class Schema:
+    """The columns of a table, in order.
+
+    >>> schema = Schema([ColumnSpec(name="age", kind="integer", storage="int64")])
+    >>> schema["age"].kind
+    'integer'
+    >>> Schema.from_json(schema.to_json()) == schema
+    True
+    """
+
+    def __init__(self, columns: list[ColumnSpec]) -> None:
+        names = [column.name for column in columns]
+        for name in names:
+            if names.count(name) > 1:
+                raise SchemaError(f"column names must be unique, however: {name!r} stands twice in the schema.")
+        self.columns: tuple[ColumnSpec, ...] = tuple(columns)
+        for role in ("primary_key", "target"):
+            having = [column.name for column in columns if column.role == role]
+            if len(having) > 1:
+                raise SchemaError(f"one column at most may have the role {role}, however: {', '.join(having)} have it.")
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def kept(self) -> list[ColumnSpec]:
+        """The columns that come back: all but those with the role ``drop``."""
+        return [column for column in self.columns if column.role != "drop"]
+
+    @property
+    def modelled(self) -> list[ColumnSpec]:
+        """The columns an engine learns: all but dropped ones and keys."""
+        return [column for column in self.columns if column.modelled]
+
+    def with_role(self, role: str) -> ColumnSpec | None:
+        return next((column for column in self.columns if column.role == role), None)
+
+    def replace(self, name: str, **changes: Any) -> Schema:
+        """Return a copy in which one column is changed."""
+        self[name]
+        return Schema([c.replace(**changes) if c.name == name else c for c in self.columns])
+
+    def __getitem__(self, name: str) -> ColumnSpec:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise SchemaError(f"{name!r} is not a column of this table. Columns: {', '.join(self.names)}.")
+
+    def __iter__(self) -> Iterator[ColumnSpec]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.columns == other.columns
+
+    def __hash__(self) -> int:
+        return hash(self.columns)
+
+    def __repr__(self) -> str:
+        counts = {kind: sum(c.kind == kind for c in self.columns) for kind in KINDS}
+        return f"Schema({', '.join(f'{count} {kind}' for kind, count in counts.items() if count)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        columns = [
+            {key: value for key, value in column.model_dump(exclude_defaults=True).items()} for column in self.columns
+        ]
+        return {"lookalike_schema": SCHEMA_VERSION, "columns": columns}
+
+    @classmethod
+    def from_dict(cls, document: Any) -> Schema:
+        if not isinstance(document, dict) or not isinstance(document.get("columns"), list):
+            raise SchemaError("a schema is a JSON object with a list 'columns', however: this one has none.")
+        version = document.get("lookalike_schema")
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise SchemaError(
+                f"this version reads schemas up to version {SCHEMA_VERSION}, however: the file says {version!r}. "
+                "Upgrade lookalike."
+            )
+        columns = []
+        for position, entry in enumerate(document["columns"]):
+            if not isinstance(entry, dict):
+                raise SchemaError(f"every column of a schema is a JSON object, however: entry {position} is not.")
+            try:
+                columns.append(ColumnSpec.build(entry))
+            except SettingsError as error:
+                raise SchemaError(f"column {entry.get('name', position)!r}: {error}") from None
+        return cls(columns)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Schema:
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise SchemaError(f"a schema is JSON, however: {error}.") from None
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")

@@ -1,0 +1,142 @@
+"""Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
+
+A format is a strftime format with two additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
+means ``%6f``), and ``%-d``, ``%-m`` for numbers without a leading zero. A constant offset (``+02:00``) or ``Z`` is
+plain text inside the format.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import InputError
+from lookalike.schema.column import ColumnSpec
+
+DATE_FORMATS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d",
+    "%-d/%-m/%Y", "%-m/%-d/%Y", "%-d.%-m.%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
+)  # fmt: skip
+TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+FRACTION = re.compile(r"%([369]?)f")
+UNITS = {"": "s", "3": "ms", "6": "us", "9": "ns"}
+OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})$"
+TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Text to int64 ticks, 0 where missing. A cell that the format does not spell is an InputError."""
+    if spec.format is None:
+        raise InputError(f"a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add \"format\" to its schema.")
+    ticks, fits = _try_format(array, spec.format)
+    bad = len(array) - array.null_count - int(fits.sum())
+    if bad:
+        raise InputError(
+            f"column {spec.name!r} is declared datetime with format {spec.format!r}, however: {bad} of its cells are "
+            "written otherwise. Correct them, or declare the column category."
+        )
+    return ticks
+
+
+def spell(ticks: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
+    """Ticks to text in the column's format.
+
+    >>> spec = ColumnSpec(name="day", kind="datetime", format="%-d/%-m/%Y")
+    >>> spell(np.array([4 * 86400]), np.array([False]), spec).to_pylist()
+    ['5/1/1970']
+    """
+    assert spec.format is not None
+    return _spell(pa.array(ticks.astype(np.int64), mask=missing), spec.format)
+
+
+def unit_of(format: str) -> str:
+    """The unit of the ticks that a format needs: s, ms, us or ns."""
+    match = FRACTION.search(format)
+    return "s" if match is None else UNITS[match[1] or "6"]
+
+
+def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
+    """Find the one format that spells all of ``texts`` (distinct, without nulls): (format or None, ambiguous?).
+
+    Day-first and month-first may both fit; then the first is taken and the second value is True.
+
+    Raises
+    ------
+    InputError
+        Every text is a date, but not in one format, or not in one time zone.
+    """
+    if len(texts) == 0 or not pc.all(pc.match_substring_regex(texts, r"\d")).as_py():
+        return None, False
+    probe = texts.slice(0, 200)
+    suffixes = pc.unique(pc.struct_field(pc.extract_regex(texts, r":\d{2}(?:\.\d+)?" + OFFSET), "offset")).to_pylist()
+    offsets = [suffix for suffix in suffixes if suffix is not None]
+    candidates = _candidates(probe, offsets)
+    fitting = [format for format in candidates if _try_format(texts, format)[1].all()]
+    if fitting:
+        return fitting[0], len(fitting) > 1 and _order(fitting[0]) != _order(fitting[1])
+    covered = np.zeros(len(probe), bool)
+    for format in candidates:
+        covered |= _try_format(probe, format)[1]
+    if candidates and covered.all():
+        what = "time zones" if len(offsets) > 1 else "date formats"
+        raise InputError(
+            f"a datetime column has one format and one time zone, however: column {name!r} mixes several {what}. "
+            "Convert them to one, or declare the column category in a schema."
+        )
+    return None, False
+
+
+def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
+    """Formats that spell at least one text of the probe."""
+    fraction = pc.struct_field(pc.extract_regex(probe, r":\d{2}\.(?P<f>\d{3}(?:\d{3}){0,2})(?:\D|$)"), "f").drop_null()
+    digits = sorted({len(text) for text in fraction.to_pylist()})
+    found = []
+    for date, time in product(DATE_FORMATS, TIME_FORMATS):
+        fractions = [f".%{count}f" for count in digits] if time.endswith("%S") else []
+        for tail in ["", *fractions]:
+            for offset in ["", *offsets] if time else [""]:
+                format = date + time + tail + offset.replace("%", "%%")
+                if _try_format(probe, format)[1].any():
+                    found.append(format)
+    return found
+
+
+def _order(format: str) -> str:
+    """Which comes first, day or month."""
+    return "".join(letter for letter in format if letter in "dm")
+
+
+def _try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
+    """(ticks, whether the format spells this very text). Parsing is lax (30 February, 1 for 01), so spell back and compare."""
+    plain = format.replace("%-", "%")
+    match = FRACTION.search(plain)
+    unit = unit_of(plain)
+    fraction = None
+    whole = texts
+    if match is not None:
+        width = int(match[1] or "6")
+        parts = pc.extract_regex(texts, rf"^(?P<head>.*:\d{{2}}\.)(?P<f>\d{{{width}}})(?P<tail>\D.*)?$")
+        fraction = pc.struct_field(parts, "f").cast(pa.int64())
+        whole = pc.binary_join_element_wise(pc.struct_field(parts, "head"), pc.struct_field(parts, "tail"), "")
+        plain = FRACTION.sub("", plain)
+    seconds = pc.strptime(whole, format=plain, unit="s", error_is_null=True).cast(pa.int64())
+    ticks = pc.multiply(seconds, TICKS_A_SECOND[unit])
+    if fraction is not None:
+        ticks = pc.add(ticks, fraction)
+    fits = pc.fill_null(pc.equal(_spell(ticks, format), texts), False).to_numpy(zero_copy_only=False)
+    return pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False), fits
+
+
+def _spell(ticks: pa.Array, format: str) -> pa.Array:
+    # Arrow's %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
+    unit = unit_of(format)
+    stamps = ticks.cast(pa.timestamp(unit))
+    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x00%")
+    text = pc.strftime(stamps, format=arrow_format)
+    if "\x00" in arrow_format:
+        text = pc.replace_substring_regex(text, "\x000?", "")
+    return text

@@ -1,0 +1,75 @@
+"""What encoders hand to engines: every column as a code and a residual, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """What an engine may know about one column.
+
+    Attributes
+    ----------
+    name
+        For messages only.
+    cardinality
+        K, the number of codes.
+    interval
+        (K,) bool. True where the code stands for an interval, and so carries a residual.
+    ordered
+        Whether neighbouring codes are neighbouring values; then codes are sorted by value, missing last.
+    representatives
+        (K,) float64, one value a code for ordered columns (NaN for missing), else None.
+    """
+
+    name: str
+    cardinality: int
+    interval: np.ndarray
+    ordered: bool = False
+    representatives: np.ndarray | None = None
+
+    @property
+    def has_residual(self) -> bool:
+        return bool(self.interval.any())
+
+
+@dataclass(frozen=True)
+class EncodedTable:
+    """n rows of d columns.
+
+    Attributes
+    ----------
+    columns
+        d descriptions.
+    codes
+        (n, d) int32, ``0 <= codes[:, j] < columns[j].cardinality``.
+    residuals
+        (n, d) float64; about [-1, 1], 0 wherever the code is not an interval. An encoder may give residuals a little
+        outside [-1, 1] for the furthest values, so that decoding what was encoded is exact; engines clip.
+    """
+
+    columns: tuple[EncodedColumn, ...]
+    codes: np.ndarray
+    residuals: np.ndarray
+
+    def __post_init__(self) -> None:
+        assert self.codes.shape == self.residuals.shape == (len(self.codes), len(self.columns))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: np.ndarray) -> EncodedTable:
+        """Return some of the rows, in the order given."""
+        return EncodedTable(self.columns, self.codes[rows], self.residuals[rows])
+
+
+def concatenate(tables: list[EncodedTable]) -> EncodedTable:
+    """Stack encoded tables of the same columns."""
+    return EncodedTable(
+        tables[0].columns,
+        np.concatenate([table.codes for table in tables]),
+        np.concatenate([table.residuals for table in tables]),
+    )

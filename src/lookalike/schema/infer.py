@@ -1,0 +1,290 @@
+"""Look at a table and say what its columns are. Conservative: when in doubt, the kind that does least harm.
+
+What is inferred is shown to the user (``lookalike schema``), can be edited, and is handed back with ``--schema``.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import InputError, LookalikeWarning
+from lookalike.schema import dates
+from lookalike.schema.column import ColumnSpec, Schema
+from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse
+
+MISSING_TEXTS = ("NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "Null", "null", "None", "<NA>", "NaT", "#N/A", "?", "-")
+BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
+UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
+WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn)($|[^a-zA-Z])", re.I)
+WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
+LEADING_ZERO = r"^[+-]?0\d"
+KEY_ROWS = 10
+"""Fewer rows than this say nothing about uniqueness."""
+MANY_LEVELS = 100_000
+MAXIMUM_DECIMALS = 9
+DAY = 86_400
+
+
+def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
+    """Infer a spec for every column of ``table`` that ``declared`` does not hold already.
+
+    Raises
+    ------
+    InputError
+        A column is of a type that cannot be modelled (lists, bytes, mixed dates …).
+
+    >>> table = pa.table({"id": [f"C-{i:03}" for i in range(40)], "age": list(range(40, 80)), "member": ["yes", "no"] * 20})
+    >>> infer_schema(table)
+    Schema(1 integer, 1 boolean, 1 key)
+    """
+    known = {} if declared is None else {column.name: column for column in declared}
+    columns = [known[name] if name in known else infer_column(name, table.column(name)) for name in table.column_names]
+    if not any(column.role == "primary_key" for column in columns):
+        first = next((place for place, column in enumerate(columns) if column.kind == "key" and column.role is None), None)
+        if first is not None:
+            columns[first] = columns[first].replace(role="primary_key")
+    return Schema(columns)
+
+
+def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
+    """Infer one column's spec from its cells."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    storage = array.type
+    _check_type(name, storage)
+    base = {"name": name, "storage": str(storage)}
+    if pa.types.is_dictionary(storage):
+        kind = "ordinal" if storage.ordered else "category"
+        return ColumnSpec(**base, kind="constant" if array.null_count == len(array) else kind)
+    distinct = array.unique().drop_null()
+    if pa.types.is_floating(storage):
+        distinct = distinct.filter(pc.invert(pc.is_nan(distinct)))
+    if len(distinct) <= 1:
+        if len(distinct) == 1 and len(array) - array.null_count == 1 < len(array):
+            warnings.warn(f"column {name!r} has one value and is missing elsewhere: the look-alike will show that value.", LookalikeWarning, stacklevel=2)
+        return ColumnSpec(**base, kind="constant")
+    if is_text(storage):
+        return _infer_text(base, array, distinct)
+    if pa.types.is_boolean(storage):
+        return ColumnSpec(**base, kind="boolean")
+    if pa.types.is_temporal(storage):
+        return _infer_temporal(base, array)
+    if pa.types.is_integer(storage):
+        return _infer_integer(base, array, distinct)
+    if pa.types.is_decimal(storage):
+        return ColumnSpec(**base, kind="float", decimals=max(storage.scale, 0))
+    return _infer_float(base, array)
+
+
+def _check_type(name: str, storage: pa.DataType) -> None:
+    if pa.types.is_dictionary(storage):
+        return _check_type(name, storage.value_type)
+    if pa.types.is_nested(storage):
+        raise InputError(f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name}).")
+    if pa.types.is_binary(storage) or pa.types.is_large_binary(storage) or pa.types.is_fixed_size_binary(storage):
+        raise InputError(f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name}).")
+    try:
+        arrow_type(str(storage))
+    except ValueError:
+        raise InputError(f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name}).") from None
+
+
+# ---------------------------------------------------------------------------------------------------- native numbers
+
+
+def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
+    calendar = pa.types.is_timestamp(array.type) or pa.types.is_date(array.type)
+    spec = ColumnSpec(**base, kind="datetime" if calendar else "integer")
+    ticks = _present(parse(array, spec))
+    if pa.types.is_date32(array.type):
+        return spec
+    a_second = 1000 if pa.types.is_date64(array.type) else dates.TICKS_A_SECOND[array.type.unit]
+    return spec.replace(step=_largest_step(ticks, a_second))
+
+
+def _largest_step(ticks: np.ndarray, a_second: int) -> int:
+    """The largest of day, hour, minute, second (and decimal parts of one) that divides every tick."""
+    steps = [DAY * a_second, 3600 * a_second, 60 * a_second, a_second, *(10**power for power in range(6, 0, -3) if 10**power < a_second)]
+    return next((step for step in steps if not np.any(ticks % step)), 1)
+
+
+def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
+    spec = ColumnSpec(**base, kind="integer")
+    numbers = _present(parse(array, spec))
+    if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
+        return spec.replace(kind="boolean")
+    if array.null_count == 0 and _is_integer_key(base["name"], numbers, len(distinct)):
+        return spec.replace(kind="key")
+    return spec.replace(step=_round_step(numbers))
+
+
+def _round_step(numbers: np.ndarray) -> int:
+    """The largest power of ten that divides every number, when enough different numbers say so."""
+    if len(np.unique(numbers[:10_000])) < 5:
+        return 1
+    return next((step for step in (10**6, 10**5, 10**4, 1000, 100, 10) if not np.any(numbers % numbers.dtype.type(step))), 1)
+
+
+def _is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
+    if distinct < len(numbers) or len(numbers) < KEY_ROWS:
+        return False
+    contiguous = int(numbers.max()) - int(numbers.min()) == len(numbers) - 1
+    return contiguous or _named_like_a_key(name)
+
+
+def _named_like_a_key(name: str) -> bool:
+    return bool(WORD_KEY.search(name) or CAMEL_KEY.search(name))
+
+
+def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
+    spec = ColumnSpec(**base, kind="float")
+    numbers = _present(parse(array, spec))
+    return spec.replace(decimals=_decimals(numbers, np.dtype(array.type.to_pandas_dtype())))
+
+
+def _decimals(numbers: np.ndarray, width: np.dtype) -> int | None:
+    """The fewest decimals that lose nothing, up to nine; None where there is no such number."""
+    if np.abs(numbers).max(initial=0) > 1e15:
+        return None
+    kept = numbers.astype(width)
+    for decimals in range(MAXIMUM_DECIMALS + 1):
+        if np.array_equal(np.round(numbers, decimals).astype(width), kept):
+            return decimals
+    return None
+
+
+def _present(values: Values) -> np.ndarray:
+    assert values.numbers is not None
+    return values.numbers[~values.missing]
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+
+
+def _infer_text(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
+    distinct = distinct.cast(pa.string())
+    stand_ins = [text for text in MISSING_TEXTS if pc.index(distinct, text).as_py() >= 0]
+    values = distinct.filter(pc.invert(pc.is_in(distinct, pa.array(stand_ins, pa.string())))) if stand_ins else distinct
+    spec = _infer_typed_text(base, array, values)
+    if spec is not None:
+        return spec if not stand_ins else _with_missing_text(spec, array, stand_ins)
+    return _infer_labels(base, array, distinct)
+
+
+def _with_missing_text(spec: ColumnSpec, array: pa.Array, stand_ins: list[str]) -> ColumnSpec:
+    counts = {text: pc.sum(pc.equal(array, text)).as_py() for text in stand_ins}
+    ranked = tuple(sorted(stand_ins, key=lambda text: -counts[text]))
+    if len(ranked) > 1 or array.null_count:
+        warnings.warn(
+            f"column {spec.name!r} spells missing in several ways; the look-alike writes {ranked[0]!r} for all of them.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    return spec.replace(missing_text=ranked)
+
+
+def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
+    """A boolean, a number or a date that is kept as text; None when it is just text."""
+    if len(values) < 2:
+        return None
+    if len(values) == 2:
+        spellings = {text.lower(): text for text in values.to_pylist()}
+        for true, false in BOOLEAN_TEXTS:
+            if set(spellings) == {true, false}:
+                return ColumnSpec(**base, kind="boolean", true_text=spellings[true], false_text=spellings[false])
+    return _infer_number_text(base, array, values) or _infer_date_text(base, array, values)
+
+
+def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
+    commas = pc.match_substring_regex(values, WITH_COMMAS)
+    thousands = bool(pc.any(commas).as_py())
+    plain = pc.replace_substring(values, ",", "") if thousands else values
+    numbers = pc.match_substring_regex(plain, TEXT_OF_NUMBER)
+    if thousands:  # "1,234" is a number only if no other cell uses the comma otherwise
+        numbers = pc.and_(numbers, pc.or_(commas, pc.invert(pc.match_substring(values, ","))))
+    # a leading zero or plus sign marks a code (post code, phone number), which a number would not give back
+    if not pc.all(numbers).as_py() or pc.any(pc.match_substring_regex(plain, LEADING_ZERO + r"|^\+")).as_py():
+        return None
+    if thousands:
+        warnings.warn(f"column {base['name']!r} holds text like 1,234; it is read as numbers and written the same way.", LookalikeWarning, stacklevel=2)
+    if pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py():
+        return _infer_float_text(base, plain, thousands)
+    spec = ColumnSpec(**base, kind="integer", thousands=thousands)
+    parsed = parse(values, spec).numbers
+    assert parsed is not None
+    if not thousands and array.null_count == 0 and len(array) == len(values) and _is_integer_key(base["name"], parsed, len(values)):
+        return spec.replace(kind="key")
+    return spec.replace(step=_round_step(parsed))
+
+
+def _infer_float_text(base: dict[str, str], texts: pa.Array, thousands: bool) -> ColumnSpec:
+    exponent = pc.any(pc.match_substring_regex(texts, "[eE]")).as_py()
+    places = pc.utf8_length(pc.replace_substring_regex(texts, r"^[^.]*\.?", ""))
+    most, least = pc.max(places).as_py(), pc.min(places).as_py()
+    fixed = not exponent and most == least
+    with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
+    few = not exponent and most <= MAXIMUM_DECIMALS
+    return ColumnSpec(
+        **base, kind="float", thousands=thousands, decimals=most if few else None, fixed_decimals=fixed and few, whole_with_point=with_point
+    )
+
+
+def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
+    format, ambiguous = dates.detect(values, base["name"])
+    if format is None:
+        return None
+    if ambiguous:
+        warnings.warn(
+            f"column {base['name']!r} could be day-first or month-first; it is read as {format}. Set its format in the schema if that is wrong.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    spec = ColumnSpec(**base, kind="datetime", format=format)
+    return spec.replace(step=_largest_step(_present(parse(values, spec)), dates.TICKS_A_SECOND[dates.unit_of(format)]))
+
+
+def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
+    rows, name = len(array), base["name"]
+    if _is_free_text(distinct, rows):
+        return ColumnSpec(**base, kind="text")
+    if len(distinct) == rows >= KEY_ROWS:
+        if pc.all(pc.match_substring_regex(distinct, UUID)).as_py():
+            return ColumnSpec(**base, kind="key", pattern=UUID_PATTERN)
+        if not _named_like_a_key(name):
+            warnings.warn(
+                f"every cell of column {name!r} is different: it is taken for a key, and new values are made up in its form.",
+                LookalikeWarning,
+                stacklevel=2,
+            )
+        return ColumnSpec(**base, kind="key")
+    if len(distinct) > MANY_LEVELS:
+        megabytes = pc.sum(pc.binary_length(distinct)).as_py() / 2**20
+        warnings.warn(
+            f"column {name!r} has {len(distinct):,} levels (about {megabytes:,.0f} MB in the artefact); all but the most frequent are "
+            f"modelled together. If it is an identifier, declare it a key or drop it (--drop {name}).",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    elif rows >= 100 and len(distinct) > rows / 2:
+        warnings.warn(
+            f"column {name!r} has {len(distinct):,} levels in {rows:,} rows, and a category's real values come back. If they "
+            f"identify someone, declare it a key or drop it (--drop {name}).",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    return ColumnSpec(**base, kind="category")
+
+
+def _is_free_text(distinct: pa.Array, rows: int) -> bool:
+    """Sentences: mostly distinct, and long or of several words."""
+    if len(distinct) < max(KEY_ROWS, rows / 2):
+        return False
+    words = pc.add(pc.count_substring(distinct, " "), 1)
+    return pc.mean(words).as_py() >= 4 or pc.mean(pc.utf8_length(distinct)).as_py() > 60

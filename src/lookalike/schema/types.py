@@ -1,0 +1,42 @@
+"""Arrow types to text and back, so that a schema is plain JSON."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from lookalike.errors import SchemaError
+
+_SIMPLE = {str(make()): make() for make in (
+    pa.int8, pa.int16, pa.int32, pa.int64, pa.uint8, pa.uint16, pa.uint32, pa.uint64, pa.float16, pa.float32,
+    pa.float64, pa.bool_, pa.string, pa.large_string, pa.string_view, pa.date32, pa.date64, pa.null,
+)}  # fmt: skip
+
+
+def arrow_type(text: str) -> pa.DataType:
+    """Read an Arrow type as its ``str`` writes it.
+
+    >>> arrow_type("timestamp[us, tz=Europe/Vienna]")
+    TimestampType(timestamp[us, tz=Europe/Vienna])
+    >>> arrow_type("dictionary<values=string, indices=int8, ordered=1>").ordered
+    True
+    """
+    if text in _SIMPLE:
+        return _SIMPLE[text]
+    if match := re.fullmatch(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]", text):
+        return pa.timestamp(match[1], tz=match[2])
+    if match := re.fullmatch(r"duration\[(s|ms|us|ns)\]", text):
+        return pa.duration(match[1])
+    if match := re.fullmatch(r"time(32|64)\[(s|ms|us|ns)\]", text):
+        return pa.time32(match[2]) if match[1] == "32" else pa.time64(match[2])
+    if match := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)", text):
+        return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
+    if match := re.fullmatch(r"dictionary<values=(.+), indices=(\w+), ordered=([01])>", text):
+        return pa.dictionary(arrow_type(match[2]), arrow_type(match[1]), ordered=match[3] == "1")
+    raise SchemaError(f"storage must be an Arrow type that lookalike models, however: storage={text!r}.")
+
+
+def is_text(storage: pa.DataType) -> bool:
+    """Whether cells of this type are text."""
+    return pa.types.is_string(storage) or pa.types.is_large_string(storage) or pa.types.is_string_view(storage)

@@ -1,0 +1,266 @@
+"""Cells to values and back, by the column's spec: text formats end here, so no later room knows them.
+
+``parse`` turns one Arrow column into :class:`Values`: numbers on an axis (integers, floats, dates as ticks) or labels
+(codes into a vocabulary). ``spell`` is its inverse. The pair is exact for every kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import InputError, SchemaError
+from lookalike.schema import dates
+from lookalike.schema.column import ColumnSpec
+from lookalike.schema.types import arrow_type, is_text
+
+TEXT_OF_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True)
+class Values:
+    """One column, parsed.
+
+    Attributes
+    ----------
+    missing
+        (n,) bool.
+    numbers
+        (n,) int64, uint64 or float64 for integer, float and datetime columns (0 where missing); else None. Dates count
+        ticks of their unit since 1970-01-01 UTC, decimals count units of their last place.
+    codes
+        (n,) int32 into ``levels`` for all other kinds (-1 where missing); else None.
+    levels
+        The vocabulary, one Arrow value a code; else None.
+    """
+
+    missing: np.ndarray
+    numbers: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    levels: pa.Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.missing)
+
+
+def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:
+    """Turn the text that stands for missing into null."""
+    if not spec.missing_text:
+        return array
+    missing = pc.is_in(array, pa.array(spec.missing_text, array.type))
+    return pc.if_else(missing, pa.scalar(None, array.type), array)
+
+
+def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
+    """Parse one column; a cell that does not fit its spec is an :class:`InputError` that names the column.
+
+    >>> spec = ColumnSpec(name="price", kind="float", storage="string", decimals=2)
+    >>> parse(pa.array(["1.50", None]), spec).numbers
+    array([1.5, 0. ])
+    """
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    array = without_missing_text(array, spec)
+    if spec.numeric:
+        return _parse_numbers(array, spec)
+    return _parse_labels(array, spec)
+
+
+def spell(values: Values, spec: ColumnSpec) -> pa.Array:
+    """Write values as cells of the column's storage type: the inverse of :func:`parse`.
+
+    >>> spec = ColumnSpec(name="price", kind="float", storage="string", decimals=2, fixed_decimals=True)
+    >>> spell(Values(missing=np.array([False, True]), numbers=np.array([1.5, 0.0])), spec).to_pylist()
+    ['1.50', None]
+    """
+    array = _spell_numbers(values, spec) if spec.numeric else _spell_labels(values, spec)
+    return pc.fill_null(array, spec.missing_text[0]) if spec.missing_text else array
+
+
+# ---------------------------------------------------------------------------------------------------------- numbers
+
+
+def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
+    storage = array.type
+    missing = pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
+    if is_text(storage):
+        numbers = dates.parse(array, spec) if spec.kind == "datetime" else _numbers_from_text(array, spec)
+    elif pa.types.is_decimal(storage):
+        numbers = _ticks_of_decimal(array, spec)
+    elif pa.types.is_boolean(storage) or pa.types.is_integer(storage) or pa.types.is_floating(storage):
+        if spec.kind == "datetime":
+            raise SchemaError(f"a datetime column holds dates or text, however: column {spec.name!r} is {storage}. Declare it integer.")
+        numbers = _numbers_from_native(array, spec)
+    elif pa.types.is_temporal(storage):
+        width = pa.int32() if storage.bit_width == 32 else pa.int64()
+        numbers = pc.fill_null(array.cast(width), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    else:
+        raise SchemaError(f"column {spec.name!r} is declared {spec.kind}, however: its cells are {storage}. Declare it category.")
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        raise InputError(
+            f"numbers must be finite, however: column {spec.name!r} holds {int((~np.isfinite(numbers)).sum())} infinite "
+            "values. Replace them by missing, or by a bound."
+        )
+    return Values(missing=missing, numbers=np.where(missing, numbers.dtype.type(0), numbers))
+
+
+def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    zero = pa.scalar(0, array.type) if not pa.types.is_float16(array.type) else pa.scalar(np.float16(0), array.type)
+    numbers = np.nan_to_num(pc.fill_null(array, zero).to_numpy(zero_copy_only=False), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    if numbers.dtype == np.uint64:
+        return numbers
+    if numbers.dtype.kind == "f":
+        if spec.kind == "integer":
+            raise SchemaError(f"column {spec.name!r} is declared integer, however: it is kept as {array.type}. Declare it float with decimals=0.")
+        return numbers.astype(np.float64)
+    return numbers.astype(np.int64)
+
+
+def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    if spec.thousands:
+        array = pc.replace_substring(array, ",", "")
+    bad = pc.sum(pc.invert(pc.match_substring_regex(array, TEXT_OF_NUMBER))).as_py() or 0
+    if bad:
+        raise InputError(
+            f"column {spec.name!r} is declared {spec.kind}, however: {bad} of its cells are not numbers. "
+            "Correct them, or declare the column category."
+        )
+    array = pc.replace_substring_regex(array, r"^\+", "")
+    try:
+        numbers = array.cast(pa.int64() if spec.kind == "integer" else pa.float64())
+    except pa.ArrowInvalid:
+        numbers = None
+    if numbers is None and spec.kind == "integer":
+        try:
+            numbers = array.cast(pa.uint64())
+        except pa.ArrowInvalid:
+            raise InputError(
+                f"integers must fit in 64 bits, however: column {spec.name!r} holds larger ones, or fractions. "
+                "Declare it float, key or category."
+            ) from None
+    assert numbers is not None
+    return pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
+
+
+def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Decimals as integers of their last place: exact up to 18 digits."""
+    scale = array.type.scale
+    try:
+        whole = pc.multiply(array.cast(pa.decimal256(76, max(scale, 0))), pa.scalar(10**max(scale, 0), pa.decimal256(40, 0)))
+        ticks = whole.cast(pa.decimal256(76, 0)).cast(pa.int64())
+    except pa.ArrowInvalid:
+        raise InputError(
+            f"decimals must fit in 18 digits, however: column {spec.name!r} holds longer ones. Convert it to float."
+        ) from None
+    return pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False)
+
+
+def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
+    storage = arrow_type(spec.storage)
+    assert values.numbers is not None
+    numbers, missing = values.numbers, values.missing
+    if is_text(storage):
+        if spec.kind == "datetime":
+            return dates.spell(numbers, missing, spec).cast(storage)
+        return _text_of_numbers(numbers, missing, spec).cast(storage)
+    if pa.types.is_decimal(storage):
+        return _decimals_of_ticks(numbers, missing, storage)
+    if pa.types.is_boolean(storage):
+        return pa.array(numbers.astype(bool), mask=missing)
+    if pa.types.is_temporal(storage):
+        width = np.int32 if storage.bit_width == 32 else np.int64
+        return pa.array(numbers.astype(width), mask=missing).cast(storage)
+    return pa.array(numbers.astype(storage.to_pandas_dtype()), type=storage, mask=missing)
+
+
+def _text_of_numbers(numbers: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
+    if spec.kind == "float" and spec.fixed_decimals:
+        comma = "," if spec.thousands else ""
+        written = [f"{number:{comma}.{spec.decimals or 0}f}" for number in numbers.tolist()]
+        return pa.array(written, mask=missing, type=pa.string())
+    if spec.thousands:
+        return pa.array([f"{number:,}" for number in numbers.tolist()], mask=missing, type=pa.string())
+    if spec.kind == "float":
+        # repr is the shortest text that reads back as the same float
+        drop = "" if spec.whole_with_point else ".0"
+        written = [repr(number).removesuffix(drop) for number in numbers.tolist()]
+        return pa.array(written, mask=missing, type=pa.string())
+    return pa.array(numbers, mask=missing).cast(pa.string())
+
+
+def _decimals_of_ticks(numbers: np.ndarray, missing: np.ndarray, storage: pa.DataType) -> pa.Array:
+    whole = pa.array(numbers.astype(np.int64), mask=missing).cast(pa.decimal256(38, 0))
+    unit = pa.scalar(1, pa.decimal256(1, 0)).as_py().scaleb(-max(storage.scale, 0))
+    exact = pc.multiply(whole, pa.scalar(unit, pa.decimal256(max(storage.scale, 0) + 1, max(storage.scale, 0))))
+    return exact.cast(storage)
+
+
+# ----------------------------------------------------------------------------------------------------------- labels
+
+
+def _parse_labels(array: pa.Array, spec: ColumnSpec) -> Values:
+    if pa.types.is_dictionary(array.type):
+        encoded = array
+    else:
+        encoded = array.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    levels = encoded.dictionary
+    if levels.null_count:  # a dictionary may hold null as a level of its own
+        null_level = pc.is_null(levels).to_numpy(zero_copy_only=False)
+        codes = np.where((codes >= 0) & null_level[codes], np.int32(-1), codes)
+    if spec.levels is not None:
+        codes, levels = _declared_levels(codes, levels, spec)
+    elif spec.kind == "boolean":
+        codes, levels = _true_and_false(codes, levels, spec)
+    return Values(missing=codes < 0, codes=codes, levels=levels)
+
+
+def _recode(codes: np.ndarray, levels: pa.Array, wanted: pa.Array) -> tuple[np.ndarray, int]:
+    """Codes into ``wanted`` instead of ``levels``; the second value counts the cells not found there."""
+    places = pc.fill_null(pc.index_in(levels, wanted), -2).to_numpy(zero_copy_only=False).astype(np.int32)
+    recoded = np.where(codes < 0, np.int32(-1), places[codes] if len(places) else np.int32(-1))
+    return recoded, int((recoded == -2).sum())
+
+
+def _declared_levels(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> tuple[np.ndarray, pa.Array]:
+    assert spec.levels is not None
+    wanted = pa.array(spec.levels, pa.string()).cast(levels.type)
+    recoded, unknown = _recode(codes, levels, wanted)
+    if unknown:
+        raise InputError(
+            f"column {spec.name!r} declares {len(spec.levels)} levels, however: {unknown} cells hold another value. "
+            "Add the missing levels to the schema, or correct the cells."
+        )
+    return recoded, wanted
+
+
+def _true_and_false(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> tuple[np.ndarray, pa.Array]:
+    """Booleans have two levels, false first, whether or not both occur."""
+    if is_text(levels.type):
+        wanted = pa.array([spec.false_text or "false", spec.true_text or "true"], levels.type)
+    elif pa.types.is_boolean(levels.type):
+        wanted = pa.array([False, True])
+    else:
+        wanted = pa.array([0, 1]).cast(levels.type)
+    recoded, unknown = _recode(codes, levels, wanted)
+    if unknown:
+        raise InputError(
+            f"column {spec.name!r} is declared boolean, however: {unknown} cells are neither its true nor its false. "
+            "Set true_text and false_text in the schema, or declare it category."
+        )
+    return recoded, wanted
+
+
+def _spell_labels(values: Values, spec: ColumnSpec) -> pa.Array:
+    assert values.codes is not None and values.levels is not None
+    storage = arrow_type(spec.storage)
+    indices = pa.array(np.where(values.missing, 0, values.codes), mask=values.missing, type=pa.int32())
+    encoded = pa.DictionaryArray.from_arrays(indices, values.levels)
+    if pa.types.is_dictionary(storage):
+        narrow = pa.dictionary(storage.index_type, values.levels.type, storage.ordered)
+        return pa.DictionaryArray.from_arrays(indices.cast(narrow.index_type), values.levels, ordered=storage.ordered)
+    return encoded.dictionary_decode().cast(storage)

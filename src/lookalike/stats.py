@@ -1,0 +1,195 @@
+"""Marginals, associations and intervals: what the judge and the refiner both need to count.
+
+Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a constant one) is NaN, never a warning.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+DENSE_CELLS = 2**22
+"""A contingency table with more cells than this is counted by sorting instead of by addressing."""
+
+
+def total_variation(first: np.ndarray, second: np.ndarray) -> float:
+    """½ Σ |p − q| between two count vectors over the same cells; in [0, 1], 0 = the same shares.
+
+    Shape: (k,) and (k,). Source: Levin, Peres, Wilmer, *Markov Chains and Mixing Times*, 4.1.
+
+    >>> total_variation(np.array([1, 3]), np.array([2, 2]))
+    0.25
+    """
+    first_total, second_total = first.sum(), second.sum()
+    if first_total == 0 or second_total == 0:
+        return math.nan
+    return min(1.0, float(np.abs(first / first_total - second / second_total).sum() / 2))
+
+
+def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
+    """Largest gap between two empirical distribution functions; in [0, 1], 0 = the same distribution.
+
+    Shape: (n,) and (m,). Source: the two-sample statistic D of Kolmogorov and Smirnov.
+
+    >>> kolmogorov_smirnov(np.array([1, 2, 3, 4]), np.array([3, 4, 5, 6]))
+    0.5
+    """
+    if len(first) == 0 or len(second) == 0:
+        return math.nan
+    first, second = np.sort(first), np.sort(second)
+    points = np.concatenate([first, second])
+    below_first = np.searchsorted(first, points, side="right") / len(first)
+    below_second = np.searchsorted(second, points, side="right") / len(second)
+    return float(np.abs(below_first - below_second).max())
+
+
+def pearson(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's ρ; in [−1, 1], NaN where either side is constant or fewer than two rows are left.
+
+    Shape: (n,) and (n,), without missing values.
+
+    >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 9)
+    1.0
+    """
+    if len(first) < 2:
+        return math.nan
+    first, second = _unit_scale(first), _unit_scale(second)
+    if first is None or second is None:
+        return math.nan
+    return max(-1.0, min(1.0, float(first @ second)))
+
+
+def _unit_scale(numbers: np.ndarray) -> np.ndarray | None:
+    """Centred, of length one; None where constant. Divided first, so that 1e308 does not overflow when squared."""
+    numbers = numbers.astype(np.float64)
+    if (numbers == numbers[0]).all():
+        return None
+    centred = numbers / np.abs(numbers).max()
+    centred = centred - centred.mean()
+    largest = np.abs(centred).max()
+    if largest == 0:
+        return None
+    centred = centred / largest
+    return np.asarray(centred / math.sqrt(float(centred @ centred)))
+
+
+def joint_cells(pairs: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Count the joint codes of several tables over the same cells.
+
+    Shape: ``pairs`` holds one (codes, codes) a table, each (n,) in [0, shape[0]) and [0, shape[1]). Returns the cells'
+    flat indices (c,) and one count vector (c,) a table.
+
+    >>> cells, (counts,) = joint_cells([(np.array([0, 1, 1]), np.array([1, 0, 0]))], (2, 2))
+    >>> cells.tolist(), counts.tolist()
+    ([0, 1, 2, 3], [0, 1, 2, 0])
+    """
+    flat = [first.astype(np.int64) * shape[1] + second for first, second in pairs]
+    size = shape[0] * shape[1]
+    if size <= DENSE_CELLS:
+        return np.arange(size), [np.bincount(codes, minlength=size) for codes in flat]
+    cells, places = np.unique(np.concatenate(flat), return_inverse=True)
+    parts = np.split(places, np.cumsum([len(codes) for codes in flat])[:-1])
+    return cells, [np.bincount(part, minlength=len(cells)) for part in parts]
+
+
+def cramers_v(cells: np.ndarray, counts: np.ndarray, width: int) -> float:
+    """Cramér's V of a contingency table, without bias correction; in [0, 1], NaN below two rows or two columns.
+
+    Shape: ``cells`` (c,) flat indices (row·width + column), ``counts`` (c,). Source: Cramér, *Mathematical Methods of
+    Statistics*, 1946, as in ``scipy.stats.contingency.association``.
+
+    >>> cramers_v(np.arange(4), np.array([5, 0, 0, 5]), 2)
+    1.0
+    >>> cramers_v(np.arange(4), np.array([4, 4, 4, 4]), 2)
+    0.0
+    """
+    used = counts > 0
+    rows, columns = np.divmod(cells[used], width)
+    observed = counts[used].astype(np.float64)
+    row_index, row_totals = _totals(rows, observed)
+    column_index, column_totals = _totals(columns, observed)
+    freedom = min(len(row_totals), len(column_totals)) - 1
+    if freedom < 1:
+        return math.nan
+    # χ²/n = Σ o²/(r·c) − 1 needs the cells in use only, so a 700 × 700 table costs what its rows cost
+    phi_squared = float((observed / row_totals[row_index] * (observed / column_totals[column_index])).sum()) - 1
+    return math.sqrt(min(1.0, max(0.0, phi_squared / freedom)))
+
+
+def _totals(places: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Marginal totals of the places in use, and for each entry which one it belongs to."""
+    _, index = np.unique(places, return_inverse=True)
+    return index, np.bincount(index, weights=weights)
+
+
+def correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float:
+    """η: the share of a number's spread that its label explains, square-rooted; in [0, 1], NaN where undefined.
+
+    Shape: (n,) codes from 0 and (n,) numbers, without missing numbers. Source: Pearson, 1905.
+
+    >>> correlation_ratio(np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 5.0, 5.0]))
+    1.0
+    """
+    if len(numbers) < 2:
+        return math.nan
+    centred = _unit_scale(numbers)
+    counts = np.bincount(codes)
+    if centred is None or (counts > 0).sum() < 2:
+        return math.nan
+    sums = np.bincount(codes, weights=centred)
+    used = counts > 0
+    return math.sqrt(min(1.0, float((sums[used] ** 2 / counts[used]).sum())))
+
+
+def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Where each number stands in ``reference``, as a share: its uniform quantile, ties in the middle; in [0, 1].
+
+    Shape: (n,) and (m,), gives (n,).
+
+    >>> mid_ranks(np.array([1, 5, 9]), np.array([1, 5, 5, 9])).tolist()
+    [0.125, 0.5, 0.875]
+    """
+    if len(reference) == 0:
+        return np.full(len(numbers), 0.5)
+    ordered = np.sort(reference)
+    below = np.searchsorted(ordered, numbers, side="left")
+    up_to = np.searchsorted(ordered, numbers, side="right")
+    return (below + up_to) / (2 * len(ordered))
+
+
+def central_range(numbers: np.ndarray, tail: float = 0.01) -> tuple[float, float]:
+    """The quantiles ``tail`` and 1 − ``tail``: an axis that prints nobody's extreme.
+
+    >>> central_range(np.arange(1001.0))
+    (10.0, 990.0)
+    """
+    low, high = np.quantile(numbers.astype(np.float64), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def wilson_interval(hits: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """95 % interval of a share, sound for 0 hits too; in [0, 1].
+
+    Source: Wilson, 1927.
+
+    >>> low, high = wilson_interval(0, 100)
+    >>> round(low, 4), round(high, 4)
+    (0.0, 0.037)
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    share = hits / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mean(values: list[float]) -> float:
+    """Mean of those that are defined; NaN where none is.
+
+    >>> mean([1.0, math.nan, 2.0])
+    1.5
+    """
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else math.nan

@@ -36,7 +36,10 @@ def write(path: Path, documents: Mapping[str, Any], arrays: Mapping[str, np.ndar
     OutputError
         The file cannot be written; what stood there before still stands.
     """
-    members = {f"{name}.json": json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8") for name, document in documents.items()}
+    members = {
+        f"{name}.json": json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
+        for name, document in documents.items()
+    }
     members["weights.safetensors"] = save_tensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     manifest = {
         "format": FORMAT,
@@ -49,7 +52,9 @@ def write(path: Path, documents: Mapping[str, Any], arrays: Mapping[str, np.ndar
             for name, content in members.items():
                 archive.writestr(name, content)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place with --out.") from None
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another place with --out."
+        ) from None
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -71,7 +76,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except FileNotFoundError:
         raise ArtefactError(f"{path} does not exist.") from None
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ArtefactError(f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again.") from None
+        raise ArtefactError(
+            f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again."
+        ) from None
     try:
         arrays = load_tensors(members.pop("weights.safetensors", b""))
         documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
@@ -84,13 +91,17 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     try:
         info = archive.getinfo("manifest.json")
         if info.file_size > 2**20:
-            raise ArtefactError(f"{path.name} has an oversized manifest ({info.file_size:,} bytes). It is not to be trusted.")
+            raise ArtefactError(
+                f"{path.name} has an oversized manifest ({info.file_size:,} bytes). It is not to be trusted."
+            )
         manifest = json.loads(archive.read(info))
         version, digests = manifest["version"], manifest["sha256"]
         if manifest["format"] != FORMAT or not isinstance(version, int) or not isinstance(digests, dict):
             raise KeyError("format")
     except (KeyError, ValueError, TypeError):
-        raise ArtefactError(f"{path.name} is not a lookalike file: it has no manifest of ours. Nothing in it was loaded.") from None
+        raise ArtefactError(
+            f"{path.name} is not a lookalike file: it has no manifest of ours. Nothing in it was loaded."
+        ) from None
     if version > FORMAT_VERSION:
         raise ArtefactError(
             f"this version reads files up to format {FORMAT_VERSION}, however: {path.name} has format {version}. Upgrade lookalike."
@@ -104,11 +115,13 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, digest: str) -> byt
         raise ArtefactError(f"{path.name}: {name} is oversized or compressed. It is not to be trusted.")
     content = archive.read(info)
     if hashlib.sha256(content).hexdigest() != digest:
-        raise ArtefactError(f"{path.name}: the checksum of {name} is wrong. The file was altered or damaged; save it again.")
+        raise ArtefactError(
+            f"{path.name}: the checksum of {name} is wrong. The file was altered or damaged; save it again."
+        )
     return content
 
 
-class replacing:
+class replacing:  # noqa: N801 - read as a verb, like contextlib's
     """``with replacing(path) as temporary:`` write to ``temporary``; it takes the place of ``path`` only when all went well."""
 
     def __init__(self, path: Path) -> None:
@@ -129,4 +142,4 @@ class replacing:
         mask = os.umask(0)
         os.umask(mask)
         self.temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; ours get the user's usual mode
-        os.replace(self.temporary, self.path)
+        self.temporary.replace(self.path)

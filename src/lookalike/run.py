@@ -82,7 +82,9 @@ class Run:
         self.show("training", epoch, epochs, "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
         if self.folder is not None:
             self._write_loss(row)
-            self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()), quiet_start=True)
+            self.log(
+                f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()), quiet_start=True
+            )
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
         """Move the progress bar."""

@@ -74,7 +74,9 @@ def _unit_scale(numbers: np.ndarray) -> np.ndarray | None:
     return np.asarray(centred / math.sqrt(float(centred @ centred)))
 
 
-def joint_cells(pairs: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]) -> tuple[np.ndarray, list[np.ndarray]]:
+def joint_cells(
+    pairs: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Count the joint codes of several tables over the same cells.
 
     Shape: ``pairs`` holds one (codes, codes) a table, each (n,) in [0, shape[0]) and [0, shape[1]). Returns the cells'

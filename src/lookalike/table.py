@@ -24,7 +24,6 @@ import pyarrow.parquet as parquet
 
 from lookalike.artefact import replacing
 from lookalike.config import Settings
-
 from lookalike.errors import InputError, SettingsError
 from lookalike.schema.types import arrow_type
 
@@ -76,7 +75,9 @@ class Table:
         names = list(names)
         for name in names:
             if name not in self.names:
-                raise SettingsError(f"only a column of the table can be dropped, however: {name!r} is none. Columns: {', '.join(self.names)}.")
+                raise SettingsError(
+                    f"only a column of the table can be dropped, however: {name!r} is none. Columns: {', '.join(self.names)}."
+                )
         return Table(self.data.drop_columns(names), self.origin)
 
     def fingerprint(self) -> str:
@@ -162,12 +163,16 @@ def _read_file(path: Path) -> Table:
         try:
             data = parquet.read_table(path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path.name} cannot be read as Parquet ({type(error).__name__}). Write it again.") from None
+            raise InputError(
+                f"{path.name} cannot be read as Parquet ({type(error).__name__}). Write it again."
+            ) from None
         _check_names(data.column_names)
         return Table(data.replace_schema_metadata(None), _plain_origin("parquet", data))
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)
-    raise InputError(f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}.")
+    raise InputError(
+        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}."
+    )
 
 
 def _read_csv(path: Path) -> Table:
@@ -185,7 +190,9 @@ def _read_csv(path: Path) -> Table:
     try:
         data = arrow_csv.read_csv(
             path,
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=len(names) > 1),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=len(names) > 1
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in names},
                 strings_can_be_null=True,
@@ -197,7 +204,9 @@ def _read_csv(path: Path) -> Table:
         raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
     except pa.ArrowInvalid as error:
         row = "".join(part for part in str(error).split(":")[:2] if "#" in part)
-        raise InputError(f"every line of a CSV must have {len(names)} fields, however: {path.name} has one that does not ({row.strip() or 'broken quoting'}). Mend it.") from None
+        raise InputError(
+            f"every line of a CSV must have {len(names)} fields, however: {path.name} has one that does not ({row.strip() or 'broken quoting'}). Mend it."
+        ) from None
     return Table(data, _plain_origin("csv", data, delimiter))
 
 
@@ -213,7 +222,9 @@ def _from_pandas(frame: Any) -> Table:
     import pandas
 
     if isinstance(frame.columns, pandas.MultiIndex):
-        raise InputError("column names must be plain, however: this frame has a MultiIndex. Flatten it: df.columns = df.columns.map('_'.join).")
+        raise InputError(
+            "column names must be plain, however: this frame has a MultiIndex. Flatten it: df.columns = df.columns.map('_'.join)."
+        )
     _check_names(list(frame.columns))
     arrays: dict[str, pa.Array] = {}
     columns: dict[str, OriginColumn] = {}
@@ -233,10 +244,12 @@ def _array_of_series(series: Any, name: str) -> tuple[pa.Array, bool]:
 
     dtype = series.dtype
     if isinstance(dtype, pandas.PeriodDtype):
-        raise InputError(f"dates must be timestamps, however: column {name!r} holds periods. Convert it: df[{name!r}].dt.to_timestamp().")
+        raise InputError(
+            f"dates must be timestamps, however: column {name!r} holds periods. Convert it: df[{name!r}].dt.to_timestamp()."
+        )
     if dtype.kind == "c":
         raise InputError(f"numbers must be real, however: column {name!r} is complex. Split it into two columns.")
-    if dtype == object:
+    if dtype.kind == "O" and not isinstance(dtype, pandas.api.extensions.ExtensionDtype):
         return _array_of_objects(series, name)
     try:
         array = pa.array(series, from_pandas=True)
@@ -246,17 +259,21 @@ def _array_of_series(series: Any, name: str) -> tuple[pa.Array, bool]:
         if isinstance(dtype, pandas.CategoricalDtype):
             plain, mixed = _array_of_objects(series.astype(object), name)
             return plain, mixed
-        raise InputError(f"cells must be numbers, dates or text, however: column {name!r} is {dtype}. Convert it with astype.") from None
+        raise InputError(
+            f"cells must be numbers, dates or text, however: column {name!r} is {dtype}. Convert it with astype."
+        ) from None
     return (pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array), False
 
 
 def _broken_text(name: str) -> InputError:
-    return InputError(f"text must be valid Unicode, however: column {name!r} holds lone surrogates. Mend it: .str.encode('utf-8', 'replace').str.decode('utf-8').")
+    return InputError(
+        f"text must be valid Unicode, however: column {name!r} holds lone surrogates. Mend it: .str.encode('utf-8', 'replace').str.decode('utf-8')."
+    )
 
 
 def _array_of_objects(series: Any, name: str) -> tuple[pa.Array, bool]:
     missing = series.isna().to_numpy()
-    cells = series.to_numpy(dtype=object)
+    cells = series.to_numpy(dtype=object, copy=True)
     types = set(map(type, cells[~missing]))
     for bad, what, cure in (
         ((list, tuple, dict, set, frozenset, np.ndarray), "lists or records", "Flatten it"),
@@ -264,11 +281,20 @@ def _array_of_objects(series: Any, name: str) -> tuple[pa.Array, bool]:
         ((complex, np.complexfloating), "complex numbers", "Split it into two columns"),
     ):
         if any(issubclass(kind, bad) for kind in types):
-            raise InputError(f"cells must be numbers, dates or text, however: column {name!r} holds {what}. {cure}, or drop it (--drop {name}).")
-    if any(issubclass(kind, datetime.datetime) for kind in types) and len({str(cell.tzinfo) for cell in cells[~missing] if isinstance(cell, datetime.datetime)}) > 1:
-        raise InputError(f"a datetime column has one time zone, however: column {name!r} mixes several. Convert it: pd.to_datetime(..., utc=True).")
-    cells = np.where(missing, None, cells)
-    if len(types) > 1 and not all(issubclass(kind, (int, float, np.number)) and not issubclass(kind, bool) for kind in types):
+            raise InputError(
+                f"cells must be numbers, dates or text, however: column {name!r} holds {what}. {cure}, or drop it (--drop {name})."
+            )
+    if (
+        any(issubclass(kind, datetime.datetime) for kind in types)
+        and len({str(cell.tzinfo) for cell in cells[~missing] if isinstance(cell, datetime.datetime)}) > 1
+    ):
+        raise InputError(
+            f"a datetime column has one time zone, however: column {name!r} mixes several. Convert it: pd.to_datetime(..., utc=True)."
+        )
+    cells[missing] = None
+    if len(types) > 1 and not all(
+        issubclass(kind, (int, float, np.number)) and not issubclass(kind, bool) for kind in types
+    ):
         return _array_of_mixed(cells, types, name), True
     try:
         return pa.array(cells.tolist(), from_pandas=True), False
@@ -280,7 +306,9 @@ def _array_of_objects(series: Any, name: str) -> tuple[pa.Array, bool]:
         try:
             return pa.array(cells.tolist(), pa.uint64()), False
         except (OverflowError, pa.ArrowInvalid):
-            raise InputError(f"integers must fit in 64 bits, however: column {name!r} holds larger ones. Convert it to float, or to text.") from None
+            raise InputError(
+                f"integers must fit in 64 bits, however: column {name!r} holds larger ones. Convert it to float, or to text."
+            ) from None
     raise InputError(
         f"cells must be numbers, dates or text, however: column {name!r} holds {', '.join(sorted(kind.__name__ for kind in types))}. Convert it with astype."
     )
@@ -290,7 +318,9 @@ def _array_of_mixed(cells: np.ndarray, types: set[type], name: str) -> pa.Array:
     """Different types in one column: each cell becomes its JSON, so that 1 and "1" stay apart."""
     if not all(kind in SCALARS_WITH_TYPE for kind in types):
         names = ", ".join(sorted(kind.__name__ for kind in types))
-        raise InputError(f"a column may mix numbers, text and booleans only, however: column {name!r} mixes {names}. Convert it with astype.")
+        raise InputError(
+            f"a column may mix numbers, text and booleans only, however: column {name!r} mixes {names}. Convert it with astype."
+        )
     try:
         return pa.array([None if cell is None else json.dumps(cell, ensure_ascii=False) for cell in cells], pa.string())
     except UnicodeEncodeError:
@@ -351,10 +381,12 @@ def _to_polars(table: Table) -> Any:
     import polars
 
     frame = polars.from_arrow(to_arrow(table))
-    casts = {}
+    casts: dict[str, Any] = {}
     for name, column in zip(table.names, table.data.columns, strict=True):
         if table.origin.columns[name].dtype == "Enum":
-            casts[name] = polars.Enum(pc.cast(column.chunk(0).dictionary, pa.string()).to_pylist() if column.num_chunks else [])
+            casts[name] = polars.Enum(
+                pc.cast(column.chunk(0).dictionary, pa.string()).to_pylist() if column.num_chunks else []
+            )
         elif table.origin.columns[name].dtype == "Categorical":
             casts[name] = polars.Categorical()
     return frame.cast(casts) if casts else frame
@@ -397,7 +429,9 @@ class TableWriter:
             return
         if not self._started:
             self._started = True
-            self._file.write(self.delimiter.join(_quote(pa.array(data.column_names), self.delimiter).to_pylist()) + "\n")
+            self._file.write(
+                self.delimiter.join(_quote(pa.array(data.column_names), self.delimiter).to_pylist()) + "\n"
+            )
         if data.num_rows:
             lines = csv_lines(data, self.delimiter, self.escape_formulas)
             self._file.write("\n".join(lines.to_pylist()) + "\n")
@@ -413,7 +447,9 @@ class TableWriter:
 def check_suffix(path: Path) -> None:
     """Raise unless ``path`` says CSV or Parquet."""
     if path.suffix.lower() not in (*CSV_SUFFIXES, *PARQUET_SUFFIXES):
-        raise SettingsError(f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: --out {path.name}.")
+        raise SettingsError(
+            f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: --out {path.name}."
+        )
 
 
 def write_table(table: Table, path: str | Path, *, escape_formulas: bool = False) -> None:
@@ -450,3 +486,9 @@ def _quote(cells: pa.Array, delimiter: str) -> pa.Array:
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', "")
     return pc.if_else(must, quoted, cells)
 
+
+def frame_of(records: list[dict[str, Any]]) -> Any:
+    """A pandas frame of plain records."""
+    import pandas
+
+    return pandas.DataFrame.from_records(records)

@@ -20,9 +20,15 @@ class EncoderSettings(Settings):
     fit_rows: int = Field(10_000, ge=100, description="rows a column's mixture is fitted on at most")
     max_discrete: int = Field(32, ge=2, description="a number with at most this many values has a code for each")
     max_categories: int = Field(1000, ge=2, description="levels with a code of their own at most; the rest share one")
-    rare_rows: int = Field(5, ge=1, description="a level with fewer rows than this is rare and shares a code (tables of 100 rows or more)")
-    rare_categories: Literal["pool", "hide"] = Field("pool", description="rare levels come back at their frequency (pool) or never (hide)")
-    outliers: Literal["keep", "clip", "z"] = Field("keep", description="keep them, clip at quantiles, or clip at a z-score")
+    rare_rows: int = Field(
+        5, ge=1, description="a level with fewer rows than this is rare and shares a code (tables of 100 rows or more)"
+    )
+    rare_categories: Literal["pool", "hide"] = Field(
+        "pool", description="rare levels come back at their frequency (pool) or never (hide)"
+    )
+    outliers: Literal["keep", "clip", "z"] = Field(
+        "keep", description="keep them, clip at quantiles, or clip at a z-score"
+    )
     outlier_quantile: float = Field(0.005, gt=0, lt=0.5, description="outliers = clip: the share cut off at either end")
     outlier_z: float = Field(4.0, gt=0, description="outliers = z: standard deviations from the mean")
     enforce_rounding: bool = Field(True, description="numbers come back with the decimals they came with")

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from lookalike.encode.base import ColumnEncoder
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
+from lookalike.schema.types import arrow_type
 
 SMALL_TABLE = 100
 """In a smaller table nearly every level is rare: pooling would erase the column."""
@@ -44,14 +45,18 @@ class CategoryEncoder(ColumnEncoder):
 
     def _vocabulary_order(self, levels: pa.Array) -> np.ndarray:
         """Declared and ordered vocabularies keep their order; others are sorted, so that row order does not matter."""
-        keeps_order = self.spec.levels is not None or self.spec.kind in ("ordinal", "boolean") or self.spec.storage.startswith("dictionary")
+        keeps_order = (
+            self.spec.levels is not None
+            or self.spec.kind in ("ordinal", "boolean")
+            or self.spec.storage.startswith("dictionary")
+        )
         if keeps_order:
             return np.arange(len(levels))
         return pc.sort_indices(levels).to_numpy()
 
     def _is_rare(self, counts: np.ndarray, rows: int) -> np.ndarray:
         """(L,) bool: seen, but too seldom for a code of its own."""
-        rare = np.zeros(len(counts), bool)
+        rare: np.ndarray = np.zeros(len(counts), bool)
         if self.spec.kind in ("boolean", "constant"):
             return rare
         if rows >= SMALL_TABLE:
@@ -84,12 +89,18 @@ class CategoryEncoder(ColumnEncoder):
 
     def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         assert values.codes is not None and values.levels is not None
-        places = pc.fill_null(pc.index_in(values.levels.cast(self.levels.type), self.levels), -1).to_numpy(zero_copy_only=False)
-        known = np.append(np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1)
+        places = pc.fill_null(pc.index_in(values.levels.cast(self.levels.type), self.levels), -1).to_numpy(
+            zero_copy_only=False
+        )
+        known = np.append(
+            np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1
+        )
         codes = known[values.codes].astype(np.int32)  # code -1 (missing) reads the last entry
         if (codes < 0).any():
             what = "missing" if values.missing[codes < 0].all() else "of a level never seen in the fitted table"
-            raise InputError(f"every cell must have a code, however: {int((codes < 0).sum())} cells of column {self.spec.name!r} are {what}. Fit again with them.")
+            raise InputError(
+                f"every cell must have a code, however: {int((codes < 0).sum())} cells of column {self.spec.name!r} are {what}. Fit again with them."
+            )
         return codes, np.zeros(len(codes))
 
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
@@ -115,8 +126,6 @@ class CategoryEncoder(ColumnEncoder):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        from lookalike.schema.types import arrow_type
-
         self.levels = pa.array(state["levels"], pa.string()).cast(arrow_type(state["type"]))
         self.counts = np.asarray(state["counts"], np.int64)
         self.has_missing = bool(state["has_missing"])

@@ -14,6 +14,7 @@ from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, parse, spell
+from lookalike.schema.types import arrow_type, is_text
 
 
 class TableEncoder:
@@ -39,7 +40,8 @@ class TableEncoder:
         for spec in schema.kept:
             refuse(spec)
         self.encoders: dict[str, ColumnEncoder] = {
-            spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings) for spec in schema.modelled
+            spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings)
+            for spec in schema.modelled
         }
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
@@ -51,7 +53,9 @@ class TableEncoder:
         """Learn every column of ``table``."""
         check_columns(table, self.schema)
         if not self.encoders:
-            raise InputError("there must be a column to model, however: all are keys or dropped. Declare at least one otherwise in the schema.")
+            raise InputError(
+                "there must be a column to model, however: all are keys or dropped. Declare at least one otherwise in the schema."
+            )
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
             encoder.fit(parse(table.column(name), encoder.spec), generator(seed, "encoder", name))
             if progress is not None:
@@ -110,16 +114,28 @@ class TableEncoder:
         if not encoder.fitted:
             raise NotFittedError("conditions need a fitted encoder. Call fit first.")
         try:
-            values = parse(_one_cell(value, encoder.spec), encoder.spec)
+            values = parse(self.cell(name, value), encoder.spec)
             codes, residuals = encoder.encode(values, generator(0, "condition"))
         except (InputError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            raise SchemaError(f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another.") from None
+            raise SchemaError(
+                f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
+            ) from None
         if encoder.spec.numeric and not values.missing[0]:
             back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
             assert back is not None and values.numbers is not None
             if back[0] != values.numbers[0] and not np.isclose(float(back[0]), float(values.numbers[0]), rtol=1e-9):
-                raise SchemaError(f"a condition asks for a value in the range that was seen, however: column {name!r} never came near it. Ask for another.")
+                raise SchemaError(
+                    f"a condition asks for a value in the range that was seen, however: column {name!r} never came near it. Ask for another."
+                )
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
+
+    def cell(self, name: str, value: Any) -> pa.Array:
+        """One value in the column's own type; text is read as the column would read it."""
+        storage = arrow_type(self.encoders[name].spec.storage)
+        storage = storage.value_type if pa.types.is_dictionary(storage) else storage
+        if value is None:
+            return pa.nulls(1, storage)
+        return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -151,22 +167,10 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
     """Raise unless the table has the schema's columns."""
     lacking = [spec.name for spec in schema.kept if spec.name not in table.column_names]
     if lacking:
-        raise SchemaError(f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table.")
+        raise SchemaError(
+            f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
+        )
 
 
 def _one_array(table: pa.Table, name: str) -> pa.Array:
     return table.column(name).combine_chunks()
-
-
-def _one_cell(value: Any, spec: ColumnSpec) -> pa.Array:
-    """One condition's value in the column's own type; text is read as the column would read it."""
-    from lookalike.schema.types import arrow_type, is_text
-
-    storage = arrow_type(spec.storage)
-    if pa.types.is_dictionary(storage):
-        storage = storage.value_type
-    if value is None:
-        return pa.nulls(1, storage)
-    if is_text(storage):
-        return pa.array([str(value)], storage)
-    return pa.array([value]).cast(storage)

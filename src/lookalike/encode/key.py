@@ -40,11 +40,15 @@ class KeyEncoder:
     def fit(self, keys: pa.Array) -> None:
         keys = keys.cast(self.storage).drop_null()
         if len(keys) == 0:
-            raise InputError(f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name}).")
+            raise InputError(
+                f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name})."
+            )
         texts = keys.cast(pa.string()).to_pylist()
-        self.is_number = not is_text(self.storage) or (self.spec.pattern is None and all(text.isdigit() and text[0] != "0" for text in texts))
+        self.is_number = not is_text(self.storage) or (
+            self.spec.pattern is None and all(text.isdigit() and text[0] != "0" for text in texts)
+        )
         self.serial = False
-        if self.is_number and pa.types.is_integer(self.storage) or self.is_number and is_text(self.storage):
+        if (self.is_number and pa.types.is_integer(self.storage)) or (self.is_number and is_text(self.storage)):
             self._fit_numbers(np.array([int(text) for text in texts], dtype=object))
         elif self.spec.pattern is not None:
             self.forms, self.weights = [self.spec.pattern], [1]
@@ -83,12 +87,23 @@ class KeyEncoder:
         return KeyStream(self, seed)
 
     def state(self) -> dict[str, Any]:
-        kept: dict[str, Any] = {"is_number": self.is_number, "serial": self.serial, "marks": np.packbits(self.marks).tobytes().hex(), "buckets": len(self.marks)}
-        return {**kept, "low": self.low, "high": self.high} if self.is_number else {**kept, "forms": self.forms, "weights": self.weights}
+        kept: dict[str, Any] = {
+            "is_number": self.is_number,
+            "serial": self.serial,
+            "marks": np.packbits(self.marks).tobytes().hex(),
+            "buckets": len(self.marks),
+        }
+        return (
+            {**kept, "low": self.low, "high": self.high}
+            if self.is_number
+            else {**kept, "forms": self.forms, "weights": self.weights}
+        )
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
-        self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(bool)
+        self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
+            bool
+        )
         if self.is_number:
             self.low, self.high = state["low"], state["high"]
         else:
@@ -119,9 +134,8 @@ class KeyStream:
         SamplingError
             The form has no more texts to give.
         """
-        keys: list[Any] = []
-        for form in self.rng.choice(len(self.sizes), size=rows, p=self.weights).tolist():
-            keys.append(self._next(form))
+        forms = self.rng.choice(len(self.sizes), size=rows, p=self.weights).tolist()
+        keys = [self._next(form) for form in forms]
         if self.encoder.is_number and not is_text(self.encoder.storage):
             return pa.array(keys, self.encoder.storage)
         return pa.array(list(map(str, keys)), pa.string()).cast(self.encoder.storage)

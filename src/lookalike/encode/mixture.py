@@ -72,4 +72,8 @@ def fit_modes(numbers: np.ndarray, *, maximum: int, rows: int, rng: np.random.Ge
     kept = mixture.weights_ > MINIMUM_WEIGHT
     order = np.argsort(mixture.means_[kept, 0])
     deviations = np.sqrt(mixture.covariances_[kept, 0, 0])[order]
-    return Modes(mixture.means_[kept, 0][order] * scale + centre, deviations * scale, mixture.weights_[kept][order] / mixture.weights_[kept].sum())
+    return Modes(
+        mixture.means_[kept, 0][order] * scale + centre,
+        deviations * scale,
+        mixture.weights_[kept][order] / mixture.weights_[kept].sum(),
+    )

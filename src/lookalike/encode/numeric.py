@@ -52,7 +52,9 @@ class NumericEncoder(ColumnEncoder):
         self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
         self.modes = (
-            fit_modes(self._axis(rest), maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng) if len(rest) else None
+            fit_modes(self._axis(rest), maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
+            if len(rest)
+            else None
         )
         self._place_codes()
         self.fitted = True
@@ -63,14 +65,19 @@ class NumericEncoder(ColumnEncoder):
             share = self.settings.outlier_quantile
             low, high = np.quantile(numbers, [share, 1 - share], method="nearest")
         elif self.settings.outliers == "z":
-            centre, width = float(np.mean(numbers, dtype=np.float64)), self.settings.outlier_z * float(np.std(numbers, dtype=np.float64))
+            centre, width = (
+                float(np.mean(numbers, dtype=np.float64)),
+                self.settings.outlier_z * float(np.std(numbers, dtype=np.float64)),
+            )
             inside = numbers[np.abs(numbers.astype(np.float64) - centre) <= width]
             low, high = (inside.min(), inside.max()) if len(inside) else (low, high)
         return low, high
 
     def _is_spike(self, counts: np.ndarray, rows: int) -> np.ndarray:
         """(L,) bool over the sorted distinct values."""
-        if len(counts) <= self.settings.max_discrete and (rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2):
+        if len(counts) <= self.settings.max_discrete and (
+            rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2
+        ):
             return np.ones(len(counts), bool)
         padded = np.pad(counts.astype(float), SPIKE_NEIGHBOURS, constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPIKE_NEIGHBOURS + 1)
@@ -152,7 +159,11 @@ class NumericEncoder(ColumnEncoder):
         if self.has_missing:
             codes[values.missing] = self.missing_code
         place = np.searchsorted(self.spikes, numbers)
-        spike = np.append(self.spikes, self.spikes[:1])[np.minimum(place, len(self.spikes))] == numbers if len(self.spikes) else np.zeros(len(numbers), bool)
+        spike = (
+            np.append(self.spikes, self.spikes[:1])[np.minimum(place, len(self.spikes))] == numbers
+            if len(self.spikes)
+            else np.zeros(len(numbers), bool)
+        )
         spike &= ~values.missing
         codes[spike] = self.code_of_spike[place[spike]]
         rest = ~spike & ~values.missing
@@ -187,7 +198,9 @@ class NumericEncoder(ColumnEncoder):
             "low": self.low.item(),
             "high": self.high.item(),
             "spikes": self.spikes.tolist(),
-            "modes": None if modes is None else [modes.means.tolist(), modes.deviations.tolist(), modes.weights.tolist()],
+            "modes": None
+            if modes is None
+            else [modes.means.tolist(), modes.deviations.tolist(), modes.weights.tolist()],
             "has_missing": self.has_missing,
         }
 
@@ -195,7 +208,9 @@ class NumericEncoder(ColumnEncoder):
         self.dtype = np.dtype(state["dtype"])
         self.low, self.high = self.dtype.type(state["low"]), self.dtype.type(state["high"])
         self.spikes = np.asarray(state["spikes"], self.dtype)
-        self.modes = None if state["modes"] is None else Modes(*(np.asarray(part, np.float64) for part in state["modes"]))
+        self.modes = (
+            None if state["modes"] is None else Modes(*(np.asarray(part, np.float64) for part in state["modes"]))
+        )
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True

@@ -25,7 +25,7 @@ except ImportError:  # Python 3.10 keeps them under their old names
 UNBOUNDED_EXTRA = 8
 """How many repetitions beyond the least stand for "any number of them"."""
 CLASSES = {"u": string.ascii_uppercase, "l": string.ascii_lowercase, "d": string.digits}
-PRINTABLE = [character for character in map(chr, range(32, 127))]
+PRINTABLE = list(map(chr, range(32, 127)))
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def _part(operation: Any, argument: Any, column: str) -> Any:
         return Choice(tuple(Sequence((part,) * count) for count in range(least, most + 1)))
     if operation == constants.AT:
         return None
-    raise SchemaError(f"column {column!r}: its pattern may use literals, classes, groups, | and repeats, however: it uses {str(operation).lower()}.")
+    raise SchemaError(
+        f"column {column!r}: its pattern may use literals, classes, groups, | and repeats, however: it uses {str(operation).lower()}."
+    )
 
 
 def _characters(items: Any, column: str) -> str:
@@ -141,7 +143,9 @@ def _characters(items: Any, column: str) -> str:
         elif argument in categories:
             found.extend(categories[argument])
         else:
-            raise SchemaError(f"column {column!r}: its pattern uses a character class that cannot be counted. Spell it out.")
+            raise SchemaError(
+                f"column {column!r}: its pattern uses a character class that cannot be counted. Spell it out."
+            )
     chosen = [character for character in PRINTABLE if character not in found] if negate else sorted(set(found))
     return "".join(chosen)
 
@@ -170,7 +174,9 @@ def learn(texts: list[str], *, fewest: int = 5, most: int = 200) -> tuple[list[s
 
 def _common_prefix(texts: list[str]) -> str:
     first, last = min(texts), max(texts)
-    length = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    length = next(
+        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
     return first[:length]
 
 

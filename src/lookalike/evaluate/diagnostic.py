@@ -18,7 +18,9 @@ from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.types import is_text
 
 
-def boundary_adherence(real: np.ndarray, synthetic: np.ndarray, spec: ColumnSpec, *, missing: int, missing_allowed: bool) -> float:
+def boundary_adherence(
+    real: np.ndarray, synthetic: np.ndarray, spec: ColumnSpec, *, missing: int, missing_allowed: bool
+) -> float:
     """Share of synthetic numbers within the real (or the declared) minimum and maximum; in [0, 1].
 
     Shape: (n,) and (m,) numbers that are present; ``missing`` counts the synthetic cells that are not. They count as
@@ -115,7 +117,11 @@ def _column_entry(column: Column, side: str) -> dict[str, Any]:
     allowed = real.codes
     if column.spec.levels is not None:
         allowed = _declared_codes(column)
-    return {"column": column.name, "metric": "category adherence", "score": category_adherence(allowed, other.codes, column.size - 1)}
+    return {
+        "column": column.name,
+        "metric": "category adherence",
+        "score": category_adherence(allowed, other.codes, column.size - 1),
+    }
 
 
 def _declared_codes(column: Column) -> np.ndarray:

@@ -77,7 +77,10 @@ def scored(schema: Schema) -> list[ColumnSpec]:
 
 def prepare(tables: Mapping[str, pa.Table], schema: Schema) -> list[Column]:
     """Parse and code every scored column of every table."""
-    return [_prepare_column({name: _values(table, spec, name) for name, table in tables.items()}, spec) for spec in scored(schema)]
+    return [
+        _prepare_column({name: _values(table, spec, name) for name, table in tables.items()}, spec)
+        for spec in scored(schema)
+    ]
 
 
 def _values(table: pa.Table, spec: ColumnSpec, which: str) -> Values:

@@ -6,12 +6,13 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     version, seed         of the library, of the subsamples
     rows                  {real, synthetic, holdout}; holdout is null without one
     columns               {total, scored, keys, dropped, text, kinds: {kind: count}}
-    yardstick             {strength: "none" | "weak" | "good", rows, note}
+    yardstick             {strength: "none" | "weak" | "skewed" | "good", rows, note}
     diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
     fidelity              {quality, column_shapes, pair_trends, pair_trends_all, fresh: {the same four},
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]}
     associations          {columns, measures, real, synthetic, fresh}: symmetric matrices, null where undefined
-    privacy               {exact_copies: {count, share, interval, rows, fresh}, closeness | null}
+    privacy               {exact_copies: {count, share, interval, rows, fresh: {the same}},
+                           closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null}
     worst                 {column, pair}: where to look first
     notes                 sentences a reader needs
     timings               seconds a part
@@ -40,6 +41,8 @@ from lookalike.evaluate.prepare import Column, prepare
 from lookalike.schema import Schema
 
 SCORECARD_VERSION = 1
+SKEWED = 0.05
+"""A control share further than this from ½ (and than four standard errors) betrays a holdout that is no random draw."""
 MAXIMUM_MATRIX = 100
 """Association matrices hold at most this many columns: the worst ones by shape."""
 
@@ -55,7 +58,11 @@ def score(
     >>> score(table, table, schema)["fidelity"]["column_shapes"]
     1.0
     """
-    tables = {"real": real, "synthetic": synthetic, **({} if holdout is None or not holdout.num_rows else {"holdout": holdout})}
+    tables = {
+        "real": real,
+        "synthetic": synthetic,
+        **({} if holdout is None or not holdout.num_rows else {"holdout": holdout}),
+    }
     for name in ("real", "synthetic"):
         if tables[name].num_rows == 0:
             raise InputError(f"an evaluation needs rows, however: the {name} table has none. Sample at least one row.")
@@ -78,7 +85,7 @@ def score(
         "seed": seed,
         "rows": {name: tables[name].num_rows if name in tables else None for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
-        "yardstick": _yardstick(tables.get("holdout")),
+        "yardstick": _yardstick(tables.get("holdout"), safety["closeness"]),
         "diagnostic": _diagnostic(diagnoses),
         "fidelity": {
             **fidelity.quality(shapes, pairs, "synthetic"),
@@ -91,7 +98,9 @@ def score(
         "privacy": safety,
         "worst": {
             "column": shape_entries[0] if shape_entries else None,
-            "pair": next((entry for entry in pair_entries if entry["score"] is not None and not math.isnan(entry["score"])), None),
+            "pair": next(
+                (entry for entry in pair_entries if entry["score"] is not None and not math.isnan(entry["score"])), None
+            ),
         },
         "notes": _notes(schema, pairs, tables),
         "timings": timings,
@@ -126,7 +135,7 @@ def _column_counts(schema: Schema, columns: list[Column]) -> dict[str, Any]:
     }
 
 
-def _yardstick(holdout: pa.Table | None) -> dict[str, Any]:
+def _yardstick(holdout: pa.Table | None, nearness: dict[str, Any] | None) -> dict[str, Any]:
     if holdout is None:
         note = "No yardstick: no real rows were kept back, so nothing says what a fresh real sample would score."
         return {"strength": "none", "rows": 0, "note": note}
@@ -134,6 +143,10 @@ def _yardstick(holdout: pa.Table | None) -> dict[str, Any]:
     if rows < privacy.WEAK_HOLDOUT:
         note = f"Weak yardstick: only {rows} real rows were kept back; what they score is mostly chance."
         return {"strength": "weak", "rows": rows, "note": note}
+    control = (nearness or {}).get("control")
+    if control and abs(control["share"] - 0.5) > max(SKEWED, 4 * control["standard_error"]):
+        note = f"Skewed yardstick: the {rows:,} real rows kept back are not a random draw from the same table as the training rows."
+        return {"strength": "skewed", "rows": rows, "note": note}
     return {"strength": "good", "rows": rows, "note": f"Yardstick: {rows:,} real rows that no engine saw."}
 
 

@@ -59,6 +59,10 @@ class Generator(ABC):
     @classmethod
     @abstractmethod
     def from_state(
-        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+        cls,
+        columns: tuple[EncodedColumn, ...],
+        settings: EngineSettings,
+        state: dict[str, Any],
+        arrays: dict[str, np.ndarray],
     ) -> Generator:
         """Rebuild a fitted engine on the CPU or the device its settings name."""

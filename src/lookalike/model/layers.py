@@ -40,30 +40,25 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 class ConditionalLinear(nn.Module):
     """Linear layer on ``x ⊕ one-hot(condition)``, the one-hot part being a row looked up instead of multiplied.
 
-    The last row of the lookup stands for "no condition": it is zero and stays so.
-
     Shape
     -----
-    x (n, inputs), condition (n,) or (n, p) in [0, conditions] -> (n, outputs); of p conditions the rows are summed.
+    x (n, inputs), condition (n,) or (n, p) in [0, conditions) -> (n, outputs); of p conditions the rows are summed.
 
     >>> layer = ConditionalLinear(4, 3, 2, torch.Generator().manual_seed(0))
-    >>> layer(torch.zeros(5, 4), torch.tensor([0, 1, 2, 3, 3])).shape
+    >>> layer(torch.zeros(5, 4), torch.tensor([0, 1, 2, 0, 0])).shape
     torch.Size([5, 2])
     """
 
-    def __init__(self, inputs: int, conditions: int, outputs: int, generator: torch.Generator, *, active: int = 0) -> None:
+    def __init__(self, inputs: int, conditions: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
         self.dense = linear(inputs, outputs, generator)
-        self.none = conditions
-        # As wide an input as x ⊕ cond has in the paper; of the one-hot part only ``active`` entries are ever set.
-        bound = max(inputs + (active or conditions), 1) ** -0.5
-        lookup = torch.empty(conditions + 1, outputs).uniform_(-bound, bound, generator=generator)
-        lookup[conditions] = 0.0
-        self.lookup = nn.Parameter(lookup)
+        bound = (inputs + conditions) ** -0.5
+        self.lookup = nn.Parameter(torch.empty(conditions, outputs).uniform_(-bound, bound, generator=generator))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        rows = functional.embedding(condition, self.lookup, padding_idx=self.none)
-        return self.dense(x) + (rows.sum(1) if condition.dim() == 2 else rows)
+        rows = functional.embedding(condition, self.lookup)
+        total: Tensor = self.dense(x) + (rows.sum(1) if condition.dim() == 2 else rows)
+        return total
 
 
 class _SegmentedSoftmax(torch.autograd.Function):
@@ -174,7 +169,14 @@ class RowMaker(nn.Module):
     """
 
     def __init__(
-        self, embedding: int, conditions: int, hidden: Sequence[int], width: int, generator: torch.Generator, *, frugal: bool = False
+        self,
+        embedding: int,
+        conditions: int,
+        hidden: Sequence[int],
+        width: int,
+        generator: torch.Generator,
+        *,
+        frugal: bool = False,
     ) -> None:
         super().__init__()
         self.frugal = frugal
@@ -224,16 +226,15 @@ class Critic(nn.Module):
     torch.Size([2])
     """
 
-    def __init__(self, width: int, conditions: int, hidden: Sequence[int], pac: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, width: int, conditions: int, hidden: Sequence[int], pac: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.pac, self.conditions, self.hidden = pac, conditions, tuple(hidden)
-        self.first = ConditionalLinear(pac * width, pac * (conditions + 1) - 1, hidden[0], generator, active=pac)
+        self.first = ConditionalLinear(pac * width, pac * conditions, hidden[0], generator)
         self.inner = nn.ModuleList(
             linear(inputs, outputs, generator) for inputs, outputs in zip(hidden, [*hidden[1:], 1], strict=True)
         )
-        self.first.none = -1
-        with torch.no_grad():
-            self.first.lookup[conditions :: conditions + 1] = 0.0
 
     def masks(self, packs: int, generator: torch.Generator) -> list[Tensor]:
         """Draw one dropout mask a hidden layer."""
@@ -243,7 +244,7 @@ class Critic(nn.Module):
     def enter(self, rows: Tensor, condition: Tensor) -> Tensor:
         """Return the first layer's output before its activation: the one part that is linear in the rows."""
         slots = condition.view(-1, self.pac)
-        slots = slots + torch.arange(self.pac, device=slots.device) * (self.conditions + 1)
+        slots = slots + torch.arange(self.pac, device=slots.device) * self.conditions
         entered: Tensor = self.first(rows.reshape(len(slots), -1), slots)
         return entered
 

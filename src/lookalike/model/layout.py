@@ -49,7 +49,9 @@ class Layout:
         self.width = self.slots + self.residuals
         self.cardinalities = torch.from_numpy(cardinalities).to(self.device)
         self.offsets = torch.from_numpy(offsets[:-1].copy()).to(self.device)
-        self.segment = torch.repeat_interleave(torch.arange(len(self.columns)), torch.from_numpy(cardinalities)).to(self.device)
+        self.segment = torch.repeat_interleave(torch.arange(len(self.columns)), torch.from_numpy(cardinalities)).to(
+            self.device
+        )
         self.residual_columns = torch.from_numpy(residual_columns).to(self.device)
         self.interval = torch.from_numpy(interval).to(self.device)
 

@@ -41,7 +41,9 @@ class ColumnSpec(Settings):
     whole_with_point: bool = Field(False, description="float kept as text: whole numbers are written 2.0, not 2")
     missing_text: tuple[str, ...] = Field((), description="texts that stand for missing; the first is the one written")
     pattern: str | None = Field(None, description="key kept as text: a regular expression new values follow")
-    levels: tuple[str, ...] | None = Field(None, description="ordinal: the levels, lowest first; category: the allowed levels")
+    levels: tuple[str, ...] | None = Field(
+        None, description="ordinal: the levels, lowest first; category: the allowed levels"
+    )
     minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
     maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
 
@@ -120,9 +122,7 @@ class Schema:
         return f"Schema({', '.join(f'{count} {kind}' for kind, count in counts.items() if count)})"
 
     def to_dict(self) -> dict[str, Any]:
-        columns = [
-            {key: value for key, value in column.model_dump(exclude_defaults=True).items()} for column in self.columns
-        ]
+        columns = [column.model_dump(exclude_defaults=True) for column in self.columns]
         return {"lookalike_schema": SCHEMA_VERSION, "columns": columns}
 
     @classmethod

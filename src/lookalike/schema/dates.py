@@ -31,7 +31,9 @@ TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
     """Text to int64 ticks, 0 where missing. A cell that the format does not spell is an InputError."""
     if spec.format is None:
-        raise InputError(f"a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add \"format\" to its schema.")
+        raise InputError(
+            f'a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add "format" to its schema.'
+        )
     ticks, fits = _try_format(array, spec.format)
     bad = len(array) - array.null_count - int(fits.sum())
     if bad:

@@ -18,7 +18,23 @@ from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse
 
-MISSING_TEXTS = ("NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "Null", "null", "None", "<NA>", "NaT", "#N/A", "?", "-")
+MISSING_TEXTS = (
+    "NA",
+    "N/A",
+    "n/a",
+    "nan",
+    "NaN",
+    "NAN",
+    "NULL",
+    "Null",
+    "null",
+    "None",
+    "<NA>",
+    "NaT",
+    "#N/A",
+    "?",
+    "-",
+)
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -48,7 +64,9 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
     known = {} if declared is None else {column.name: column for column in declared}
     columns = [known[name] if name in known else infer_column(name, table.column(name)) for name in table.column_names]
     if not any(column.role == "primary_key" for column in columns):
-        first = next((place for place, column in enumerate(columns) if column.kind == "key" and column.role is None), None)
+        first = next(
+            (place for place, column in enumerate(columns) if column.kind == "key" and column.role is None), None
+        )
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
     return Schema(columns)
@@ -68,7 +86,11 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
         distinct = distinct.filter(pc.invert(pc.is_nan(distinct)))
     if len(distinct) <= 1:
         if len(distinct) == 1 and len(array) - array.null_count == 1 < len(array):
-            warnings.warn(f"column {name!r} has one value and is missing elsewhere: the look-alike will show that value.", LookalikeWarning, stacklevel=2)
+            warnings.warn(
+                f"column {name!r} has one value and is missing elsewhere: the look-alike will show that value.",
+                LookalikeWarning,
+                stacklevel=2,
+            )
         return ColumnSpec(**base, kind="constant")
     if is_text(storage):
         return _infer_text(base, array, distinct)
@@ -87,13 +109,19 @@ def _check_type(name: str, storage: pa.DataType) -> None:
     if pa.types.is_dictionary(storage):
         return _check_type(name, storage.value_type)
     if pa.types.is_nested(storage):
-        raise InputError(f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name}).")
+        raise InputError(
+            f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."
+        )
     if pa.types.is_binary(storage) or pa.types.is_large_binary(storage) or pa.types.is_fixed_size_binary(storage):
-        raise InputError(f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name}).")
+        raise InputError(
+            f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name})."
+        )
     try:
         arrow_type(str(storage))
     except ValueError:
-        raise InputError(f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name}).") from None
+        raise InputError(
+            f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name})."
+        ) from None
 
 
 # ---------------------------------------------------------------------------------------------------- native numbers
@@ -111,7 +139,13 @@ def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
 
 def _largest_step(ticks: np.ndarray, a_second: int) -> int:
     """The largest of day, hour, minute, second (and decimal parts of one) that divides every tick."""
-    steps = [DAY * a_second, 3600 * a_second, 60 * a_second, a_second, *(10**power for power in range(6, 0, -3) if 10**power < a_second)]
+    steps = [
+        DAY * a_second,
+        3600 * a_second,
+        60 * a_second,
+        a_second,
+        *(10**power for power in range(6, 0, -3) if 10**power < a_second),
+    ]
     return next((step for step in steps if not np.any(ticks % step)), 1)
 
 
@@ -129,7 +163,9 @@ def _round_step(numbers: np.ndarray) -> int:
     """The largest power of ten that divides every number, when enough different numbers say so."""
     if len(np.unique(numbers[:10_000])) < 5:
         return 1
-    return next((step for step in (10**6, 10**5, 10**4, 1000, 100, 10) if not np.any(numbers % numbers.dtype.type(step))), 1)
+    return next(
+        (step for step in (10**6, 10**5, 10**4, 1000, 100, 10) if not np.any(numbers % numbers.dtype.type(step))), 1
+    )
 
 
 def _is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
@@ -213,13 +249,22 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     if not pc.all(numbers).as_py() or pc.any(pc.match_substring_regex(plain, LEADING_ZERO + r"|^\+")).as_py():
         return None
     if thousands:
-        warnings.warn(f"column {base['name']!r} holds text like 1,234; it is read as numbers and written the same way.", LookalikeWarning, stacklevel=2)
+        warnings.warn(
+            f"column {base['name']!r} holds text like 1,234; it is read as numbers and written the same way.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
     if pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py():
         return _infer_float_text(base, plain, thousands)
     spec = ColumnSpec(**base, kind="integer", thousands=thousands)
     parsed = parse(values, spec).numbers
     assert parsed is not None
-    if not thousands and array.null_count == 0 and len(array) == len(values) and _is_integer_key(base["name"], parsed, len(values)):
+    if (
+        not thousands
+        and array.null_count == 0
+        and len(array) == len(values)
+        and _is_integer_key(base["name"], parsed, len(values))
+    ):
         return spec.replace(kind="key")
     return spec.replace(step=_round_step(parsed))
 
@@ -232,7 +277,12 @@ def _infer_float_text(base: dict[str, str], texts: pa.Array, thousands: bool) ->
     with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
     few = not exponent and most <= MAXIMUM_DECIMALS
     return ColumnSpec(
-        **base, kind="float", thousands=thousands, decimals=most if few else None, fixed_decimals=fixed and few, whole_with_point=with_point
+        **base,
+        kind="float",
+        thousands=thousands,
+        decimals=most if few else None,
+        fixed_decimals=fixed and few,
+        whole_with_point=with_point,
     )
 
 

@@ -13,16 +13,20 @@ import pyarrow as pa
 
 from lookalike.errors import SchemaError
 from lookalike.schema import dates
-from lookalike.schema.column import ColumnSpec, Schema
+from lookalike.schema.column import ColumnSpec, Kind, Schema
 from lookalike.schema.infer import infer_column
 from lookalike.schema.types import is_text
 
-KINDS = {"categorical": "category", "boolean": "boolean", "datetime": "datetime", "id": "key"}
+KINDS: dict[str, Kind] = {"categorical": "category", "boolean": "boolean", "datetime": "datetime", "id": "key"}
 
 
 def is_sdv(document: Any) -> bool:
     """Whether a JSON document is SDV metadata rather than a schema of ours."""
-    return isinstance(document, dict) and "lookalike_schema" not in document and bool({"METADATA_SPEC_VERSION", "tables", "fields", "columns"} & set(document))
+    return (
+        isinstance(document, dict)
+        and "lookalike_schema" not in document
+        and bool({"METADATA_SPEC_VERSION", "tables", "fields", "columns"} & set(document))
+    )
 
 
 def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None) -> Schema:
@@ -40,7 +44,9 @@ def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None)
     columns = described.get("columns") or {key: _modernise(value) for key, value in described.get("fields", {}).items()}
     unknown = [column for column in columns if column not in table.column_names]
     if unknown:
-        raise SchemaError(f"the metadata must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks.")
+        raise SchemaError(
+            f"the metadata must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
+        )
     keys = {described.get("primary_key"), *described.get("alternate_keys", [])}
     return Schema(
         [
@@ -61,7 +67,9 @@ def _choose_table(document: dict[str, Any], table: pa.Table, name: str | None) -
     if len(tables) == 1:
         return next(iter(tables.values()))
     matching = [
-        entry for entry in tables.values() if set(entry.get("columns", entry.get("fields", {}))) == set(table.column_names)
+        entry
+        for entry in tables.values()
+        if set(entry.get("columns", entry.get("fields", {}))) == set(table.column_names)
     ]
     if len(matching) == 1:
         return matching[0]
@@ -81,7 +89,9 @@ def _modernise(field: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _column(name: str, cells: pa.ChunkedArray, entry: dict[str, Any], primary: str | None, keys: set[str | None]) -> ColumnSpec:
+def _column(
+    name: str, cells: pa.ChunkedArray, entry: dict[str, Any], primary: str | None, keys: set[str | None]
+) -> ColumnSpec:
     sdtype = entry.get("sdtype", "unknown")
     if sdtype == "id" or name in keys or (sdtype not in (*KINDS, "numerical", "unknown") and entry.get("pii", True)):
         return ColumnSpec(
@@ -96,11 +106,13 @@ def _column(name: str, cells: pa.ChunkedArray, entry: dict[str, Any], primary: s
     if kind == inferred.kind:
         return inferred
     if kind == "datetime" and is_text(cells.type):
-        return ColumnSpec(name=name, kind="datetime", storage=str(cells.type), format=_format(entry.get("datetime_format"), name))
+        return ColumnSpec(
+            name=name, kind="datetime", storage=str(cells.type), format=_format(entry.get("datetime_format"), name)
+        )
     return ColumnSpec(name=name, kind=kind, storage=str(cells.type))
 
 
-def _kind(sdtype: str, inferred: ColumnSpec) -> str:
+def _kind(sdtype: str, inferred: ColumnSpec) -> Kind:
     """What SDV's type asks for; a constant stays one, and "numerical" leaves the choice of integer or float to us."""
     if inferred.kind == "constant" or sdtype == "unknown" or (sdtype == "numerical" and inferred.numeric):
         return inferred.kind

@@ -91,13 +91,17 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
         numbers = _ticks_of_decimal(array, spec)
     elif pa.types.is_boolean(storage) or pa.types.is_integer(storage) or pa.types.is_floating(storage):
         if spec.kind == "datetime":
-            raise SchemaError(f"a datetime column holds dates or text, however: column {spec.name!r} is {storage}. Declare it integer.")
+            raise SchemaError(
+                f"a datetime column holds dates or text, however: column {spec.name!r} is {storage}. Declare it integer."
+            )
         numbers = _numbers_from_native(array, spec)
     elif pa.types.is_temporal(storage):
         width = pa.int32() if storage.bit_width == 32 else pa.int64()
         numbers = pc.fill_null(array.cast(width), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     else:
-        raise SchemaError(f"column {spec.name!r} is declared {spec.kind}, however: its cells are {storage}. Declare it category.")
+        raise SchemaError(
+            f"column {spec.name!r} is declared {spec.kind}, however: its cells are {storage}. Declare it category."
+        )
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         raise InputError(
             f"numbers must be finite, however: column {spec.name!r} holds {int((~np.isfinite(numbers)).sum())} infinite "
@@ -110,12 +114,16 @@ def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
     zero = pa.scalar(0, array.type) if not pa.types.is_float16(array.type) else pa.scalar(np.float16(0), array.type)
-    numbers = np.nan_to_num(pc.fill_null(array, zero).to_numpy(zero_copy_only=False), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    numbers = np.nan_to_num(
+        pc.fill_null(array, zero).to_numpy(zero_copy_only=False), nan=0.0, posinf=np.inf, neginf=-np.inf
+    )
     if numbers.dtype == np.uint64:
         return numbers
     if numbers.dtype.kind == "f":
         if spec.kind == "integer":
-            raise SchemaError(f"column {spec.name!r} is declared integer, however: it is kept as {array.type}. Declare it float with decimals=0.")
+            raise SchemaError(
+                f"column {spec.name!r} is declared integer, however: it is kept as {array.type}. Declare it float with decimals=0."
+            )
         return numbers.astype(np.float64)
     return numbers.astype(np.int64)
 
@@ -150,7 +158,9 @@ def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
     """Decimals as integers of their last place: exact up to 18 digits."""
     scale = array.type.scale
     try:
-        whole = pc.multiply(array.cast(pa.decimal256(76, max(scale, 0))), pa.scalar(10**max(scale, 0), pa.decimal256(40, 0)))
+        whole = pc.multiply(
+            array.cast(pa.decimal256(76, max(scale, 0))), pa.scalar(10 ** max(scale, 0), pa.decimal256(40, 0))
+        )
         ticks = whole.cast(pa.decimal256(76, 0)).cast(pa.int64())
     except pa.ArrowInvalid:
         raise InputError(
@@ -203,10 +213,7 @@ def _decimals_of_ticks(numbers: np.ndarray, missing: np.ndarray, storage: pa.Dat
 
 
 def _parse_labels(array: pa.Array, spec: ColumnSpec) -> Values:
-    if pa.types.is_dictionary(array.type):
-        encoded = array
-    else:
-        encoded = array.dictionary_encode()
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     levels = encoded.dictionary
     if levels.null_count:  # a dictionary may hold null as a level of its own

@@ -1,0 +1,48 @@
+"""lookalike: take a table, give back one that behaves the same and belongs to no one.
+
+>>> import lookalike, pyarrow as pa
+>>> table = pa.table({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
+>>> twin = lookalike.fit(table, engine="tvae", epochs=2, run=lookalike.Run())
+>>> lookalike.evaluate(table, twin.sample(seed=1)).to_dict()["diagnostic"]["score"]
+1.0
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lookalike.errors import LookalikeError, LookalikeWarning
+    from lookalike.pipeline import evaluate, fit, load
+    from lookalike.presets import make
+    from lookalike.report import Scorecard
+    from lookalike.run import Run
+    from lookalike.schema import ColumnSpec, Schema
+    from lookalike.twin import Twin
+
+_HOMES = {
+    "fit": "pipeline",
+    "load": "pipeline",
+    "evaluate": "pipeline",
+    "make": "presets",
+    "Twin": "twin",
+    "Scorecard": "report",
+    "Schema": "schema",
+    "ColumnSpec": "schema",
+    "Run": "run",
+    "LookalikeError": "errors",
+    "LookalikeWarning": "errors",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use: ``lookalike --help`` must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lookalike' has no attribute {name!r}")
+    return getattr(import_module(f"lookalike.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

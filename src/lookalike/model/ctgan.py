@@ -1,0 +1,263 @@
+"""CTGAN (Xu et al. 2019, arXiv 1907.00503): a conditional generator against a critic that judges packs of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.nn import functional
+
+from lookalike.errors import NotFittedError, SamplingError, SettingsError
+from lookalike.model import device
+from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.heldout import Distance
+from lookalike.model.layers import Critic, RowMaker, activate, gumbel
+from lookalike.model.layout import Layout
+from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
+from lookalike.rng import derive_seed, generator
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+
+SETTLE_ROWS = 10_000
+"""Rows over which BatchNorm's statistics for sampling are taken."""
+BLOCK_CELLS = 2**23
+"""Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
+
+
+class CTGANSettings(NetSettings):
+    """Settings of the engine ctgan; names and defaults as CTGAN users know them."""
+
+    embedding_dim: int = Field(128, ge=1, description="width of the noise a row is made from")
+    generator_dim: Sizes = Field((256, 256), description="widths of the generator's residual blocks")
+    discriminator_dim: Sizes = Field((256, 256), min_length=1, description="widths of the critic's hidden layers")
+    generator_lr: float = Field(2e-4, gt=0, description="learning rate of the generator")
+    generator_decay: float = Field(1e-6, ge=0, description="weight decay of the generator")
+    discriminator_lr: float = Field(2e-4, gt=0, description="learning rate of the critic")
+    discriminator_decay: float = Field(1e-6, ge=0, description="weight decay of the critic")
+    discriminator_steps: int = Field(1, ge=1, description="critic steps to one generator step")
+    log_frequency: bool = Field(True, description="train on rare codes more often, by the log of their frequency")
+    pac: int = Field(10, ge=1, description="rows the critic judges together; batch_size is a multiple of it")
+    gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
+    temperature: float = Field(0.2, gt=0, description="temperature of the Gumbel softmax")
+    diversity: float = Field(0.0, ge=0, description="weight of a term against mode collapse")
+    condition_on_modes: bool = Field(
+        True, description="conditions may name a numeric column's mode, not only a category"
+    )
+
+    @model_validator(mode="after")
+    def _batch_holds_whole_packs(self) -> CTGANSettings:
+        if self.batch_size % self.pac:
+            below = self.batch_size // self.pac * self.pac
+            cure = f"{below} or {below + self.pac}" if below else f"{self.pac}"
+            raise SettingsError(
+                f"batch_size must be a multiple of pac ({self.pac}), however: batch_size={self.batch_size}. Use {cure}."
+            )
+        return self
+
+
+class CTGAN(Generator):
+    """The engine ctgan.
+
+    What is learned: the generator's weights (averaged over training) and how often each condition occurs.
+    """
+
+    Settings: ClassVar[type[EngineSettings]] = CTGANSettings
+    settings: CTGANSettings
+
+    def __init__(self, settings: CTGANSettings | None = None) -> None:
+        super().__init__(settings)
+        self._fitted: _Fitted | None = None
+
+    @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        assert isinstance(settings, CTGANSettings)
+        device.choose(settings.device)
+        warn_small(rows, settings, settings.pac)
+
+    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+        self._fitted = None
+        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
+        task = _Training(table.take(training), table.take(held_out), self.settings, seed)
+        self._fitted = task.fitted
+        Trainer(task, self.settings, run, fingerprint("ctgan", table, self.settings, seed)).train()
+
+    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+        return self._known.sample(rows, seed, conditions or {})
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        fitted = self._known
+        arrays = {name: value.float().cpu().numpy() for name, value in fitted.net.state_dict().items() if value.is_floating_point()}
+        return {"conditionable": fitted.conditions.columns}, arrays | {"counts": fitted.conditions.counts.float().numpy()}
+
+    @classmethod
+    def from_state(
+        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> CTGAN:
+        assert isinstance(settings, CTGANSettings)
+        engine = cls(settings)
+        where = device.choose_or_cpu(settings.device)
+        counts = torch.from_numpy(np.array(arrays["counts"], dtype=np.float64))
+        engine._fitted = _Fitted(columns, Conditions(columns, state["conditionable"], counts), settings, where, 0)
+        weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name != "counts"}
+        engine._fitted.net.load_state_dict(weights, strict=False)
+        engine._fitted.net.eval()
+        return engine
+
+    @property
+    def _known(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError("ctgan samples only after fit. Call fit first.")
+        return self._fitted
+
+
+class _Fitted:
+    """What sampling needs: the generator's net, the conditions, the layout."""
+
+    def __init__(
+        self, columns: tuple[EncodedColumn, ...], conditions: Conditions, settings: CTGANSettings, where: torch.device, seed: int
+    ) -> None:
+        self.conditions, self.settings, self.device = conditions, settings, where
+        self.layout = Layout(columns, where)
+        weights = torch.Generator().manual_seed(derive_seed(seed, "generator"))
+        self.net = RowMaker(
+            settings.embedding_dim,
+            conditions.size,
+            settings.generator_dim,
+            self.layout.width,
+            weights,
+            frugal=settings.gradient_checkpointing,
+        ).to(where)
+
+    @torch.no_grad()
+    def sample(self, rows: int, seed: int, wanted: Mapping[int, int]) -> EncodedTable:
+        """Draw rows; their conditions by true frequency.
+
+        NOTE[DIFF]: log-frequency belongs to training, where it lets rare codes be seen. The paper does not say how
+        conditions are drawn for sampling; only the true frequency gives back the table's marginals.
+        """
+        columns = self.layout.columns
+        for column, code in wanted.items():
+            if not (0 <= column < len(columns) and 0 <= code < columns[column].cardinality):
+                raise SamplingError(f"a condition names a column and one of its codes, however: column {column} has no code {code}.")
+        draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))  # on the CPU: the same rows on every device
+        block = max(BLOCK_CELLS // self.layout.width, 1)
+        parts = [self._block(min(block, rows - start), draws, wanted) for start in range(0, rows, block)]
+        return concatenate(parts or [self._block(0, draws, wanted)])
+
+    def _block(self, rows: int, draws: torch.Generator, wanted: Mapping[int, int]) -> EncodedTable:
+        condition = self.conditions.fixed(rows, wanted, draws)
+        noise = torch.randn(rows, self.settings.embedding_dim, generator=draws)
+        raw = self.net(noise.to(self.device), condition.to(self.device)).float()
+        # argmax of logits + Gumbel noise draws from their softmax exactly, at any temperature
+        codes = self.layout.largest(raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device))
+        return self.layout.table(codes, raw[:, self.layout.slots :].tanh())
+
+
+class _Training(Task):
+    """One step: the critic learns on fakes and reals of the same conditions, then the generator on the same fakes."""
+
+    def __init__(self, table: EncodedTable, held_out: EncodedTable, settings: CTGANSettings, seed: int) -> None:
+        self.settings = settings
+        where = device.choose(settings.device)
+        self.precision = device.Precision(where, settings.precision)
+        chosen = conditionable(table.columns, settings.condition_on_modes)
+        self.conditions = Conditions.of(table, chosen)
+        self.fitted = _Fitted(table.columns, self.conditions, settings, where, seed)
+        self.layout, self.net = self.fitted.layout, self.fitted.net
+        self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
+        self.index = RowIndex(table, self.conditions)
+        self.batch, self.steps = plan(len(table), settings, settings.pac)
+        weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))
+        self.critic = Critic(self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights).to(where)
+        self.kept = self.net
+        self.networks = {"generator": self.net, "critic": self.critic}
+        self.optimizers = {
+            "generator": self._adam(self.net, settings.generator_lr, settings.generator_decay),
+            "critic": self._adam(self.critic, settings.discriminator_lr, settings.discriminator_decay),
+        }
+        self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
+        self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
+        self.generators = {"draws": self.draws, "noise": self.noise}
+        self.targets = self.conditions.targets(self.layout)
+        self.distance, self.held_out_rows = (Distance(held_out), len(held_out)) if len(held_out) else (None, 0)
+        self.held_out_seed = derive_seed(seed, "held out")
+
+    @staticmethod
+    def _adam(net: torch.nn.Module, rate: float, decay: float) -> torch.optim.Adam:
+        return torch.optim.Adam(net.parameters(), lr=rate, betas=(0.5, 0.9), weight_decay=decay, fused=True)
+
+    def step(self, position: int) -> dict[str, Tensor]:
+        for _ in range(self.settings.discriminator_steps - 1):
+            with torch.no_grad():
+                condition, real = self._real()
+                fake, _ = self._fake(condition)
+            self._teach_critic(fake, real, condition)
+        condition, real = self._real()
+        # NOTE[DIFF]: the last critic step and the generator step share one batch of fakes, which saves a forward pass
+        fake, raw = self._fake(condition)
+        critic_loss = self._teach_critic(fake.detach(), real, condition)
+        return {"generator": self._teach_generator(fake, raw, condition), "discriminator": critic_loss}
+
+    def _real(self) -> tuple[Tensor, Tensor]:
+        """Return (n,) conditions and (n, W) real rows that meet them."""
+        condition = self.conditions.draw(self.batch, self.draws, logarithmic=self.settings.log_frequency)
+        rows = self.index.draw(condition, self.draws).to(self.layout.device)
+        return condition.to(self.layout.device), self.layout.rows(self.slots[rows], self.residuals[rows])
+
+    def _fake(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (n, W) fake rows that should meet the conditions, and the raw output they came from."""
+        noise = torch.randn(self.batch, self.settings.embedding_dim, generator=self.noise, device=self.layout.device)
+        with self.precision.products():
+            raw = self.net(noise, condition)
+        raw = raw.float()
+        return activate(raw, gumbel(self.batch, self.layout.slots, self.noise), self.layout, self.settings.temperature), raw
+
+    def _teach_critic(self, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
+        """Take a critic step: Wasserstein loss with gradient penalty (paper, algorithm 1)."""
+        packs = self.batch // self.settings.pac
+        masks = self.critic.masks(3 * packs, self.noise)
+        share = torch.rand(packs, 1, generator=self.noise, device=self.layout.device)
+        self.critic.requires_grad_(True)
+        with self.precision.products():
+            fakes, reals, norm = self.critic.contrast(fake, real, condition, share, masks)
+        loss = fakes.float().mean() - reals.float().mean()
+        self.precision.descend(loss + self.settings.gradient_penalty * (norm - 1).square().mean(), self.optimizers["critic"])
+        return loss.detach()
+
+    def _teach_generator(self, fake: Tensor, raw: Tensor, condition: Tensor) -> Tensor:
+        """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
+        self.critic.requires_grad_(False)
+        with self.precision.products():
+            scores = self.critic(fake, condition, self.critic.masks(self.batch // self.settings.pac, self.noise))
+        loss = -scores.float().mean()
+        if self.conditions.columns:
+            loss = loss + self._condition_loss(raw, condition)
+        self.precision.descend(loss, self.optimizers["generator"])
+        return loss.detach()
+
+    def _condition_loss(self, raw: Tensor, condition: Tensor) -> Tensor:
+        """Return the cross-entropy between the conditions and the logits of the columns they name."""
+        column, code, slots, inside = self.targets
+        named = column[condition]
+        logits = raw.gather(1, slots[named]).masked_fill(~inside[named], -torch.inf)
+        return functional.cross_entropy(logits, code[condition])
+
+    def held_out(self) -> float:
+        assert self.distance is not None
+        self.settle()
+        made = self.fitted.sample(self.held_out_rows, self.held_out_seed, {})
+        self.net.train()
+        return self.distance(made)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
+        draws = torch.Generator().manual_seed(self.held_out_seed)
+        condition = self.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
+        noise = torch.randn(SETTLE_ROWS, self.settings.embedding_dim, generator=draws)
+        self.net.settle(noise.to(self.layout.device), condition.to(self.layout.device))

@@ -1,0 +1,356 @@
+"""One training loop for all nets: epochs, averaged weights, early stopping, time budget, interruption, checkpoints.
+
+An engine describes its training as a :class:`Task`; :class:`Trainer` does everything that is the same for all. However
+training ends (all epochs, early stop, out of time, Ctrl-C, a loss that is not finite), the task's ``kept`` net ends with
+the best weights there were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
+from lookalike.model.base import EngineSettings
+from lookalike.model.device import Precision
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedTable
+
+Sizes = tuple[Annotated[int, Field(ge=1)], ...]
+"""Widths of a net's layers."""
+Checkpoint = tuple[dict[str, Any], dict[str, np.ndarray]]
+MINIMUM_STEPS = 10
+"""Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
+SMALL_BATCH = 100
+"""The default batch shrinks no further than this."""
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
+"""Part of the rows that early stopping keeps back, and the most it needs."""
+
+
+class NetSettings(EngineSettings):
+    """What every net trained by the common loop understands."""
+
+    batch_size: int = Field(500, ge=1, description="rows in a step; left at its default it shrinks on small tables")
+    ema: float = Field(
+        0.999, ge=0, lt=1, description="decay of the averaged weights that sample; 0 samples from the last weights"
+    )
+    early_stopping: bool = Field(
+        False, description="hold a tenth of the rows back, stop when they fit no better, keep the best state"
+    )
+    patience: int = Field(50, ge=1, description="early_stopping: epochs without a better fit before it stops")
+    gradient_checkpointing: bool = Field(
+        False, description="recompute hidden layers going backward: less memory, more time"
+    )
+
+
+def plan(rows: int, settings: NetSettings, multiple: int = 1) -> tuple[int, int]:
+    """Return rows a step and steps an epoch, such that every table gets enough steps and no row is left out.
+
+    A batch larger than the table shrinks; so does the default one where it would leave fewer than ``MINIMUM_STEPS``.
+
+    >>> plan(24_395, NetSettings()), plan(400, NetSettings()), plan(400, NetSettings(batch_size=200))
+    ((500, 49), (100, 10), (200, 10))
+    """
+    batch = settings.batch_size
+    if batch > rows or batch == type(settings).model_fields["batch_size"].default:
+        batch = min(batch, max(SMALL_BATCH, rows // MINIMUM_STEPS))
+    batch = max(batch // multiple, 1) * multiple
+    return batch, max(math.ceil(rows / batch), MINIMUM_STEPS)
+
+
+def warn_small(rows: int, settings: NetSettings, multiple: int = 1) -> None:
+    """Say so where the table is smaller than a batch."""
+    if rows < settings.batch_size:
+        batch, steps = plan(rows, settings, multiple)
+        warnings.warn(
+            f"batch_size is at most the number of rows, however: batch_size={settings.batch_size} and rows={rows}. "
+            f"Steps of {batch} rows are taken instead, {steps} in an epoch.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+
+
+class Task(ABC):
+    """What one engine trains, cut into steps.
+
+    Attributes
+    ----------
+    networks, optimizers, generators
+        Everything that changes while training, by name; a checkpoint holds all of it.
+    kept
+        The one of the networks that will sample: its weights are averaged, and the best of them kept.
+    precision
+        Its loss scale is part of a checkpoint.
+    steps
+        Steps in an epoch.
+    """
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    generators: dict[str, torch.Generator]
+    kept: nn.Module
+    precision: Precision
+    steps: int
+
+    def begin_epoch(self) -> None:
+        """Shuffle, for instance."""
+
+    @abstractmethod
+    def step(self, position: int) -> dict[str, Tensor]:
+        """Take step ``position`` of the epoch; return its losses, detached."""
+
+    @abstractmethod
+    def held_out(self) -> float:
+        """Return how badly ``kept`` fits the rows held out; less is better."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Make ``kept``, whose weights are final now, ready to sample."""
+
+
+class Average:
+    """A running mean of a net's weights, short at first so that the initial weights are soon forgotten.
+
+    >>> net = nn.utils.skip_init(nn.Linear, 1, 1)
+    >>> _ = net.requires_grad_(False).weight.fill_(0.0)
+    >>> average = Average(net, decay=0.9)
+    >>> _ = net.weight.fill_(1.0)
+    >>> average.update(0)
+    >>> with average.in_place():
+    ...     round(net.weight.item(), 4)
+    0.9
+    """
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.live = [parameter.detach() for parameter in net.parameters()]
+        self.values = [parameter.clone() for parameter in self.live]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the live weights after step ``step`` (counted from 0)."""
+        torch._foreach_lerp_(self.values, self.live, 1 - min(self.decay, (1 + step) / (10 + step)))
+
+    @torch.no_grad()
+    def load(self, values: Sequence[Tensor]) -> None:
+        torch._foreach_copy_(self.values, list(values))
+
+    @torch.no_grad()
+    def impose(self) -> None:
+        """Overwrite the live weights."""
+        torch._foreach_copy_(self.live, self.values)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the mean in the net for a while."""
+        live = [parameter.clone() for parameter in self.live]
+        try:
+            self.impose()
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.live, live)
+
+    def finite(self) -> bool:
+        return all(bool(value.isfinite().all()) for value in self.values)
+
+
+def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
+    """Return a digest of all that a checkpoint must agree with: data, columns, settings, seed."""
+    columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
+    digest = hashlib.sha256(json.dumps([engine, seed, settings.model_dump(mode="json"), columns]).encode())
+    digest.update(np.ascontiguousarray(table.codes, dtype=np.int64))
+    digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64))
+    return digest.hexdigest()
+
+
+def held_out_rows(rows: int, settings: NetSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row numbers to train on and those held out (none without early stopping)."""
+    if not settings.early_stopping:
+        return np.arange(rows), np.arange(0)
+    if rows < 2:
+        raise SettingsError(f"early_stopping needs two rows at least, however: the table has {rows}. Turn it off.")
+    order = rng.permutation(rows)
+    count = min(max(int(rows * HELD_OUT_SHARE), 1), HELD_OUT_MOST)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+class Trainer:
+    """Runs a :class:`Task` for ``settings.epochs`` epochs, telling ``run``.
+
+    Parameters
+    ----------
+    mark
+        The :func:`fingerprint` that a checkpoint must carry to be gone on from.
+    """
+
+    def __init__(self, task: Task, settings: NetSettings, run: Run, mark: str) -> None:
+        self.task, self.settings, self.run, self.mark = task, settings, run, mark
+        self.average = Average(task.kept, settings.ema)
+        self.epoch, self.best_epoch, self.best, self.score = 0, 0, math.inf, math.inf
+        self.good = [value.clone() for value in self.average.values]
+        self.score_every = math.ceil(5 * MINIMUM_STEPS / task.steps)
+
+    def train(self) -> None:
+        """Train until one of the ends; leave the best weights in ``task.kept``, settled."""
+        self._resume()
+        snapshot = self._snapshot()
+        try:
+            while self.epoch < self.settings.epochs and not self._stalled and not self.run.out_of_time:
+                losses, whole = self._one_epoch()
+                if whole:
+                    snapshot = self._snapshot()
+                else:
+                    self._save(snapshot)  # a part of an epoch cannot be gone on from, its start can
+                self.run.epoch(self.epoch, self.settings.epochs, losses)
+                if whole and (self.run.checkpoint_due or self.run.out_of_time):
+                    self._save(snapshot)
+        except KeyboardInterrupt:
+            self.run.interrupted = True
+            self._save(snapshot)
+        finally:
+            self._finish()
+
+    # ------------------------------------------------------------------------------------------------- one epoch
+
+    def _one_epoch(self) -> tuple[dict[str, float], bool]:
+        """Train one epoch, or the part of it there is time for; return the mean losses and whether it is whole."""
+        self.task.begin_epoch()
+        rows: list[Tensor] = []
+        names: list[str] = []
+        for position in range(self.task.steps):
+            losses = self.task.step(position)
+            names = list(losses)
+            rows.append(torch.stack([loss.float() for loss in losses.values()]))
+            self.average.update(self.epoch * self.task.steps + position)
+            if self.run.out_of_time:
+                break
+        means = torch.stack(rows).mean(0).tolist()
+        if not all(map(math.isfinite, means)) or not self.average.finite():
+            raise self._not_finite()
+        self.epoch += 1
+        return dict(zip(names, means, strict=True)) | self._judge(), len(rows) == self.task.steps
+
+    def _judge(self) -> dict[str, float]:
+        """Remember the averaged weights, under early stopping only if none fitted the held-out rows better."""
+        if not self.settings.early_stopping:
+            self._remember()
+            return {}
+        if self.epoch % self.score_every == 0 or self.epoch == 1:
+            with self.average.in_place():
+                self.score = self.task.held_out()
+            if self.score < self.best:
+                self.best = self.score
+                self._remember()
+        return {"held_out": self.score}
+
+    def _remember(self) -> None:
+        self.best_epoch = self.epoch
+        torch._foreach_copy_(self.good, self.average.values)
+
+    @property
+    def _stalled(self) -> bool:
+        return self.settings.early_stopping and self.epoch - self.best_epoch >= max(
+            self.settings.patience, self.score_every
+        )
+
+    def _not_finite(self) -> TrainingError:
+        kept = (
+            f"the state after epoch {self.best_epoch} is kept"
+            if self.best_epoch
+            else "the untrained initial state is all there is"
+        )
+        rates = " or ".join(
+            f"{name}={getattr(self.settings, name):g}"
+            for name in type(self.settings).model_fields
+            if name.endswith("lr")
+        )
+        return TrainingError(
+            f"losses must stay finite, however: in epoch {self.epoch + 1} they did not; {kept}. Lower the learning rate ({rates})."
+        )
+
+    def _finish(self) -> None:
+        if self.best_epoch or not self.average.finite():
+            self.average.load(self.good)
+        self.average.impose()
+        self.task.settle()
+        self.run.notes["training"] = {
+            "epochs": self.epoch,
+            "kept_epoch": self.best_epoch,
+            "steps_per_epoch": self.task.steps,
+        }
+
+    # ----------------------------------------------------------------------------------------------- checkpoints
+
+    def _snapshot(self) -> Checkpoint | None:
+        """Return copies of everything that changes while training, as JSON and arrays; None where nobody saves it."""
+        if self.run.folder is None:
+            return None
+        arrays: dict[str, Tensor] = {}
+        for name, net in self.task.networks.items():
+            arrays |= {f"network/{name}/{key}": value for key, value in net.state_dict().items()}
+        for name, optimizer in self.task.optimizers.items():
+            for i, moments in optimizer.state_dict()["state"].items():
+                arrays |= {f"optimizer/{name}/{i}/{key}": value for key, value in moments.items()}
+        arrays |= {f"average/{i}": value for i, value in enumerate(self.average.values)}
+        arrays |= {f"good/{i}": value for i, value in enumerate(self.good)}
+        arrays |= {f"generator/{name}": generator.get_state() for name, generator in self.task.generators.items()}
+        state = {
+            "fingerprint": self.mark,
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "scores": [value if math.isfinite(value) else None for value in (self.best, self.score)],
+            "scale": self.task.precision.scaler.state_dict(),
+        }
+        return state, {name: value.detach().cpu().numpy().copy() for name, value in arrays.items()}
+
+    def _save(self, snapshot: Checkpoint | None) -> None:
+        if snapshot is not None:
+            self.run.save_checkpoint(lambda: snapshot)
+
+    def _resume(self) -> None:
+        """Go on from the run's checkpoint, if it has one."""
+        found = self.run.load_checkpoint()
+        if found is None:
+            return
+        state, stored = found
+        if state.get("fingerprint") != self.mark:
+            raise TrainingError(
+                "a checkpoint goes on with the same table, columns, settings and seed, however: this one was made with others. "
+                "Restore those, or delete the checkpoint to start afresh."
+            )
+        arrays = {name: torch.from_numpy(np.array(value)) for name, value in stored.items()}
+        for name, net in self.task.networks.items():
+            net.load_state_dict(
+                {key: arrays[f"network/{name}/{key}"].view_as(value) for key, value in net.state_dict().items()}
+            )
+        for name, optimizer in self.task.optimizers.items():
+            _restore_moments(optimizer, f"optimizer/{name}/", arrays)
+        for name, generator in self.task.generators.items():
+            generator.set_state(arrays[f"generator/{name}"])
+        self.average.load([arrays[f"average/{i}"].view_as(value) for i, value in enumerate(self.average.values)])
+        self.good = [arrays[f"good/{i}"].view_as(value).to(value.device) for i, value in enumerate(self.good)]
+        self.task.precision.scaler.load_state_dict(state["scale"])
+        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
+        self.best, self.score = (math.inf if value is None else value for value in state["scores"])
+
+
+def _restore_moments(optimizer: Optimizer, prefix: str, arrays: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in arrays.items():
+        if name.startswith(prefix):
+            i, key = name.removeprefix(prefix).split("/")
+            moments.setdefault(int(i), {})[key] = value.reshape(()) if key == "step" else value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,263 @@
+"""TVAE (Xu et al. 2019, arXiv 1907.00503, section 4.5): a variational autoencoder of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from lookalike.errors import NotFittedError
+from lookalike.model import device
+from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.layers import gumbel, linear, segmented_logsumexp
+from lookalike.model.layout import Layout
+from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
+from lookalike.rng import derive_seed, generator
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+
+
+class TVAESettings(NetSettings):
+    """Settings of the engine tvae; names and defaults as TVAE users know them."""
+
+    embedding_dim: int = Field(128, ge=1, description="width of the latent a row is made from")
+    compress_dims: Sizes = Field((128, 128), description="widths of the encoder's hidden layers")
+    decompress_dims: Sizes = Field((128, 128), description="widths of the decoder's hidden layers")
+    learning_rate: float = Field(1e-3, gt=0, description="learning rate")
+    l2scale: float = Field(1e-5, ge=0, description="weight decay")
+    loss_factor: float = Field(2.0, gt=0, description="weight of reconstruction against the latent's divergence")
+
+
+class Layers(nn.Module):
+    """Fully connected layers with ReLU between them, none after the last.
+
+    Shape
+    -----
+    (n, inputs) -> (n, outputs)
+
+    >>> Layers(4, (8, 8), 3, torch.Generator().manual_seed(0))(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, *, frugal: bool = False) -> None:
+        super().__init__()
+        self.frugal = frugal
+        sizes = [inputs, *hidden, outputs]
+        self.layers = nn.ModuleList(linear(a, b, generator) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.frugal and torch.is_grad_enabled():
+            result: Tensor = checkpoint(self._through, x, use_reentrant=False, preserve_rng_state=False)
+            return result
+        return self._through(x)
+
+    def _through(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = layer(x).relu_()
+        last: Tensor = self.layers[-1](x)
+        return last
+
+
+class Autoencoder(nn.Module):
+    """TVAE's two nets and the spread of each residual.
+
+    Shape
+    -----
+    encode: (n, W) -> mean and log-deviation of the latent, (n, embedding) each. decode: (n, embedding) -> raw (n, W)
+
+    >>> net = Autoencoder(6, 2, 3, (8,), (8,), torch.Generator().manual_seed(0))
+    >>> mean, log_deviation = net.encode(torch.zeros(5, 6))
+    >>> mean.shape, net.decode(mean).shape
+    (torch.Size([5, 3]), torch.Size([5, 6]))
+    """
+
+    def __init__(
+        self,
+        width: int,
+        residuals: int,
+        embedding: int,
+        compress: Sequence[int],
+        decompress: Sequence[int],
+        generator: torch.Generator,
+        *,
+        frugal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.encoder = Layers(width, compress, 2 * embedding, generator, frugal=frugal)
+        self.decoder = Layers(embedding, decompress, width, generator, frugal=frugal)
+        self.log_sigma = nn.Parameter(torch.full((residuals,), -2.0))
+
+    def encode(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_deviation = self.encoder(rows).chunk(2, dim=1)
+        return mean, log_deviation
+
+    def decode(self, latent: Tensor) -> Tensor:
+        raw: Tensor = self.decoder(latent)
+        return raw
+
+
+def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Tensor, layout: Layout) -> Tensor:
+    """Return each row's negative log-likelihood under the decoder (paper, section 4.5).
+
+    Codes are categorical; a residual is normal around the tanh of its output with a learned spread.
+
+    NOTE[DIFF]: a residual counts only where the row's code is an interval; beside a spike or a missing value there is none.
+
+    Shape
+    -----
+    raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,) -> (n,)
+    """
+    logits = raw[:, : layout.slots]
+    loss = segmented_logsumexp(logits, layout.segment, len(layout.columns)).sum(1) - logits.gather(1, slots).sum(1)
+    if not layout.residuals:
+        return loss
+    inside = layout.interval.amax(1)[slots[:, layout.residual_columns]]
+    scaled = (residuals - raw[:, layout.slots :].tanh()) * (-log_sigma).exp()
+    return loss + (inside * (0.5 * scaled.square() + log_sigma)).sum(1)
+
+
+class TVAE(Generator):
+    """The engine tvae. Conditions are not its own: it ignores them, and ``sample.py`` meets them by rejection."""
+
+    Settings: ClassVar[type[EngineSettings]] = TVAESettings
+    settings: TVAESettings
+
+    def __init__(self, settings: TVAESettings | None = None) -> None:
+        super().__init__(settings)
+        self._fitted: _Fitted | None = None
+
+    @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        assert isinstance(settings, TVAESettings)
+        device.choose(settings.device)
+        warn_small(rows, settings)
+
+    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+        self._fitted = None
+        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
+        task = _Training(table.take(training), table.take(held_out), self.settings, seed)
+        self._fitted = task.fitted
+        Trainer(task, self.settings, run, fingerprint("tvae", table, self.settings, seed)).train()
+
+    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+        return self._known.sample(rows, seed)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        weights = self._known.net.state_dict()
+        return {}, {name: value.float().cpu().numpy() for name, value in weights.items() if not name.startswith("encoder.")}
+
+    @classmethod
+    def from_state(
+        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> TVAE:
+        assert isinstance(settings, TVAESettings)
+        engine = cls(settings)
+        engine._fitted = _Fitted(columns, settings, device.choose_or_cpu(settings.device), 0)
+        engine._fitted.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}, strict=False)
+        return engine
+
+    @property
+    def _known(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError("tvae samples only after fit. Call fit first.")
+        return self._fitted
+
+
+BLOCK_CELLS = 2**23
+"""Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
+
+
+class _Fitted:
+    """What sampling needs: the decoder and the layout."""
+
+    def __init__(self, columns: tuple[EncodedColumn, ...], settings: TVAESettings, where: torch.device, seed: int) -> None:
+        self.settings, self.device = settings, where
+        self.layout = Layout(columns, where)
+        self.net = Autoencoder(
+            self.layout.width,
+            self.layout.residuals,
+            settings.embedding_dim,
+            settings.compress_dims,
+            settings.decompress_dims,
+            torch.Generator().manual_seed(derive_seed(seed, "autoencoder")),
+            frugal=settings.gradient_checkpointing,
+        ).to(where)
+
+    @torch.no_grad()
+    def sample(self, rows: int, seed: int) -> EncodedTable:
+        draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))  # on the CPU: the same rows on every device
+        block = max(BLOCK_CELLS // self.layout.width, 1)
+        parts = [self._block(min(block, rows - start), draws) for start in range(0, rows, block)]
+        return concatenate(parts or [self._block(0, draws)])
+
+    def _block(self, rows: int, draws: torch.Generator) -> EncodedTable:
+        """Draw from prior and decoder.
+
+        NOTE[DIFF]: codes are drawn from the softmax as the model says, by argmax of logits + Gumbel noise; the argmax alone,
+        as often done, makes frequent codes more frequent.
+        """
+        latent = torch.randn(rows, self.settings.embedding_dim, generator=draws).to(self.device)
+        raw = self.net.decode(latent)
+        codes = self.layout.largest(raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device))
+        spread = torch.randn(rows, self.layout.residuals, generator=draws).to(self.device) * self.net.log_sigma.exp()
+        return self.layout.table(codes, (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1))
+
+
+class _Training(Task):
+    """One step: encode a batch, draw a latent, decode, go down the evidence bound."""
+
+    def __init__(self, table: EncodedTable, held_out: EncodedTable, settings: TVAESettings, seed: int) -> None:
+        self.settings = settings
+        where = device.choose(settings.device)
+        self.precision = device.Precision(where, settings.precision)
+        self.fitted = _Fitted(table.columns, settings, where, seed)
+        self.layout, self.net = self.fitted.layout, self.fitted.net
+        self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
+        self.held_out_rows = self.layout.slots_of(held_out), self.layout.residuals_of(held_out)
+        self.batch, self.steps = plan(len(table), settings)
+        optimizer = torch.optim.Adam(self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.l2scale, fused=True)
+        self.kept, self.networks, self.optimizers = self.net, {"autoencoder": self.net}, {"autoencoder": optimizer}
+        self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
+        self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
+        self.generators = {"draws": self.draws, "noise": self.noise}
+        self.held_out_seed = derive_seed(seed, "held out")
+
+    def begin_epoch(self) -> None:
+        """Shuffle, and cut the rows into steps of equal size: none is left out; a small table is gone through several times."""
+        rows = len(self.slots)
+        passes = max(round(self.batch * self.steps / rows), 1)
+        order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
+        self.parts = order.to(self.layout.device).tensor_split(self.steps)
+
+    def step(self, position: int) -> dict[str, Tensor]:
+        rows = self.parts[position]
+        loss = self._bound(self.slots[rows], self.residuals[rows], self.noise)
+        self.precision.descend(loss, self.optimizers["autoencoder"])
+        return {"loss": loss.detach()}
+
+    def _bound(self, slots: Tensor, residuals: Tensor, noise: torch.Generator) -> Tensor:
+        """Return the mean over rows of loss_factor · reconstruction + divergence (paper, section 4.5)."""
+        with self.precision.products():
+            mean, log_deviation = self.net.encode(self.layout.rows(slots, residuals))
+        mean, log_deviation = mean.float(), log_deviation.float()
+        latent = mean + torch.randn(mean.shape, generator=noise, device=mean.device) * log_deviation.exp()
+        with self.precision.products():
+            raw = self.net.decode(latent)
+        lost = reconstruction(raw.float(), slots, residuals, self.net.log_sigma, self.layout).mean()
+        divergence = 0.5 * (mean.square() + (2 * log_deviation).exp() - 2 * log_deviation - 1).sum() / len(mean)
+        return self.settings.loss_factor * lost + divergence
+
+    @torch.no_grad()
+    def held_out(self) -> float:
+        noise = torch.Generator(self.layout.device).manual_seed(self.held_out_seed)
+        parts = [part.split(self.batch) for part in self.held_out_rows]
+        bounds = [self._bound(slots, residuals, noise) * len(slots) for slots, residuals in zip(*parts, strict=True)]
+        return float(torch.stack(bounds).sum()) / len(self.held_out_rows[0])
+
+    def settle(self) -> None:
+        """Nothing to do: no layer behaves otherwise when sampling."""

@@ -1,0 +1,319 @@
+"""The whole flow on one screen: table → schema → encode → model → sample → evaluate → report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+from rich.console import Console
+
+from lookalike import registry
+from lookalike.config import Settings
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.frame import TableEncoder, refuse
+from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.evaluate.scorecard import score
+from lookalike.report import Scorecard
+from lookalike.rng import generator
+from lookalike.run import Run
+from lookalike.sample import SamplingSettings
+from lookalike.schema import Schema
+from lookalike.schema.infer import infer_schema
+from lookalike.schema.sdv import is_sdv, read_sdv
+from lookalike.table import Table, as_table
+from lookalike.twin import Twin
+
+FEWEST_ROWS_TO_SPLIT = 50
+"""In a smaller table every row is needed, and a tenth of it would measure nothing."""
+
+
+class RunSettings(Settings):
+    """What a run does; the engine's own settings stand in its table."""
+
+    engine: str = Field("ctgan", description="which engine: " + ", ".join(registry.ENGINES))
+    seed: int = Field(0, ge=0, description="the same seed gives the same rows")
+    keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
+    minutes: float | None = Field(None, gt=0, description="time budget for training")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from, and rows kept back to measure with."""
+
+    train: Table
+    holdout: Table | None
+    words: str
+
+
+def prepare(
+    data: Any, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = (), target: str | None = None
+) -> tuple[Table, Schema]:
+    """Read a table and settle its schema: what was declared, inferred for the rest.
+
+    ``schema`` is a :class:`Schema`, a dict, or a path to JSON, ours or SDV's. ``keys`` are columns to make up anew
+    instead of modelling.
+    """
+    table = as_table(data)
+    drop = list(drop)
+    if drop:
+        table = table.drop(drop)
+        if not table.names:
+            raise InputError("a table needs at least one column, however: all were dropped.")
+    declared = _declared(schema, table)
+    if declared is not None:
+        unknown = [
+            spec.name
+            for spec in declared
+            if spec.name not in table.names and spec.role != "drop" and spec.name not in drop
+        ]
+        if unknown:
+            raise SchemaError(
+                f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
+            )
+        declared = Schema([spec for spec in declared if spec.name in table.names])
+    settled = infer_schema(table.data, declared)
+    for name in keys:
+        settled = settled.replace(name, kind="key")
+    if target is not None:
+        settled = settled.replace(target, role="target")
+    for spec in settled.kept:
+        refuse(spec)
+    return table, settled
+
+
+def _declared(schema: Any, table: Table) -> Schema | None:
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    if isinstance(schema, (str, Path)):
+        try:
+            schema = json.loads(Path(schema).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SchemaError(
+                f"a schema file is JSON, however: {schema} cannot be read as such ({type(error).__name__})."
+            ) from None
+    return read_sdv(schema, table.data) if is_sdv(schema) else Schema.from_dict(schema)
+
+
+def split(table: Table, keep_back: float, seed: int) -> Split:
+    """Keep a share of the rows back, at random, and say so."""
+    rows = table.num_rows
+    if keep_back == 0:
+        return Split(table, None, "no rows: there is no yardstick (--keep-back 0)")
+    if rows < FEWEST_ROWS_TO_SPLIT:
+        return Split(
+            table,
+            None,
+            f"no rows: {rows} are too few to spare any, so there is no yardstick (--holdout FILE gives one)",
+        )
+    order = generator(seed, "split").permutation(rows)
+    back = max(round(rows * keep_back), 1)
+    words = f"{back:,} rows that no engine sees, as the yardstick"
+    weak = " (a weak one: so few rows tell little)" if back < 200 else ""
+    return Split(table.take(np.sort(order[back:])), table.take(np.sort(order[:back])), words + weak)
+
+
+def fit(
+    data: Any,
+    *,
+    engine: str = "ctgan",
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    seed: int = 0,
+    minutes: float | None = None,
+    avoid: Any = None,
+    run: Run | None = None,
+    **settings: Any,
+) -> Twin:
+    """Learn a table.
+
+    Parameters
+    ----------
+    data
+        A pandas, polars or pyarrow frame, or a path to a CSV or Parquet file.
+    engine
+        One of the registered engines.
+    schema
+        Declared columns (a :class:`Schema`, dict, or JSON file, SDV's included); the rest is inferred.
+    drop, keys
+        Columns to leave out; columns to make up anew in their form.
+    seed
+        The same seed gives the same model.
+    minutes
+        Time budget for training.
+    avoid
+        A table whose keys must not be given out either (rows kept back).
+    run
+        Where progress, log, losses and checkpoints go; a progress bar on standard error when left out.
+    **settings
+        Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``) or of sampling
+        (``max_tries_per_batch``), under its own name.
+
+    Raises
+    ------
+    InputError, SchemaError, SettingsError
+        Before training starts.
+    TrainingError
+        The loss is no longer finite.
+
+    >>> import lookalike, pyarrow as pa
+    >>> table = pa.table({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
+    >>> twin = lookalike.fit(table, engine="tvae", epochs=2, run=lookalike.Run())
+    >>> twin.sample(5, seed=1).num_rows
+    5
+    """
+    kind = registry.load(registry.ENGINES, engine, "engine")
+    engine_settings, encoding, sampling = route(settings, kind.Settings)
+    table, settled = prepare(data, schema=schema, drop=drop, keys=keys)
+    if table.num_rows < 2:
+        raise InputError("a table needs at least two rows to learn from, however: this one has one.")
+    if table.num_rows < 100:
+        warnings.warn(
+            f"{table.num_rows} rows are few to learn from: expect a rough likeness, and one that may give single rows away.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    kind.check(engine_settings, table.num_rows)
+    run = run if run is not None else Run(console=Console(stderr=True), minutes=minutes)
+    start = time.perf_counter()
+    encoder = TableEncoder(settled, encoding)
+    encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
+    if avoid is not None:
+        encoder.avoid_keys(as_table(avoid).data)
+    model = kind(engine_settings)
+    information = {
+        "source": str(data) if isinstance(data, (str, Path)) else None,
+        "engine": engine,
+        "rows": table.num_rows,
+        "seed": seed,
+        "settings": engine_settings.model_dump(),
+        "encoder": encoding.model_dump(),
+        "versions": versions(),
+        "device": platform.processor() or platform.machine(),
+    }
+    run.write_json("run.json", information)
+    run.log(f"fit {engine} on {table.num_rows:,} rows × {len(settled.kept)} columns, seed {seed}")
+    try:
+        model.fit(encoder.encode(table.data, seed=seed), seed=seed, run=run)
+    finally:
+        run.close()
+    seconds = time.perf_counter() - start
+    information |= {
+        "seconds": round(seconds, 3),
+        "epochs": len(run.losses),
+        "interrupted": run.interrupted,
+        "notes": run.notes,
+    }
+    run.write_json("run.json", information)
+    run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
+    return Twin(
+        engine=engine,
+        schema=settled,
+        origin=table.origin,
+        encoder=encoder,
+        model=model,
+        sampling=sampling,
+        information=information,
+        losses=run.losses,
+    )
+
+
+def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, EncoderSettings, SamplingSettings]:
+    """Give every keyword to the settings class that declares it; a keyword that none declares is a SettingsError."""
+    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings]
+    parts: list[dict[str, Any]] = [{}, {}, {}]
+    for name, value in settings.items():
+        place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
+        if place is None:
+            known = ", ".join(field for kind in classes for field in kind.model_fields)
+            raise SettingsError(
+                f"{name!r} is not a setting of this engine, its encoders or of sampling. Known: {known}."
+            )
+        parts[place][name] = value
+    built = [kind.build(part) for kind, part in zip(classes, parts, strict=True)]
+    return built[0], built[1], built[2]  # type: ignore[return-value]
+
+
+def load(path: str | Path) -> Twin:
+    """Read a ``.twin`` file."""
+    return Twin.load(path)
+
+
+def evaluate(
+    real: Any,
+    synthetic: Any,
+    *,
+    holdout: Any = None,
+    schema: Any = None,
+    seed: int = 0,
+    information: dict[str, Any] | None = None,
+) -> Scorecard:
+    """Judge a synthetic table, made by any tool, against the real rows it was made from.
+
+    Parameters
+    ----------
+    real, synthetic
+        Frames or paths.
+    holdout
+        Real rows that the tool never saw: the yardstick. Without it, figures that need one are said to be missing.
+    schema
+        As for :func:`fit`; columns the synthetic table lacks are left out.
+    information
+        What the report should say about the run.
+
+    >>> import lookalike, pyarrow as pa
+    >>> table = pa.table({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
+    >>> lookalike.evaluate(table, table).to_dict()["fidelity"]["quality"]
+    1.0
+    """
+    table, settled = prepare_to_judge(real, schema)
+    other = like(as_table(synthetic), table, settled, "synthetic table")
+    fresh = None if holdout is None else like(as_table(holdout), table, settled, "holdout")
+    result = score(table.data, other, settled, holdout=fresh, seed=seed)
+    return Scorecard.of(result, table.data, other, settled, holdout=fresh, run=information)
+
+
+def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:
+    """As :func:`prepare`, but free text is set aside instead of refused: a judge takes tables as they come."""
+    table = as_table(real)
+    settled = infer_schema(table.data, _declared(schema, table))
+    for spec in settled:
+        if spec.kind == "text":
+            settled = settled.replace(spec.name, role="drop")
+    return table, settled
+
+
+def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
+    """The columns of ``table`` in the types of ``model``; CSV text is read as the other's types where it can be."""
+    columns = {}
+    for spec in schema.kept:
+        if spec.name not in table.names:
+            raise SchemaError(
+                f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
+            )
+        column, wanted = table.data.column(spec.name), model.data.schema.field(spec.name).type
+        if column.type != wanted and not pa.types.is_dictionary(wanted):
+            try:
+                column = column.cast(wanted)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                raise SchemaError(
+                    f"the {what} must hold the real table's types, however: its column {spec.name!r} is {column.type}, not {wanted}. Convert it."
+                ) from None
+        columns[spec.name] = column
+    return pa.table(columns)
+
+
+def versions() -> dict[str, str]:
+    """What a figure depends on."""
+    packages = {name: version(name) for name in ("lookalike", "torch", "numpy", "pyarrow", "scikit-learn")}
+    return {"python": platform.python_version(), **packages}

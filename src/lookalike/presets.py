@@ -1,0 +1,301 @@
+"""Named runs, as plain functions: the default one (``make``), and what changes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+
+from lookalike import pipeline, registry
+from lookalike.artefact import replacing
+from lookalike.config import Settings
+from lookalike.demo import demo_table
+from lookalike.encode.base import EncoderSettings
+from lookalike.errors import OutputError
+from lookalike.report import Scorecard
+from lookalike.rng import derive_seed, generator
+from lookalike.run import Run
+from lookalike.sample import SamplingSettings, check_rows
+from lookalike.schema import Schema
+from lookalike.table import Table, TableWriter, as_table, check_suffix, write_table
+from lookalike.twin import Twin
+
+JUDGED_ROWS = 200_000
+"""Sampled rows that the report looks at, at most: more would not move a figure."""
+QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
+Say = Callable[[str, str, str], None]
+"""Told (label, what was decided, which flag decides otherwise) as the run goes on."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run leaves its files."""
+
+    table: Path
+    report: Path
+    twin: Path
+    folder: Path
+
+    @classmethod
+    def beside(cls, source: Path, out: Path | None) -> Places:
+        """``customers.csv`` → ``customers-lookalike.csv``, ``customers-lookalike.html``, ``customers.twin``; or around ``out``."""
+        if out is None:
+            table = source.with_name(f"{source.stem}-lookalike{source.suffix}")
+            return cls(
+                table, table.with_suffix(".html"), source.with_suffix(".twin"), table.with_name(f"{table.stem}-run")
+            )
+        return cls(out, out.with_suffix(".html"), out.with_suffix(".twin"), out.with_name(f"{out.stem}-run"))
+
+    def check(self, *, force: bool, also: Iterable[Path] = ()) -> None:
+        """Raise before any work if a file is in the way or cannot be written."""
+        check_suffix(self.table)
+        check_outputs([self.table, self.report, self.twin, *also], force=force)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What ``make`` made."""
+
+    table: Path
+    report: Path
+    twin_file: Path
+    folder: Path
+    twin: Twin
+    card: Scorecard
+
+
+def check_outputs(paths: Iterable[Path], *, force: bool) -> None:
+    """Raise before any work if a file is in the way or its folder cannot be written to."""
+    for path in paths:
+        if path.is_dir() or (path.exists() and not force):
+            raise OutputError(
+                f"a file of yours is never overwritten, however: {path} exists. Use --force, or another --out."
+            )
+        try:
+            with replacing(path) as temporary:
+                temporary.touch()
+                raise _Enough
+        except _Enough:
+            pass
+        except OSError as error:
+            raise OutputError(
+                f"{path} must be writable, however: {error.strerror or error}. Choose another place with --out."
+            ) from None
+
+
+class _Enough(Exception):
+    """Leaves ``replacing`` without replacing."""
+
+
+def quick(table: Table, settings: dict[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
+    """A trial run: few rows, few epochs, the same files."""
+    if table.num_rows > QUICK_ROWS:
+        rows = generator(seed, "quick").permutation(table.num_rows)[:QUICK_ROWS]
+        table = table.take(np.sort(rows))
+    return table, {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
+
+
+def make(
+    source: str | Path,
+    *,
+    out: str | Path | None = None,
+    rows: int | None = None,
+    engine: str = "ctgan",
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    target: str | None = None,
+    holdout: str | Path | None = None,
+    keep_back: float = 0.1,
+    seed: int = 0,
+    minutes: float | None = None,
+    trial: bool = False,
+    force: bool = False,
+    resume: bool = False,
+    escape_formulas: bool = False,
+    console: Console | None = None,
+    command: str | None = None,
+    say: Say = lambda label, text, other: None,
+    **settings: Any,
+) -> Made:
+    """A table file in; its look-alike, a report and a twin out.
+
+    Parameters
+    ----------
+    out
+        Where the look-alike goes (``<source>-lookalike.csv`` when left out); report and run folder stand beside it.
+    rows
+        How many rows; as many as the source has when left out.
+    holdout
+        A file of real rows to measure with, instead of keeping back a share ``keep_back`` of the source.
+    trial
+        A trial run in seconds: few rows, few epochs, marked as a trial.
+    force, resume
+        Overwrite what an earlier run left; go on from its checkpoint.
+    **settings
+        As for :func:`lookalike.fit`.
+    """
+    source = Path(source)
+    start = time.perf_counter()
+    run_settings = pipeline.RunSettings.build(
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
+    )
+    pipeline.route(settings, registry.load(registry.ENGINES, engine, "engine").Settings)
+    if rows is not None:
+        check_rows(rows)
+    places = Places.beside(source, None if out is None else Path(out))
+    table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target)
+    places.check(force=force or resume)
+    say(
+        "table",
+        f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {describe(settled)}",
+        f"edit: lookalike schema {source}",
+    )
+    asked_rows = table.num_rows if rows is None else rows
+    if trial:
+        table, settings = quick(table, settings, seed)
+        say(
+            "trial",
+            f"{table.num_rows:,} rows and {settings['epochs']} epochs: see the shape of the result, do not use it",
+            "drop --quick",
+        )
+    if holdout is not None:
+        parts = pipeline.Split(
+            table, as_table(holdout), f"{holdout}: the yardstick; all rows of {source.name} are learned from"
+        )
+    else:
+        parts = pipeline.split(table, run_settings.keep_back, seed)
+    say("kept back", parts.words, "--keep-back, --holdout")
+    say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
+
+    run = Run(_folder(places.folder, resume), console=console, minutes=minutes, resume=resume)
+    twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=parts.holdout, run=run, **settings)
+    twin.information |= {
+        "source": source.name,
+        "trial": trial,
+        "kept_back": 0 if parts.holdout is None else parts.holdout.num_rows,
+    }
+    how = (
+        "interrupted; the best state so far was kept (go on: --resume)"
+        if run.interrupted
+        else f"{len(run.losses)} epochs"
+    )
+    say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    twin.save(places.twin)
+
+    fake = _sample(twin, places.table, asked_rows, derive_seed(seed, "make"), escape_formulas)
+    say("sampling", f"{asked_rows:,} rows", "--rows")
+    information = report_information(twin, command, seconds=time.perf_counter() - start)
+    card = pipeline.evaluate(
+        parts.train, fake, holdout=parts.holdout, schema=settled, seed=seed, information=information
+    )
+    card.to_html(places.report)
+    run.write_json("scorecard.json", card.to_dict())
+    run.log(f"report written to {places.report.name}")
+    return Made(places.table, places.report, places.twin, places.folder, twin, card)
+
+
+def fit_to(
+    source: str | Path,
+    out: str | Path,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    minutes: float | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> Twin:
+    """Fit a table file on all its rows and save the twin; log, losses and checkpoint stand in ``<out>-run``."""
+    out = Path(out)
+    check_outputs([out], force=force or resume)
+    run = Run(_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
+    twin = pipeline.fit(Path(source), run=run, **settings)
+    twin.save(out)
+    return twin
+
+
+def demo(
+    folder: str | Path,
+    *,
+    console: Console | None = None,
+    say: Say = lambda label, text, other: None,
+    command: str | None = None,
+) -> Made:
+    """Simulate a table of customers, make its look-alike, and leave both in ``folder``."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "customers.csv"
+    write_table(as_table(demo_table()), source)
+    return make(source, force=True, console=console, say=say, command=command)
+
+
+def describe(schema: Schema) -> str:
+    """The kinds of a schema's columns in words: ``1 key, 5 numbers, 8 categories, 1 date``."""
+    words = {
+        ("key",): ("key", "keys"),
+        ("integer", "float"): ("number", "numbers"),
+        ("category", "ordinal"): ("category", "categories"),
+        ("boolean",): ("yes/no", "yes/no"),
+        ("datetime",): ("date", "dates"),
+        ("constant",): ("constant", "constants"),
+    }
+    counts = {names: sum(spec.kind in kinds for spec in schema.kept) for kinds, names in words.items()}
+    return ", ".join(f"{count} {names[count > 1]}" for names, count in counts.items() if count)
+
+
+def report_information(twin: Twin, command: str | None, seconds: float) -> dict[str, Any]:
+    """What the report says about the run."""
+    known = twin.information
+    return {
+        "title": known["source"],
+        "trial": known["trial"],
+        "command": command,
+        "engine": twin.engine,
+        "losses": twin.losses.to_dict("records"),
+        "notes": [f"{name}: {value}" for name, value in known["notes"].items()],
+        "settings": {twin.engine: known["settings"], "encoder": known["encoder"]},
+        "seeds": {"run": known["seed"]},
+        "versions": known["versions"],
+        "timings": {"training": known["seconds"], "total": round(seconds, 3)},
+    }
+
+
+def _folder(folder: Path, resume: bool) -> Path:
+    """A fresh run folder, or the one to go on in; only files that a run writes are ever removed."""
+    if resume and not (folder / "checkpoint.twin").exists():
+        raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
+    if not resume and folder.is_dir():
+        for name in ("log.txt", "losses.csv", "checkpoint.twin", "run.json", "scorecard.json"):
+            (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _sample(twin: Twin, path: Path, rows: int, seed: int, escape_formulas: bool) -> Table:
+    """Write all rows to the file, and keep as many as the report looks at."""
+    kept: list[pa.Table] = []
+    with TableWriter(path, twin.origin, escape_formulas=escape_formulas) as writer:
+        for batch in twin.batches(rows, seed=seed):
+            writer.write(batch)
+            if sum(table.num_rows for table in kept) < JUDGED_ROWS:
+                kept.append(batch.data)
+    return Table(pa.concat_tables(kept), twin.origin)
+
+
+def settings_sections() -> Mapping[str, type[Settings]]:
+    """Every settings class by the name of its table in ``lookalike.toml``."""
+    engines = {name: registry.load(registry.ENGINES, name, "engine").Settings for name in registry.ENGINES}
+    return {"run": pipeline.RunSettings, "encoder": EncoderSettings, "sampling": SamplingSettings, **engines}
+
+
+def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str) -> dict[str, Any]:
+    """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`."""
+    chosen: dict[str, Any] = {}
+    for title in ("run", "encoder", "sampling", engine):
+        chosen |= sections.get(title, {})
+    return chosen

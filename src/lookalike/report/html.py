@@ -1,0 +1,69 @@
+"""The summary as one page that opens from a USB stick: no network, no computing in the template, every cell escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from lookalike.report import plots
+from lookalike.report.svg import inline_svg
+
+MOST_COLUMNS_DRAWN = 120
+"""More pictures than this make a page that a browser opens slowly."""
+
+
+@cache
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("lookalike.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """Return the whole page."""
+    return _template("template.html").render(
+        **summary,
+        charts=[_column_svg(column, place) for place, column in enumerate(summary["columns"][:MOST_COLUMNS_DRAWN])],
+        losses_svg=_losses_svg(summary["losses"]),
+        associations_svg=_associations_svg(summary["associations"]),
+        card_json=script_json(summary["card"]),
+    )
+
+
+def render_overview(overview: Mapping[str, Any]) -> str:
+    """Return the overview alone, for a notebook's cell."""
+    return _template("overview.html").render(**overview)
+
+
+def script_json(document: Any) -> Markup:
+    """JSON that is inert inside ``<script type="application/json">``.
+
+    >>> script_json({"name": "</script><b>"})
+    Markup('{"name": "\\\\u003c/script\\\\u003e\\\\u003cb\\\\u003e"}')
+    """
+    text = json.dumps(document, ensure_ascii=True)
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _column_svg(column: Mapping[str, Any], place: int) -> Markup:
+    label = f"Real and synthetic distribution of column {column['name']}; shape score {column['text']['score']}"
+    return inline_svg(plots.plot_column(column, heading=False), f"column{place}", label)
+
+
+def _losses_svg(losses: list[dict[str, Any]]) -> Markup | None:
+    return inline_svg(plots.plot_losses(losses), "losses", "Training losses by epoch") if losses else None
+
+
+def _associations_svg(associations: Mapping[str, Any]) -> Markup | None:
+    if len(associations["columns"]) < 2:
+        return None
+    label = "Heatmaps of the associations between columns: real, synthetic, and synthetic minus real"
+    return inline_svg(plots.plot_associations(associations), "associations", label)

@@ -1,0 +1,186 @@
+"""``Twin``: what a fit leaves behind. It holds no rows; it samples, and it is one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lookalike import artefact, registry
+from lookalike.encode.frame import TableEncoder
+from lookalike.errors import ArtefactError, SettingsError
+from lookalike.model.base import Generator
+from lookalike.rng import derive_seed
+from lookalike.sample import SamplingSettings, check_rows, sample_batches
+from lookalike.schema import Schema
+from lookalike.table import Origin, Table, TableWriter, frame_of
+
+Condition = Mapping[str, Any]
+
+
+class Twin:
+    """A fitted look-alike of one table.
+
+    Made by :func:`lookalike.fit` or :func:`lookalike.load`.
+
+    Attributes
+    ----------
+    schema
+        The columns, as they were modelled.
+    engine
+        The engine's name.
+    information
+        What ran: settings, seed, rows, seconds, versions, and whether it was a trial.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str,
+        schema: Schema,
+        origin: Origin,
+        encoder: TableEncoder,
+        model: Generator,
+        sampling: SamplingSettings,
+        information: dict[str, Any],
+        losses: list[dict[str, float]],
+    ) -> None:
+        self.engine, self.schema, self.origin = engine, schema, origin
+        self.encoder, self.model, self.sampling = encoder, model, sampling
+        self.information = information
+        self._losses = losses
+
+    @property
+    def rows(self) -> int:
+        """Rows it was fitted on."""
+        return int(self.information["rows"])
+
+    @property
+    def losses(self) -> Any:
+        """A pandas frame, a row an epoch: ``epoch`` and the engine's losses."""
+        return frame_of(self._losses)
+
+    def sample(
+        self,
+        rows: int | Sequence[int] | None = None,
+        *,
+        seed: int = 0,
+        where: Condition | Sequence[Condition] | None = None,
+    ) -> Any:
+        """Draw rows, as the same kind of frame that was fitted (pyarrow where that was a file).
+
+        Parameters
+        ----------
+        rows
+            How many; as many as were fitted when left out. With several conditions, one count for each.
+        seed
+            The same seed gives the same rows.
+        where
+            Values that columns must have, ``{"income": ">50K"}``; or a list of such conditions.
+
+        Raises
+        ------
+        SettingsError, SchemaError, SamplingError
+            The count is negative, the condition was never seen, or it cannot be met.
+        """
+        if where is None or isinstance(where, Mapping):
+            if isinstance(rows, Sequence):
+                raise SettingsError(
+                    f"several counts need as many conditions, however: rows={list(rows)} with one condition. Give where a list."
+                )
+            count = self.rows if rows is None else rows
+            batches = list(self.batches(count, seed=seed, where=where))
+        else:
+            counts = rows if isinstance(rows, Sequence) else [self.rows if rows is None else rows] * len(where)
+            if len(counts) != len(where):
+                raise SettingsError(
+                    f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
+                )
+            batches = [
+                batch
+                for place, (count, condition) in enumerate(zip(counts, where, strict=True))
+                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition)
+            ]
+        return Table(pa.concat_tables(batch.data for batch in batches), self.origin).to_native()
+
+    def batches(self, rows: int, *, seed: int = 0, where: Condition | None = None) -> Iterator[Table]:
+        """Draw rows batch by batch, at constant memory."""
+        for data in sample_batches(self.model, self.encoder, rows, seed=seed, where=where, settings=self.sampling):
+            yield Table(data, self.origin)
+
+    def sample_to(
+        self,
+        path: str | Path,
+        rows: int | None = None,
+        *,
+        seed: int = 0,
+        where: Condition | None = None,
+        escape_formulas: bool = False,
+        progress: Any = None,
+    ) -> Path:
+        """Draw rows straight to a CSV or Parquet file, without holding them. ``progress`` is called with (done, rows)."""
+        rows = self.rows if rows is None else rows
+        check_rows(rows)
+        done = 0
+        with TableWriter(Path(path), self.origin, escape_formulas=escape_formulas) as writer:
+            for batch in self.batches(rows, seed=seed, where=where):
+                writer.write(batch)
+                done += batch.num_rows
+                if progress is not None:
+                    progress(done, rows)
+        return Path(path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one ``.twin`` file: weights as safetensors, everything else JSON; never a row."""
+        state, arrays = self.model.state()
+        documents = {
+            "twin": {"engine": self.engine, "information": self.information, "sampling": self.sampling.model_dump()},
+            "schema": self.schema.to_dict(),
+            "origin": self.origin.model_dump(),
+            "encoder": self.encoder.state(),
+            "engine": {"settings": self.model.settings.model_dump(), "state": state},
+            "losses": self._losses,
+        }
+        artefact.write(Path(path), documents, arrays)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Twin:
+        """Read what :meth:`save` wrote; anything else is an ArtefactError."""
+        documents, arrays = artefact.read(Path(path))
+        try:
+            twin, engine = documents["twin"], documents["engine"]
+            schema = Schema.from_dict(documents["schema"])
+            encoder = TableEncoder.from_state(schema, documents["encoder"])
+            kind = registry.load(registry.ENGINES, twin["engine"], "engine")
+            model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
+            return cls(
+                engine=twin["engine"],
+                schema=schema,
+                origin=Origin.build(documents["origin"]),
+                encoder=encoder,
+                model=model,
+                sampling=SamplingSettings.build(twin["sampling"]),
+                information=twin["information"],
+                losses=documents["losses"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ArtefactError(
+                f"{Path(path).name} is a lookalike file but no twin (it lacks {error}). Load a file that was saved as one."
+            ) from None
+
+    def __repr__(self) -> str:
+        settings = self.information
+        lines = [
+            f"Twin of {self.rows:,} rows × {len(self.schema.kept)} columns ({settings.get('source') or 'a frame'})",
+            f"  columns   {self.schema!r}",
+            f"  engine    {self.engine}, {settings['epochs']} epochs in {settings['seconds']:.1f} s, seed {settings['seed']}",
+        ]
+        if self._losses:
+            last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}
+            lines.append(
+                "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
+            )
+        return "\n".join(lines + (["  a trial run: not for use"] if settings.get("trial") else []))

@@ -54,10 +54,10 @@ def pearson(first: np.ndarray, second: np.ndarray) -> float:
     """
     if len(first) < 2:
         return math.nan
-    first, second = _unit_scale(first), _unit_scale(second)
-    if first is None or second is None:
+    one, other = _unit_scale(first), _unit_scale(second)
+    if one is None or other is None:
         return math.nan
-    return max(-1.0, min(1.0, float(first @ second)))
+    return max(-1.0, min(1.0, float(one @ other)))
 
 
 def _unit_scale(numbers: np.ndarray) -> np.ndarray | None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lookalike.encode.base import ColumnEncoder
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.types import arrow_type
+from lookalike.schema.types import arrow_type, from_plain, to_plain
 
 SMALL_TABLE = 100
 """In a smaller table nearly every level is rare: pooling would erase the column."""
@@ -65,7 +65,12 @@ class CategoryEncoder(ColumnEncoder):
             rare[np.argsort(-counts, kind="stable")[self.settings.max_categories :]] = True
         rare &= counts > 0
         alone = rare.sum() == 1 and self.settings.rare_categories == "pool"  # a pool of one is the level itself
-        return np.zeros_like(rare) if alone or rare.sum() == (counts > 0).sum() else rare
+        if self.settings.rare_categories == "hide" and rare.sum() == (counts > 0).sum():
+            raise InputError(
+                f"rare levels can be hidden behind common ones, however: every level of column {self.spec.name!r} is rare. "
+                f"Drop it (--drop {self.spec.name}), make it up (--key {self.spec.name}), or pool rare levels."
+            )
+        return np.zeros_like(rare) if alone else rare
 
     def _place_codes(self, rare: np.ndarray) -> None:
         self.rare = rare
@@ -118,7 +123,7 @@ class CategoryEncoder(ColumnEncoder):
 
     def state(self) -> dict[str, Any]:
         return {
-            "levels": self.levels.cast(pa.string()).to_pylist(),
+            "levels": to_plain(self.levels),
             "type": str(self.levels.type),
             "counts": self.counts.tolist(),
             "rare": np.flatnonzero(self.rare).tolist(),
@@ -126,7 +131,7 @@ class CategoryEncoder(ColumnEncoder):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.levels = pa.array(state["levels"], pa.string()).cast(arrow_type(state["type"]))
+        self.levels = from_plain(state["levels"], arrow_type(state["type"]))
         self.counts = np.asarray(state["counts"], np.int64)
         self.has_missing = bool(state["has_missing"])
         rare = np.zeros(len(self.counts), bool)

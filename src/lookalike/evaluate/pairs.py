@@ -74,7 +74,7 @@ def pair_trends(columns: list[Column], sides: list[str], seed: int) -> PairTrend
 
 def _choose(count: int, seed: int) -> tuple[np.ndarray, int]:
     possible = count * (count - 1) // 2
-    pairs = np.array(list(itertools.combinations(range(count), 2)), dtype=np.int64).reshape(-1, 2)
+    pairs: np.ndarray = np.array(list(itertools.combinations(range(count), 2)), dtype=np.int64).reshape(-1, 2)
     if possible > MAXIMUM_PAIRS:
         pairs = pairs[np.sort(generator(seed, "evaluate", "pairs").choice(possible, MAXIMUM_PAIRS, replace=False))]
     return pairs, possible

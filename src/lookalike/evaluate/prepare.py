@@ -120,11 +120,13 @@ def own_bins(numbers: np.ndarray, missing: np.ndarray) -> np.ndarray:
     >>> own_bins(np.array([0.0, 1.0, 10.0, 0.0]), np.array([False, False, False, True])).tolist()
     [1, 2, 11, 11]
     """
-    present = numbers[~missing].astype(np.float64)
-    if len(present) and present.max() - present.min() == np.inf:  # 1e308 and −1e308: the range itself overflows
-        present, numbers = present / 4, numbers / 4
-    edges = np.histogram_bin_edges(present, bins=10) if len(present) else np.linspace(0, 1, 11)
-    return np.where(missing, BIN_COUNT - 1, np.digitize(numbers, edges)).astype(np.int64)
+    places = numbers.astype(np.float64) / 4  # so that the range of −1e308 … 1e308 does not overflow; exact otherwise
+    present = places[~missing]
+    low, high = (present.min(), present.max()) if len(present) else (0.0, 0.25)
+    if low == high:
+        low, high = low - 0.125, high + 0.125
+    bins = np.digitize(places, np.linspace(low, high, 11))
+    return np.where(missing, BIN_COUNT - 1, bins).astype(np.int64)
 
 
 def _vocabulary(levels: list[pa.Array]) -> pa.Array:

@@ -86,7 +86,13 @@ def _share(to_train: np.ndarray, to_holdout: np.ndarray) -> dict[str, Any]:
     """P(nearer to train) + ½ P(tie), from similarities; with its 95 % interval."""
     rows = len(to_train)
     if rows == 0:
-        return {"share": math.nan, "standard_error": math.nan, "interval": [math.nan, math.nan], "ties": math.nan, "rows": 0}
+        return {
+            "share": math.nan,
+            "standard_error": math.nan,
+            "interval": [math.nan, math.nan],
+            "ties": math.nan,
+            "rows": 0,
+        }
     tied = np.abs(to_train - to_holdout) <= TIE
     points = np.where(tied, 0.5, to_train > to_holdout)
     share, error = float(points.mean()), float(points.std() / math.sqrt(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,8 +18,10 @@ class EngineSettings(Settings):
     """What every engine that trains a net understands."""
 
     epochs: int = Field(300, ge=1, description="passes over the table")
-    device: str = Field("auto", description="auto, cpu, cuda or mps")
-    precision: str = Field("float32", description="float32, bfloat16 or float16 (autocast, where the device has it)")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="float32, bfloat16 or float16: of matrix products; weights stay float32"
+    )
 
 
 class Generator(ABC):
@@ -39,7 +41,7 @@ class Generator(ABC):
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()
 
-    @classmethod
+    @classmethod  # noqa: B027 - an engine may have nothing to check
     def check(cls, settings: EngineSettings, rows: int) -> None:
         """Raise a SettingsError for what can be known to fail before training; warn about what is doubtful."""
 

@@ -16,7 +16,7 @@ from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.conditions import Conditions, RowIndex, conditionable
 from lookalike.model.heldout import Distance
-from lookalike.model.layers import Critic, RowMaker, activate, gumbel
+from lookalike.model.layers import Critic, RowMaker, activate, gumbel, pair_discrepancy
 from lookalike.model.layout import Layout
 from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
 from lookalike.rng import derive_seed, generator
@@ -91,12 +91,22 @@ class CTGAN(Generator):
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         fitted = self._known
-        arrays = {name: value.float().cpu().numpy() for name, value in fitted.net.state_dict().items() if value.is_floating_point()}
-        return {"conditionable": fitted.conditions.columns}, arrays | {"counts": fitted.conditions.counts.float().numpy()}
+        arrays = {
+            name: value.float().cpu().numpy()
+            for name, value in fitted.net.state_dict().items()
+            if value.is_floating_point()
+        }
+        return {"conditionable": fitted.conditions.columns}, arrays | {
+            "counts": fitted.conditions.counts.float().numpy()
+        }
 
     @classmethod
     def from_state(
-        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+        cls,
+        columns: tuple[EncodedColumn, ...],
+        settings: EngineSettings,
+        state: dict[str, Any],
+        arrays: dict[str, np.ndarray],
     ) -> CTGAN:
         assert isinstance(settings, CTGANSettings)
         engine = cls(settings)
@@ -119,7 +129,12 @@ class _Fitted:
     """What sampling needs: the generator's net, the conditions, the layout."""
 
     def __init__(
-        self, columns: tuple[EncodedColumn, ...], conditions: Conditions, settings: CTGANSettings, where: torch.device, seed: int
+        self,
+        columns: tuple[EncodedColumn, ...],
+        conditions: Conditions,
+        settings: CTGANSettings,
+        where: torch.device,
+        seed: int,
     ) -> None:
         self.conditions, self.settings, self.device = conditions, settings, where
         self.layout = Layout(columns, where)
@@ -143,7 +158,9 @@ class _Fitted:
         columns = self.layout.columns
         for column, code in wanted.items():
             if not (0 <= column < len(columns) and 0 <= code < columns[column].cardinality):
-                raise SamplingError(f"a condition names a column and one of its codes, however: column {column} has no code {code}.")
+                raise SamplingError(
+                    f"a condition names a column and one of its codes, however: column {column} has no code {code}."
+                )
         draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))  # on the CPU: the same rows on every device
         block = max(BLOCK_CELLS // self.layout.width, 1)
         parts = [self._block(min(block, rows - start), draws, wanted) for start in range(0, rows, block)]
@@ -154,7 +171,9 @@ class _Fitted:
         noise = torch.randn(rows, self.settings.embedding_dim, generator=draws)
         raw = self.net(noise.to(self.device), condition.to(self.device)).float()
         # argmax of logits + Gumbel noise draws from their softmax exactly, at any temperature
-        codes = self.layout.largest(raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device))
+        codes = self.layout.largest(
+            raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device)
+        )
         return self.layout.table(codes, raw[:, self.layout.slots :].tanh())
 
 
@@ -173,7 +192,9 @@ class _Training(Task):
         self.index = RowIndex(table, self.conditions)
         self.batch, self.steps = plan(len(table), settings, settings.pac)
         weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))
-        self.critic = Critic(self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights).to(where)
+        self.critic = Critic(
+            self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights
+        ).to(where)
         self.kept = self.net
         self.networks = {"generator": self.net, "critic": self.critic}
         self.optimizers = {
@@ -184,12 +205,15 @@ class _Training(Task):
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
         self.targets = self.conditions.targets(self.layout)
-        self.distance, self.held_out_rows = (Distance(held_out), len(held_out)) if len(held_out) else (None, 0)
+        self.distance, self.held_out_rows = Distance(held_out), len(held_out)
         self.held_out_seed = derive_seed(seed, "held out")
 
     @staticmethod
     def _adam(net: torch.nn.Module, rate: float, decay: float) -> torch.optim.Adam:
         return torch.optim.Adam(net.parameters(), lr=rate, betas=(0.5, 0.9), weight_decay=decay, fused=True)
+
+    def begin_epoch(self) -> None:
+        self.net.train()
 
     def step(self, position: int) -> dict[str, Tensor]:
         for _ in range(self.settings.discriminator_steps - 1):
@@ -201,7 +225,7 @@ class _Training(Task):
         # NOTE[DIFF]: the last critic step and the generator step share one batch of fakes, which saves a forward pass
         fake, raw = self._fake(condition)
         critic_loss = self._teach_critic(fake.detach(), real, condition)
-        return {"generator": self._teach_generator(fake, raw, condition), "discriminator": critic_loss}
+        return {"generator": self._teach_generator(fake, real, raw, condition), "discriminator": critic_loss}
 
     def _real(self) -> tuple[Tensor, Tensor]:
         """Return (n,) conditions and (n, W) real rows that meet them."""
@@ -215,7 +239,9 @@ class _Training(Task):
         with self.precision.products():
             raw = self.net(noise, condition)
         raw = raw.float()
-        return activate(raw, gumbel(self.batch, self.layout.slots, self.noise), self.layout, self.settings.temperature), raw
+        return activate(
+            raw, gumbel(self.batch, self.layout.slots, self.noise), self.layout, self.settings.temperature
+        ), raw
 
     def _teach_critic(self, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
         """Take a critic step: Wasserstein loss with gradient penalty (paper, algorithm 1)."""
@@ -226,10 +252,12 @@ class _Training(Task):
         with self.precision.products():
             fakes, reals, norm = self.critic.contrast(fake, real, condition, share, masks)
         loss = fakes.float().mean() - reals.float().mean()
-        self.precision.descend(loss + self.settings.gradient_penalty * (norm - 1).square().mean(), self.optimizers["critic"])
+        self.precision.descend(
+            loss + self.settings.gradient_penalty * (norm - 1).square().mean(), self.optimizers["critic"]
+        )
         return loss.detach()
 
-    def _teach_generator(self, fake: Tensor, raw: Tensor, condition: Tensor) -> Tensor:
+    def _teach_generator(self, fake: Tensor, real: Tensor, raw: Tensor, condition: Tensor) -> Tensor:
         """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
         self.critic.requires_grad_(False)
         with self.precision.products():
@@ -237,6 +265,8 @@ class _Training(Task):
         loss = -scores.float().mean()
         if self.conditions.columns:
             loss = loss + self._condition_loss(raw, condition)
+        if self.settings.diversity:
+            loss = loss + self.settings.diversity * pair_discrepancy(raw, real, self.layout)
         self.precision.descend(loss, self.optimizers["generator"])
         return loss.detach()
 
@@ -248,11 +278,8 @@ class _Training(Task):
         return functional.cross_entropy(logits, code[condition])
 
     def held_out(self) -> float:
-        assert self.distance is not None
         self.settle()
-        made = self.fitted.sample(self.held_out_rows, self.held_out_seed, {})
-        self.net.train()
-        return self.distance(made)
+        return self.distance(self.fitted.sample(self.held_out_rows, self.held_out_seed, {}))
 
     @torch.no_grad()
     def settle(self) -> None:

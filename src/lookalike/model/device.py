@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lookalike.errors import SettingsError
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-PrecisionName = Literal["float32", "bfloat16", "float16"]
 
 
 def available() -> list[str]:

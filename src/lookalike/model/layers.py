@@ -206,6 +206,9 @@ class RowMaker(nn.Module):
     @torch.no_grad()
     def settle(self, noise: Tensor, condition: Tensor) -> None:
         """Take BatchNorm's statistics from this batch and leave the net in evaluation mode."""
+        for norm in self.norms:
+            assert isinstance(norm, nn.BatchNorm1d)
+            norm.reset_running_stats()
         self.train()
         self(noise, condition)
         self.eval()
@@ -273,8 +276,8 @@ class Critic(nn.Module):
         gradient = torch.ones(len(slopes[0]), 1, device=slopes[0].device)
         with torch.autocast(gradient.device.type, enabled=False):
             for layer, slope in zip(reversed(self.inner), reversed(slopes), strict=True):
-                gradient = (gradient @ layer.weight) * slope
-            result: Tensor = gradient @ self.first.dense.weight
+                gradient = gradient.mm(layer.get_parameter("weight")) * slope
+            result: Tensor = gradient.mm(self.first.dense.weight)
         return result
 
     def contrast(
@@ -295,3 +298,32 @@ class Critic(nn.Module):
         scores, slopes = self.climb(torch.cat([entered, between]), masks)
         norm = torch.linalg.vector_norm(self.input_gradient([slope[2 * packs :] for slope in slopes]), dim=1)
         return scores[:packs], scores[packs : 2 * packs], norm
+
+
+def pair_discrepancy(raw: Tensor, real: Tensor, layout: Layout) -> Tensor:
+    """Return how far the pair tables of generated rows are from those of real rows: a squared distance, without bias.
+
+    The pair table of columns a and b is the mean over rows of p_a p_bᵀ, with p the softmax of a row's logits. Given a row's
+    noise its codes are drawn independently, so this is the very expectation of the table that sampling gives; unlike rows
+    activated at a low temperature, it has gradients everywhere. What a row would add by likeness to itself is left out:
+    with it, a small batch would reward blurred rows. A residual takes part as one more column beside its codes.
+
+    It is the squared maximum mean discrepancy under the kernel that counts the pairs of columns two rows agree in.
+
+    Shape
+    -----
+    raw, real (n, W) -> ()
+
+    >>> from lookalike.schema.encoded import EncodedColumn
+    >>> import numpy as np
+    >>> layout = Layout([EncodedColumn(name, 2, np.zeros(2, bool)) for name in "ab"])
+    >>> rows = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]).repeat(500, 1)
+    >>> pair_discrepancy(9 * rows, rows, layout) < pair_discrepancy(0 * rows, rows, layout)
+    tensor(True)
+    """
+    codes = segmented_softmax(raw[:, : layout.slots], layout.segment, len(layout.columns))
+    expected = torch.cat([codes, raw[:, layout.slots :].tanh() * (codes @ layout.interval)], dim=1)
+    apart = (expected.T @ expected - real.T @ real) * layout.between
+    size = expected.square() @ layout.member
+    alike = size.sum(1).square().sum() - size.square().sum()
+    return (apart.square().sum() - alike) / len(raw) ** 2

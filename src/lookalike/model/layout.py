@@ -7,10 +7,12 @@ R residuals, W = C + R the width of a row, p rows in a pack.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -54,6 +56,16 @@ class Layout:
         )
         self.residual_columns = torch.from_numpy(residual_columns).to(self.device)
         self.interval = torch.from_numpy(interval).to(self.device)
+
+    @cached_property
+    def member(self) -> Tensor:
+        """(W, d) 1 where a position of a row belongs to a column, else 0."""
+        return functional.one_hot(torch.cat([self.segment, self.residual_columns]), len(self.columns)).float()
+
+    @cached_property
+    def between(self) -> Tensor:
+        """(W, W) 1 where two positions belong to different columns, else 0."""
+        return 1.0 - self.member @ self.member.T
 
     def slots_of(self, table: EncodedTable) -> Tensor:
         """Return (n, d) the slot each row has set in each column."""

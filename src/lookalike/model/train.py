@@ -35,6 +35,8 @@ MINIMUM_STEPS = 10
 """Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
 SMALL_BATCH = 100
 """The default batch shrinks no further than this."""
+DIVERGED = 1e6
+"""Weights beyond this overflow in use before they are infinite themselves."""
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 """Part of the rows that early stopping keeps back, and the most it needs."""
 
@@ -104,8 +106,9 @@ class Task(ABC):
     precision: Precision
     steps: int
 
+    @abstractmethod
     def begin_epoch(self) -> None:
-        """Shuffle, for instance."""
+        """Prepare the epoch's steps: shuffle, for instance."""
 
     @abstractmethod
     def step(self, position: int) -> dict[str, Tensor]:
@@ -163,16 +166,17 @@ class Average:
             with torch.no_grad():
                 torch._foreach_copy_(self.live, live)
 
-    def finite(self) -> bool:
-        return all(bool(value.isfinite().all()) for value in self.values)
+    def usable(self) -> bool:
+        """Whether every weight is a number of a size that weights have."""
+        return all(bool((value.abs() < DIVERGED).all()) for value in self.values)
 
 
 def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
     """Return a digest of all that a checkpoint must agree with: data, columns, settings, seed."""
     columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
     digest = hashlib.sha256(json.dumps([engine, seed, settings.model_dump(mode="json"), columns]).encode())
-    digest.update(np.ascontiguousarray(table.codes, dtype=np.int64))
-    digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64))
+    digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
+    digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
     return digest.hexdigest()
 
 
@@ -238,7 +242,8 @@ class Trainer:
             if self.run.out_of_time:
                 break
         means = torch.stack(rows).mean(0).tolist()
-        if not all(map(math.isfinite, means)) or not self.average.finite():
+        if not all(map(math.isfinite, means)) or not self.average.usable():
+            self.average.load(self.good)
             raise self._not_finite()
         self.epoch += 1
         return dict(zip(names, means, strict=True)) | self._judge(), len(rows) == self.task.steps
@@ -282,7 +287,7 @@ class Trainer:
         )
 
     def _finish(self) -> None:
-        if self.best_epoch or not self.average.finite():
+        if self.best_epoch:
             self.average.load(self.good)
         self.average.impose()
         self.task.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,11 +45,13 @@ class Layers(nn.Module):
     torch.Size([5, 3])
     """
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, *, frugal: bool = False) -> None:
+    def __init__(
+        self, inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, *, frugal: bool = False
+    ) -> None:
         super().__init__()
         self.frugal = frugal
         sizes = [inputs, *hidden, outputs]
-        self.layers = nn.ModuleList(linear(a, b, generator) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.frugal and torch.is_grad_enabled():
@@ -149,16 +152,24 @@ class TVAE(Generator):
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         weights = self._known.net.state_dict()
-        return {}, {name: value.float().cpu().numpy() for name, value in weights.items() if not name.startswith("encoder.")}
+        return {}, {
+            name: value.float().cpu().numpy() for name, value in weights.items() if not name.startswith("encoder.")
+        }
 
     @classmethod
     def from_state(
-        cls, columns: tuple[EncodedColumn, ...], settings: EngineSettings, state: dict[str, Any], arrays: dict[str, np.ndarray]
+        cls,
+        columns: tuple[EncodedColumn, ...],
+        settings: EngineSettings,
+        state: dict[str, Any],
+        arrays: dict[str, np.ndarray],
     ) -> TVAE:
         assert isinstance(settings, TVAESettings)
         engine = cls(settings)
         engine._fitted = _Fitted(columns, settings, device.choose_or_cpu(settings.device), 0)
-        engine._fitted.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}, strict=False)
+        engine._fitted.net.load_state_dict(
+            {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}, strict=False
+        )
         return engine
 
     @property
@@ -175,7 +186,9 @@ BLOCK_CELLS = 2**23
 class _Fitted:
     """What sampling needs: the decoder and the layout."""
 
-    def __init__(self, columns: tuple[EncodedColumn, ...], settings: TVAESettings, where: torch.device, seed: int) -> None:
+    def __init__(
+        self, columns: tuple[EncodedColumn, ...], settings: TVAESettings, where: torch.device, seed: int
+    ) -> None:
         self.settings, self.device = settings, where
         self.layout = Layout(columns, where)
         self.net = Autoencoder(
@@ -203,7 +216,9 @@ class _Fitted:
         """
         latent = torch.randn(rows, self.settings.embedding_dim, generator=draws).to(self.device)
         raw = self.net.decode(latent)
-        codes = self.layout.largest(raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device))
+        codes = self.layout.largest(
+            raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device)
+        )
         spread = torch.randn(rows, self.layout.residuals, generator=draws).to(self.device) * self.net.log_sigma.exp()
         return self.layout.table(codes, (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1))
 
@@ -220,7 +235,9 @@ class _Training(Task):
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.held_out_rows = self.layout.slots_of(held_out), self.layout.residuals_of(held_out)
         self.batch, self.steps = plan(len(table), settings)
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.l2scale, fused=True)
+        optimizer = torch.optim.Adam(
+            self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.l2scale, fused=True
+        )
         self.kept, self.networks, self.optimizers = self.net, {"autoencoder": self.net}, {"autoencoder": optimizer}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))

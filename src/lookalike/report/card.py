@@ -62,10 +62,17 @@ class Scorecard:
     def __str__(self) -> str:
         """One aligned overview: this table beside a fresh real sample."""
         blocks = words.figures(self._card)
-        lines = [(title if not place else "", f"{line['plain']} ({line['term']})", line["mine"], line["fresh"]) for title, block in blocks.items() for place, line in enumerate(block)]
+        lines = [
+            (title if not place else "", f"{line['plain']} ({line['term']})", line["mine"], line["fresh"])
+            for title, block in blocks.items()
+            for place, line in enumerate(block)
+        ]
         heads = ("", "", "look-alike", "a fresh real sample")
         widths = [max(len(row[column]) for row in [heads, *lines]) for column in range(4)]
-        text = [f"{row[0]:<9}{row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip() for row in [heads, *lines]]
+        text = [
+            f"{row[0]:<9}{row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
+            for row in [heads, *lines]
+        ]
         text += [f"{'look at' if not place else '':<9}{line}" for place, line in enumerate(look_at(self._card))]
         if self._card["yardstick"]["strength"] != "good":
             text.append(f"{'note':<9}{self._card['yardstick']['note']}")
@@ -96,7 +103,9 @@ class Scorecard:
 
         columns = {column["name"]: column for column in self._full()["columns"]}
         if name not in columns:
-            raise SettingsError(f"a scored column can be plotted, however: {name!r} is none. Columns: {', '.join(columns)}.")
+            raise SettingsError(
+                f"a scored column can be plotted, however: {name!r} is none. Columns: {', '.join(columns)}."
+            )
         return plots.plot_column(columns[name])
 
     def plot_losses(self) -> Figure:
@@ -119,7 +128,9 @@ class Scorecard:
 
     def _full(self) -> Mapping[str, Any]:
         if self._summary is None:
-            raise SettingsError("pages and pictures need the tables, however: this scorecard has only figures. Make it with lookalike.evaluate.")
+            raise SettingsError(
+                "pages and pictures need the tables, however: this scorecard has only figures. Make it with lookalike.evaluate."
+            )
         return self._summary
 
     # -------------------------------------------------------------------------------------------------------- as files

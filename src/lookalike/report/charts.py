@@ -26,6 +26,8 @@ FEW = 5
 MOST_BARS = 6
 SPIKE = 0.5
 """A number that this share of the real rows holds is drawn as a bar of its own, beside the curve of the rest."""
+LARGEST = 1e300
+"""Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
 SECONDS_A_TICK = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 DAY = 86_400.0
 
@@ -138,7 +140,7 @@ def _on_axis(values: Values, spec: ColumnSpec) -> np.ndarray:
     """Numbers that are present, in the unit a person reads: dates in seconds, decimals in whole units."""
     assert values.numbers is not None
     numbers = values.numbers[~values.missing].astype(np.float64)
-    return numbers * _unit(spec)
+    return np.clip(numbers * _unit(spec), -LARGEST, LARGEST)
 
 
 def _unit(spec: ColumnSpec) -> float:

@@ -20,7 +20,11 @@ MOST_COLUMNS_DRAWN = 120
 @cache
 def _template(name: str) -> Template:
     environment = Environment(
-        loader=PackageLoader("lookalike.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("lookalike.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template(name)
 

@@ -8,8 +8,9 @@ throughout: no pyplot, no global state.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
 
 from lookalike.errors import OutputError, SettingsError
+from lookalike.report import words
 
 REAL, SYNTHETIC = "#0072B2", "#D55E00"
 INK, FAINT = "#222222", "#9A9A9A"
@@ -27,12 +31,8 @@ SERIES = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Loss curves: neither real's colour nor synthetic's."""
 STRENGTH = LinearSegmentedColormap.from_list("strength", ["#2166AC", "#92C5DE", "#F7F7F7", "#B8A0D0", "#5B2A86"])
 DIFFERENCE = LinearSegmentedColormap.from_list("difference", ["#1B7837", "#A6DBA0", "#F7F7F7", "#F4A582", "#B2182B"])
-TEXT = {"fontsize": 7.5, "color": INK, "parse_math": False}
+TEXT: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False}
 LABEL_LENGTH = 16
-TURNED = str.maketrans(
-    dict.fromkeys([*range(32), 127, *range(8234, 8239), *range(8294, 8298)], "�")
-)
-"""Control characters, and those that turn the direction of what follows, are shown, not obeyed."""
 
 
 @contextmanager
@@ -45,13 +45,8 @@ def quiet_drawing() -> Iterator[None]:
 
 
 def clean(label: str, length: int = LABEL_LENGTH) -> str:
-    """A label as a picture may hold it: short, on one line, without control characters.
-
-    >>> clean("a very long label indeed")
-    'a very long lab…'
-    """
-    label = label.translate(TURNED)
-    return label if len(label) <= length else label[: length - 1] + "…"
+    """A label as a picture may hold it."""
+    return words.clean(label, length)
 
 
 # ----------------------------------------------------------------------------------------------------------- columns
@@ -66,15 +61,14 @@ def plot_column(column: Mapping[str, Any], *, size: tuple[float, float] = (2.9, 
         One pair of axes, or two where missing cells or a value that many rows share are drawn beside the curve.
     """
     chart = column["chart"]
-    figure = Figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.03)  # type: ignore[union-attr]
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.03))
     if chart["type"] == "label":
         _draw_bars(figure.subplots(), chart["bars"])
     else:
         _draw_number(figure, chart)
     if heading:
         figure.suptitle(clean(column["name"], 40), **{**TEXT, "fontsize": 9})
-        handles = [matplotlib.patches.Patch(color=REAL, alpha=0.6), matplotlib.patches.Patch(color=SYNTHETIC)]
+        handles = [Patch(color=REAL, alpha=0.6), Patch(color=SYNTHETIC)]
         figure.legend(handles, ["real", "synthetic"], loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     return figure
 
@@ -86,7 +80,7 @@ def _draw_bars(axes: Axes, bars: Sequence[Mapping[str, Any]]) -> None:
     axes.barh(places + 0.19, [bar["synthetic"] for bar in bars], height=0.36, color=SYNTHETIC)
     axes.set_yticks(places, [clean(bar["label"]) for bar in bars], **TEXT)
     for label, bar in zip(axes.get_yticklabels(), bars, strict=True):
-        label.set_style("italic" if bar["pooled"] else "normal")
+        label.set_fontstyle("italic" if bar["pooled"] else "normal")
     axes.set_ylim(max(len(bars), 2) - 0.45, -0.55)
     axes.set_xlim(0, max([0.02, *(max(bar["real"], bar["synthetic"]) for bar in bars)]) * 1.04)
     _share_axis(axes)
@@ -111,7 +105,9 @@ def _strip(axes: Axes) -> None:
 def _draw_number(figure: Figure, chart: Mapping[str, Any]) -> None:
     bars, curve = chart["bars"], bool(chart["edges"])
     if bars and curve:
-        side, axes = figure.subplots(1, 2, width_ratios=[0.12 + sum(max(0.16, 0.026 * len(clean(bar["label"], 13))) for bar in bars), 1])
+        side, axes = figure.subplots(
+            1, 2, width_ratios=[0.12 + sum(max(0.16, 0.026 * len(clean(bar["label"], 13))) for bar in bars), 1]
+        )
         _draw_specials(side, bars)
         _draw_curve(axes, chart)
     elif curve:
@@ -216,9 +212,9 @@ def plot_associations(associations: Mapping[str, Any], *, size: tuple[float, flo
     real, synthetic = (
         np.array(associations[side], dtype=float).reshape(len(names), len(names)) for side in ("real", "synthetic")
     )
-    width = size or (11.5, 4.6)
+    width = size or (11.5, 5.0)
     figure = Figure(figsize=width, layout="constrained")
-    panels = figure.subplots(1, 3, sharey=True)
+    panels = figure.subplots(1, 3)
     drawings = (
         ("real", real, STRENGTH),
         ("synthetic", synthetic, STRENGTH),
@@ -229,7 +225,9 @@ def plot_associations(associations: Mapping[str, Any], *, size: tuple[float, flo
         image = axes.imshow(matrix, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
         axes.set_title(title, **{**TEXT, "fontsize": 9})
         axes.set_xticks(range(len(names)), names, rotation=90, **{**TEXT, "fontsize": font})
-        axes.set_yticks(range(len(names)), names, **{**TEXT, "fontsize": font})
+        axes.set_yticks(
+            range(len(names)), names if axes is panels[0] else [""] * len(names), **{**TEXT, "fontsize": font}
+        )
         axes.tick_params(length=0, pad=2)
         for spine in axes.spines.values():
             spine.set_visible(False)
@@ -247,19 +245,20 @@ def save_plots(summary: Mapping[str, Any], folder: str | Path, *, kind: str = "s
     if kind not in {"svg", "png", "pdf"}:
         raise SettingsError(f"plots are saved as svg, png or pdf, however: kind={kind!r}.")
     folder = Path(folder)
-    drawings = {
-        f"column-{place + 1:03d}": lambda column=column: plot_column(column)
-        for place, column in enumerate(summary["columns"])
+    drawings: dict[str, Callable[[], Figure]] = {
+        # numbered, not named: a column may be called ../../etc/passwd
+        f"column-{place:03d}": partial(plot_column, column)
+        for place, column in enumerate(summary["columns"], start=1)
     }
     if summary["losses"]:
-        drawings["losses"] = lambda: plot_losses(summary["losses"])
+        drawings["losses"] = partial(plot_losses, summary["losses"])
     if len(summary["associations"]["columns"]) > 1:
-        drawings["associations"] = lambda: plot_associations(summary["associations"])
+        drawings["associations"] = partial(plot_associations, summary["associations"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for name, draw in drawings.items():
-            paths.append(folder / f"{name}.{kind}")  # numbered, not named: a column may be called ../../etc/passwd
+            paths.append(folder / f"{name}.{kind}")
             with quiet_drawing():
                 draw().savefig(
                     paths[-1], dpi=160, facecolor="white", metadata={"Date": None} if kind == "svg" else None

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from lookalike.report import words
 from lookalike.report.charts import column_chart
+from lookalike.report.preview import preview
 from lookalike.schema import Schema
 
-PREVIEW_ROWS = 20
-PREVIEW_LENGTH = 60
 MOST_PAIRS = 200
+MOST_PAIRS_EMBEDDED = 2_000
+"""The page carries its figures as JSON; 20,000 pairs would make it heavy. ``to_json`` writes all."""
 NOTHING = 0.005
 """A shortfall against the yardstick that is not worth a look."""
 
@@ -37,13 +38,12 @@ def summarize(
     card
         What ``evaluate.scorecard.score`` returned for these tables.
     holdout
-        Accepted beside the other tables so that callers need not take it apart; its figures are in ``card`` already.
+        The rows that were kept back: the preview skips synthetic rows that equal one of them.
     run
         All optional: ``title``, ``command``, ``engine``, ``trial``, ``settings``, ``seeds``, ``timings``, ``versions``
         (dicts), ``losses`` (dicts with ``epoch`` and named losses), ``notes`` (sentences).
     """
     run = dict(run or {})
-    del holdout
     figures = words.figures(dict(card))
     return {
         "title": str(run.get("title") or "Look-alike table"),
@@ -71,10 +71,10 @@ def summarize(
         "associations": dict(card["associations"]),
         "privacy": _privacy(card),
         "losses": [dict(entry) for entry in run.get("losses") or []],
-        "preview": _preview(synthetic),
+        "preview": preview(synthetic, [real] if holdout is None else [real, holdout], schema),
         "notes": [*card["notes"], *map(str, run.get("notes") or [])],
         "settings": _settings(card, run),
-        "card": dict(card),
+        "card": _without_the_tail(card),
     }
 
 
@@ -97,10 +97,14 @@ def look_at(card: Mapping[str, Any]) -> list[str]:
     column, pair = card["worst"]["column"], card["worst"]["pair"]
     lines = []
     if column is not None and column["score"] is not None:
-        lines.append(f"{column['column']}: shape {words.score(column['score'])}{_beside(column)}, the worst of {card['columns']['scored']} columns")
+        lines.append(
+            f"{words.clean(column['column'], 40)}: shape {words.score(column['score'])}{_beside(column)}, the worst of {card['columns']['scored']} columns"
+        )
     if pair is not None:
         scored = card["fidelity"]["pairs"]["scored"]
-        lines.append(f"{words.pair_name(pair)}: pair trend {words.score(pair['score'])}{_beside(pair)}, the worst of {scored:,} pairs")
+        lines.append(
+            f"{words.pair_name(pair)}: pair trend {words.score(pair['score'])}{_beside(pair)}, the worst of {scored:,} pairs"
+        )
     return lines
 
 
@@ -141,6 +145,11 @@ def _columns(card: Mapping[str, Any], real: pa.Table, synthetic: pa.Table, schem
     ]
 
 
+def _without_the_tail(card: Mapping[str, Any]) -> dict[str, Any]:
+    fidelity = card["fidelity"]
+    return {**card, "fidelity": {**fidelity, "pair_scores": fidelity["pair_scores"][:MOST_PAIRS_EMBEDDED]}}
+
+
 def _shortfall(entry: Mapping[str, Any]) -> float | None:
     return None if entry["score"] is None or entry["fresh"] is None else entry["fresh"] - entry["score"]
 
@@ -169,7 +178,11 @@ def _pairs_in_words(card: Mapping[str, Any], shown: int) -> str:
     if not counts["scored"]:
         return "There are not two columns to compare."
     first = "All" if shown == counts["scored"] else f"The {shown:,} worst of"
-    beside = "" if fidelity["fresh"] is None else f"; a fresh real sample scores {words.score(fidelity['fresh']['pair_trends_all'])}"
+    beside = (
+        ""
+        if fidelity["fresh"] is None
+        else f"; a fresh real sample scores {words.score(fidelity['fresh']['pair_trends_all'])}"
+    )
     return (
         f"{first} {counts['scored']:,} scored pairs, worst first; {counts['strong']:,} are clearly tied in the real table. "
         f"The mean trend over all pairs is {words.score(fidelity['pair_trends_all'])}{beside}."
@@ -188,24 +201,6 @@ def _privacy(card: Mapping[str, Any]) -> dict[str, Any]:
         "ties": words.percent(near["ties"]) if near and near.get("ties") is not None else "–",
         "measured": near is not None and near["share"] is not None,
     }
-
-
-def _preview(synthetic: pa.Table) -> dict[str, Any]:
-    """The first rows of the synthetic table, as text."""
-    head = synthetic.slice(0, PREVIEW_ROWS)
-    cells = [[_cell(value) for value in head[place].to_pylist()] for place in range(head.num_columns)]
-    return {
-        "names": head.column_names,
-        "rows": [list(row) for row in zip(*cells, strict=True)],
-        "total": synthetic.num_rows,
-    }
-
-
-def _cell(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = str(value)
-    return text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"
 
 
 def _settings(card: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:

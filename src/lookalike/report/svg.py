@@ -28,7 +28,12 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     """
     stream = io.StringIO()
     with plots.quiet_drawing():
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            stream,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     text = stream.getvalue()
     start = text.index("<svg")
     opening = text[start : text.index(">", start)]
@@ -43,6 +48,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
 
 def _own(tag: str, name: str) -> str:
     """One tag, with ids of this figure, the page's font and the page's colours."""
+    tag = re.sub(r'base64,[^"]*', lambda data: data[0].replace(" ", ""), tag)
     tag = re.sub(r'\sid="', rf' id="{name}-', tag)
     tag = re.sub(r'xlink:href="#', f'href="#{name}-', tag)
     tag = tag.replace("xlink:href", "href").replace("url(#", f"url(#{name}-")

@@ -12,6 +12,8 @@ NEAR, FAIR = 0.02, 0.06
 """Shortfall against a fresh real sample up to which the answer is "yes" and "in part"."""
 CLOSE_LIMIT = 0.52
 """The share that the Flatland and MOSTLY AI prizes still accept; ½ is ideal."""
+OBEYED = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)), "�"))
+"""Control characters, and those that turn the direction of what follows."""
 
 
 def score(value: float | None) -> str:
@@ -97,13 +99,25 @@ def seconds(value: float) -> str:
     return f"{value // 3600:.0f} h {value % 3600 // 60:.0f} min"
 
 
+def clean(text: str, length: int) -> str:
+    """A name or a label as a picture or a terminal may show it: short, and nothing in it is obeyed.
+
+    >>> clean("a very long label indeed", 16)
+    'a very long lab…'
+    >>> clean("\x1b[2Jred", 16)
+    '�[2Jred'
+    """
+    text = text.translate(OBEYED)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def pair_name(entry: dict[str, Any]) -> str:
     """Both columns of a pair.
 
     >>> pair_name({"columns": ["income", "age"]})
     'income × age'
     """
-    return " × ".join(entry["columns"])
+    return " × ".join(clean(name, 40) for name in entry["columns"])
 
 
 # --------------------------------------------------------------------------------------------------------- verdicts
@@ -173,7 +187,11 @@ def safe(card: dict[str, Any]) -> dict[str, str]:
     weak = card["yardstick"]["strength"] == "weak"
     tail = f" But only {card['yardstick']['rows']} real rows were kept back: too few to rely on." if weak else ""
     if card["yardstick"]["strength"] == "skewed":
-        return _answer("unknown", "Cannot be told", "The real rows that were kept back are not a random draw from the same table, so closeness says nothing.")
+        return _answer(
+            "unknown",
+            "Cannot be told",
+            "The real rows that were kept back are not a random draw from the same table, so closeness says nothing.",
+        )
     if near is None or near["share"] is None:
         return _answer("unknown", "Cannot be told", "Too few real rows were kept back to measure closeness.")
     if near["interval"][0] > CLOSE_LIMIT:

@@ -137,8 +137,8 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     # Arrow's %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
     unit = unit_of(format)
     stamps = ticks.cast(pa.timestamp(unit))
-    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x00%")
+    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%")
     text = pc.strftime(stamps, format=arrow_format)
-    if "\x00" in arrow_format:
-        text = pc.replace_substring_regex(text, "\x000?", "")
+    if "\x01" in arrow_format:
+        text = pc.replace_substring_regex(text, "\x010?", "")
     return text

@@ -16,7 +16,7 @@ from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.types import arrow_type, is_text
-from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse
+from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse, widen
 
 MISSING_TEXTS = (
     "NA",
@@ -76,13 +76,14 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     """Infer one column's spec from its cells."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     storage = array.type
+    array = widen(array)
     _check_type(name, storage)
     base = {"name": name, "storage": str(storage)}
     if pa.types.is_dictionary(storage):
         kind = "ordinal" if storage.ordered else "category"
         return ColumnSpec(**base, kind="constant" if array.null_count == len(array) else kind)
     distinct = array.unique().drop_null()
-    if pa.types.is_floating(storage):
+    if pa.types.is_floating(array.type):
         distinct = distinct.filter(pc.invert(pc.is_nan(distinct)))
     if len(distinct) <= 1:
         if len(distinct) == 1 and len(array) - array.null_count == 1 < len(array):
@@ -182,7 +183,7 @@ def _named_like_a_key(name: str) -> bool:
 def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
-    return spec.replace(decimals=_decimals(numbers, np.dtype(array.type.to_pandas_dtype())))
+    return spec.replace(decimals=_decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype())))
 
 
 def _decimals(numbers: np.ndarray, width: np.dtype) -> int | None:

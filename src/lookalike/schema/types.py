@@ -40,3 +40,28 @@ def arrow_type(text: str) -> pa.DataType:
 def is_text(storage: pa.DataType) -> bool:
     """Whether cells of this type are text."""
     return pa.types.is_string(storage) or pa.types.is_large_string(storage) or pa.types.is_string_view(storage)
+
+
+def to_plain(array: pa.Array) -> list[str | int]:
+    """Cells as JSON can hold them exactly: ticks of temporal ones, the text of all others.
+
+    >>> to_plain(pa.array([90], pa.duration("s"))), to_plain(pa.array([True, False]))
+    ([90], ['true', 'false'])
+    """
+    if pa.types.is_temporal(array.type):
+        return array.cast(ticks_type(array.type)).to_pylist()
+    return array.cast(pa.string()).to_pylist()
+
+
+def from_plain(cells: list[str | int], storage: pa.DataType) -> pa.Array:
+    """The inverse of :func:`to_plain`.
+
+    >>> from_plain(["true", "false"], pa.bool_()).to_pylist()
+    [True, False]
+    """
+    return pa.array(cells, ticks_type(storage) if pa.types.is_temporal(storage) else pa.string()).cast(storage)
+
+
+def ticks_type(storage: pa.DataType) -> pa.DataType:
+    """The integer type that holds a temporal type's ticks."""
+    return pa.int32() if storage.bit_width == 32 else pa.int64()

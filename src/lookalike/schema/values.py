@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from lookalike.errors import InputError, SchemaError
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.types import arrow_type, is_text, ticks_type
 
 TEXT_OF_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -54,6 +55,11 @@ def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     return pc.if_else(missing, pa.scalar(None, array.type), array)
 
 
+def widen(array: pa.Array) -> pa.Array:
+    """Half floats as single ones: Arrow counts and compares no half floats."""
+    return array.cast(pa.float32()) if pa.types.is_float16(array.type) else array
+
+
 def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     """Parse one column; a cell that does not fit its spec is an :class:`InputError` that names the column.
 
@@ -62,7 +68,7 @@ def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     array([1.5, 0. ])
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    array = without_missing_text(array, spec)
+    array = widen(without_missing_text(array, spec))
     if spec.numeric:
         return _parse_numbers(array, spec)
     return _parse_labels(array, spec)
@@ -96,8 +102,7 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
             )
         numbers = _numbers_from_native(array, spec)
     elif pa.types.is_temporal(storage):
-        width = pa.int32() if storage.bit_width == 32 else pa.int64()
-        numbers = pc.fill_null(array.cast(width), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        numbers = pc.fill_null(array.cast(ticks_type(storage)), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     else:
         raise SchemaError(
             f"column {spec.name!r} is declared {spec.kind}, however: its cells are {storage}. Declare it category."
@@ -113,9 +118,8 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
 def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
-    zero = pa.scalar(0, array.type) if not pa.types.is_float16(array.type) else pa.scalar(np.float16(0), array.type)
     numbers = np.nan_to_num(
-        pc.fill_null(array, zero).to_numpy(zero_copy_only=False), nan=0.0, posinf=np.inf, neginf=-np.inf
+        pc.fill_null(array, 0).to_numpy(zero_copy_only=False), nan=0.0, posinf=np.inf, neginf=-np.inf
     )
     if numbers.dtype == np.uint64:
         return numbers
@@ -156,12 +160,10 @@ def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
 
 def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
     """Decimals as integers of their last place: exact up to 18 digits."""
-    scale = array.type.scale
+    scale = max(array.type.scale, 0)
     try:
-        whole = pc.multiply(
-            array.cast(pa.decimal256(76, max(scale, 0))), pa.scalar(10 ** max(scale, 0), pa.decimal256(40, 0))
-        )
-        ticks = whole.cast(pa.decimal256(76, 0)).cast(pa.int64())
+        unit = pa.scalar(Decimal(10**scale), pa.decimal256(scale + 1, 0))
+        ticks = pc.multiply(array.cast(pa.decimal256(38, scale)), unit).cast(pa.int64())
     except pa.ArrowInvalid:
         raise InputError(
             f"decimals must fit in 18 digits, however: column {spec.name!r} holds longer ones. Convert it to float."
@@ -182,8 +184,7 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
     if pa.types.is_boolean(storage):
         return pa.array(numbers.astype(bool), mask=missing)
     if pa.types.is_temporal(storage):
-        width = np.int32 if storage.bit_width == 32 else np.int64
-        return pa.array(numbers.astype(width), mask=missing).cast(storage)
+        return pa.array(numbers, mask=missing).cast(ticks_type(storage)).cast(storage)
     return pa.array(numbers.astype(storage.to_pandas_dtype()), type=storage, mask=missing)
 
 
@@ -203,10 +204,9 @@ def _text_of_numbers(numbers: np.ndarray, missing: np.ndarray, spec: ColumnSpec)
 
 
 def _decimals_of_ticks(numbers: np.ndarray, missing: np.ndarray, storage: pa.DataType) -> pa.Array:
-    whole = pa.array(numbers.astype(np.int64), mask=missing).cast(pa.decimal256(38, 0))
-    unit = pa.scalar(1, pa.decimal256(1, 0)).as_py().scaleb(-max(storage.scale, 0))
-    exact = pc.multiply(whole, pa.scalar(unit, pa.decimal256(max(storage.scale, 0) + 1, max(storage.scale, 0))))
-    return exact.cast(storage)
+    scale = max(storage.scale, 0)
+    whole = pa.array(numbers.astype(np.int64), mask=missing).cast(pa.decimal256(20, 0))
+    return pc.multiply(whole, pa.scalar(Decimal(1).scaleb(-scale), pa.decimal256(scale + 1, scale))).cast(storage)
 
 
 # ----------------------------------------------------------------------------------------------------------- labels
@@ -214,7 +214,7 @@ def _decimals_of_ticks(numbers: np.ndarray, missing: np.ndarray, storage: pa.Dat
 
 def _parse_labels(array: pa.Array, spec: ColumnSpec) -> Values:
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False).astype(np.int32)
     levels = encoded.dictionary
     if levels.null_count:  # a dictionary may hold null as a level of its own
         null_level = pc.is_null(levels).to_numpy(zero_copy_only=False)

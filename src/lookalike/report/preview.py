@@ -1,0 +1,69 @@
+"""A few synthetic rows to look at. One that equals a real row, even by chance, would show that real row: it is skipped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.schema import Schema
+
+ROWS = 20
+CANDIDATES = 400
+LENGTH = 60
+
+
+def preview(synthetic: pa.Table, real: list[pa.Table], schema: Schema) -> dict[str, Any]:
+    """The first ``ROWS`` rows of ``synthetic`` that equal no row of ``real`` in every modelled column, as text."""
+    head = synthetic.slice(0, CANDIDATES)
+    shown = head.take(pa.array(np.flatnonzero(~copies(head, real, schema))[:ROWS]))
+    cells = [[_cell(value) for value in shown[place].to_pylist()] for place in range(shown.num_columns)]
+    return {
+        "names": shown.column_names,
+        "rows": [list(row) for row in zip(*cells, strict=True)],
+        "total": synthetic.num_rows,
+    }
+
+
+def copies(head: pa.Table, real: list[pa.Table], schema: Schema) -> np.ndarray:
+    """Which rows of ``head`` stand in one of the real tables. Shape: (n,) bool.
+
+    >>> from lookalike.schema import ColumnSpec
+    >>> schema = Schema([ColumnSpec(name="a", kind="category"), ColumnSpec(name="b", kind="integer", storage="int64")])
+    >>> head = pa.table({"a": ["x", None], "b": [1, 2]})
+    >>> copies(head, [pa.table({"a": ["x", None], "b": [2, 2]})], schema).tolist()
+    [False, True]
+    """
+    names = [spec.name for spec in schema.modelled if spec.name in head.column_names]
+    found = np.zeros(head.num_rows, dtype=bool)
+    for table in real:
+        columns = [_codes(head[name], table[name]) for name in names]
+        for row in range(head.num_rows):
+            matching = np.arange(table.num_rows) if columns else np.zeros(0, dtype=np.int64)
+            for mine, theirs in columns:
+                matching = matching[theirs[matching] == mine[row]]
+                if not len(matching):
+                    break
+            found[row] |= len(matching) > 0
+    return found
+
+
+def _codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes that are equal where the cells are; missing equals missing."""
+    sides = [side.cast(side.type.value_type) if pa.types.is_dictionary(side.type) else side for side in (first, second)]
+    if sides[0].type != sides[1].type:
+        sides = [side.cast(pa.large_string()) for side in sides]
+    encoded = pc.dictionary_encode(
+        pa.concat_arrays([chunk for side in sides for chunk in side.chunks]), null_encoding="encode"
+    )
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    return codes[: len(first)], codes[len(first) :]
+
+
+def _cell(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = str(value)
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"

@@ -1,0 +1,150 @@
+"""Conformance suites: what every encoder and engine must hold, for ours and for those you write.
+
+>>> import numpy as np
+>>> from lookalike.encode.category import CategoryEncoder
+>>> from lookalike.schema import ColumnSpec
+>>> import pyarrow as pa
+>>> check_encoder(CategoryEncoder, ColumnSpec(name="a", kind="category"), pa.array(["x", None, "y"] * 9))
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.encode.base import ColumnEncoder, EncoderSettings
+from lookalike.model.base import EngineSettings, Generator
+from lookalike.run import Run
+from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Values, parse, spell
+
+
+def check_encoder(kind: type[ColumnEncoder], spec: ColumnSpec, cells: pa.Array, settings: EncoderSettings | None = None) -> None:
+    """Raise AssertionError unless the encoder keeps its promises on ``cells``.
+
+    Codes lie in [0, K); a residual stands only where the code is an interval; what was encoded decodes to the same
+    values (pooled rare levels excepted) and spells the same cells; state goes through JSON and back; the same seed gives
+    the same codes; and decoding any code at any residual gives a value of the column's kind, inside its range.
+    """
+    settings = settings or EncoderSettings()
+    values = parse(cells, spec)
+    encoder = kind(spec, settings)
+    encoder.fit(values, np.random.default_rng(0))
+    column = encoder.column
+    codes, residuals = encoder.encode(values, np.random.default_rng(1))
+    again, _ = encoder.encode(values, np.random.default_rng(1))
+    assert codes.dtype == np.int32 and codes.shape == residuals.shape == (len(cells),)
+    assert ((codes >= 0) & (codes < column.cardinality)).all(), "codes must lie in [0, K)"
+    assert column.interval.shape == (column.cardinality,)
+    assert (residuals[~column.interval[codes]] == 0).all(), "a residual stands only where the code is an interval"
+    assert np.array_equal(codes, again), "the same seed must give the same codes"
+    if column.ordered:
+        assert column.representatives is not None
+        present = column.representatives[~np.isnan(column.representatives)]
+        assert (np.diff(present) >= 0).all(), "ordered codes are sorted by value"
+    _check_round_trip(encoder, values, codes, residuals, cells)
+    restored = kind(spec, settings)
+    restored.restore(json.loads(json.dumps(encoder.state())))
+    first = encoder.decode(codes, residuals, np.random.default_rng(2))
+    assert _same(first, restored.decode(codes, residuals, np.random.default_rng(2))), "state must survive JSON"
+    _check_any_code(encoder, values)
+
+
+def _check_round_trip(encoder: ColumnEncoder, values: Values, codes: np.ndarray, residuals: np.ndarray, cells: pa.Array) -> None:
+    back = encoder.decode(codes, residuals, np.random.default_rng(2))
+    assert np.array_equal(back.missing, values.missing), "missing must come back as missing"
+    pooled = getattr(encoder, "rare", np.zeros(0, bool)).any()
+    if values.numbers is not None:
+        assert back.numbers is not None and back.numbers.dtype == values.numbers.dtype
+        exact = values.numbers.dtype.kind in "iu" and _width(values.numbers) < 2**52
+        scale = _scale(values.numbers)
+        close = np.array_equal(back.numbers, values.numbers) if exact else np.allclose(back.numbers / scale, values.numbers / scale)
+        close = close or spell(back, encoder.spec).equals(cells)  # a narrow float holds less than a float64 tells
+        assert close, "numbers must come back as they were"
+    elif not pooled:
+        assert spell(back, encoder.spec).equals(spell(values, encoder.spec)), "labels must come back as they were"
+    assert spell(back, encoder.spec).type == spell(values, encoder.spec).type == cells.type
+
+
+def _width(numbers: np.ndarray) -> int:
+    return int(numbers.max()) - int(numbers.min()) if len(numbers) else 0
+
+
+def _scale(numbers: np.ndarray) -> float:
+    return max(float(np.abs(numbers).max(initial=0)), 5e-324)
+
+
+def _same(first: Values, second: Values) -> bool:
+    one, two = (values.numbers if values.numbers is not None else values.codes for values in (first, second))
+    assert one is not None and two is not None
+    return np.array_equal(first.missing, second.missing) and np.array_equal(one, two)
+
+
+def _check_any_code(encoder: ColumnEncoder, values: Values) -> None:
+    rng, column = np.random.default_rng(3), encoder.column
+    codes = rng.integers(0, column.cardinality, 500).astype(np.int32)
+    drawn = encoder.decode(codes, rng.uniform(-1, 1, 500), rng)
+    if values.numbers is not None:
+        assert drawn.numbers is not None
+        seen, made = values.numbers[~values.missing], drawn.numbers[~drawn.missing]
+        if len(seen) and len(made):
+            assert made.min() >= seen.min() and made.max() <= seen.max(), "decoding never leaves the observed range"
+    else:
+        known = set(spell(values, encoder.spec).to_pylist())
+        assert set(spell(drawn, encoder.spec).to_pylist()) <= known, "a value is never invented"
+
+
+def toy_table(rows: int = 400, seed: int = 0) -> EncodedTable:
+    """An encoded table with a strong relation in it: a category, a number that depends on it, a constant and a spike."""
+    rng = np.random.default_rng(seed)
+    category = rng.choice(3, rows, p=[0.6, 0.3, 0.1])
+    mode = np.where(rng.random(rows) < 0.9, np.minimum(category, 1), 2)
+    residual = np.where(mode < 2, np.clip(rng.normal(0.3 * category - 0.3, 0.2, rows), -1, 1), 0.0)
+    columns = (
+        EncodedColumn("category", 3, np.zeros(3, bool)),
+        EncodedColumn("number", 3, np.array([True, True, False]), True, np.array([0.0, 1.0, 2.0])),
+        EncodedColumn("constant", 1, np.zeros(1, bool)),
+    )
+    codes = np.stack([category, mode, np.zeros(rows, int)], axis=1).astype(np.int32)
+    return EncodedTable(columns, codes, np.stack([np.zeros(rows), residual, np.zeros(rows)], axis=1))
+
+
+def check_generator(kind: Callable[[EngineSettings], Generator], settings: EngineSettings, table: EncodedTable | None = None) -> None:
+    """Raise AssertionError unless the engine keeps its promises on ``table``.
+
+    Row counts are exact, from 0 up; codes and residuals are in range; the same seed gives the same model and the same
+    rows, other seeds others; state survives the way through JSON and arrays; and a second fit leaves nothing of the first.
+    """
+    table = table or toy_table()
+    model = kind(settings)
+    model.fit(table, seed=0, run=Run())
+    for rows in (0, 1, 7, 1000):
+        drawn = model.sample(rows, seed=1)
+        assert drawn.codes.shape == drawn.residuals.shape == (rows, len(table.columns)), "row counts are exact"
+        for place, column in enumerate(table.columns):
+            codes, residuals = drawn.codes[:, place], drawn.residuals[:, place]
+            assert ((codes >= 0) & (codes < column.cardinality)).all(), "codes must lie in [0, K)"
+            assert (residuals[~column.interval[codes]] == 0).all(), "a residual stands only where the code is an interval"
+            assert (np.abs(residuals) <= 1 + 1e-6).all() and np.isfinite(residuals).all()
+    first = model.sample(300, seed=1)
+    assert _equal(first, model.sample(300, seed=1)), "the same seed must give the same rows"
+    assert not _equal(first, model.sample(300, seed=2)), "another seed must give other rows"
+    state, arrays = model.state()
+    restored = type(model).from_state(table.columns, settings, json.loads(json.dumps(state)), arrays)
+    assert _equal(first, restored.sample(300, seed=1)), "state must survive"
+    model.fit(table, seed=0, run=Run())
+    assert _equal(first, model.sample(300, seed=1)), "the same seed must give the same model, and a refit starts afresh"
+
+
+def _equal(first: EncodedTable, second: EncodedTable) -> bool:
+    return np.array_equal(first.codes, second.codes) and np.array_equal(first.residuals, second.residuals)
+
+
+def check_metric(metric: Callable[[Any, Any], float], same: Any, other: Any) -> None:
+    """Raise AssertionError unless a similarity in [0, 1] is 1 for a table against itself and lower against ``other``."""
+    perfect, worse = metric(same, same), metric(same, other)
+    assert perfect == 1.0, "a table is as similar to itself as can be"
+    assert 0.0 <= worse < perfect, "a different table is less similar"

@@ -1,0 +1,53 @@
+"""What several tests share: one awkward table, quick fits, and the bench's tables where they are at hand."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lookalike import Run, fit
+
+
+def quick_fit(data, **settings):
+    """The shortest honest fit: the real engine, one epoch, no bar."""
+    return fit(data, **{"engine": "tvae", "epochs": 1, "run": Run(), **settings})
+
+
+@pytest.fixture
+def awkward() -> pa.Table:
+    """One column of every kind that tends to break things, 60 rows."""
+    n = 60
+    return pa.table(
+        {
+            "id": [f"K-{i:05}" for i in range(n)],
+            "small": pa.array([i % 7 for i in range(n)], pa.int8()),
+            "big": pa.array([2**60 + i * 12_345 for i in range(n)], pa.int64()),
+            "amount": [0.0 if i % 3 else round(i * 1.37, 2) for i in range(n)],
+            "gaps": [None if i % 4 == 0 else float(i) for i in range(n)],
+            "flag": [i % 2 == 0 for i in range(n)],
+            "said": ["yes" if i % 3 else "no" for i in range(n)],
+            "zip": [f"0{1000 + i % 5}" for i in range(n)],
+            "kind": pa.array(["a", "b", None] * 20).dictionary_encode(),
+            "naïve, \"quoted\".col 🙂": ["x", "y"] * 30,
+            "day": [date(1970, 1, 1) if i % 5 == 0 else date(2020, 1, 1 + i % 28) for i in range(n)],
+            "moment": pa.array([datetime(2021, 3, 1 + i % 28, i % 24, i) for i in range(n)], pa.timestamp("us", "Europe/Vienna")),
+            "written": [f"{1 + i % 28:02}.03.2021" for i in range(n)],
+            "money": pa.array([Decimal(i) / 4 for i in range(n)], pa.decimal128(10, 2)),
+            "same": ["only"] * n,
+            "nothing": pa.nulls(n, pa.string()),
+        }
+    )
+
+
+def bench_table(name: str) -> Path:
+    """A table of the bench, or a loud skip."""
+    folder = os.environ.get("LOOKALIKE_DATA")
+    path = Path(folder) / name if folder else None
+    if path is None or not path.exists():
+        pytest.skip(f"{name} not found: set LOOKALIKE_DATA to the folder of bench tables to run this")
+    return path

@@ -1,0 +1,113 @@
+"""Keys: unique by construction, in the learned or given form, never a real one."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookalike.encode.key import KeyEncoder, shuffled_index
+from lookalike.encode.pattern import from_regex, learn
+from lookalike.errors import SamplingError, SchemaError
+from lookalike.schema import ColumnSpec
+
+
+def keys(cells, storage=None, **spec):
+    array = pa.array(cells, storage)
+    encoder = KeyEncoder(ColumnSpec(name="id", kind="key", storage=str(array.type), **spec))
+    encoder.fit(array)
+    return encoder
+
+
+@given(size=st.integers(1, 3000), seed=st.integers(0, 2**62))
+def test_shuffled_index_is_a_permutation(size, seed):
+    assert sorted(shuffled_index(index, size, seed) for index in range(size)) == list(range(size))
+
+
+def test_shuffled_index_beyond_64_bits_keeps_entries_apart():
+    size = 62**20
+    drawn = [shuffled_index(index, size, 1) for index in range(2000)]
+    assert len(set(drawn)) == 2000 and max(drawn) < size and max(drawn) > size // 4
+
+
+@pytest.mark.parametrize(
+    ("made", "shape"),
+    [
+        ([f"CUST-{i:05}" for i in range(0, 90_000, 300)], r"CUST-\d{5}"),
+        ([f"{'ABCDEF'[i % 6]}{i:06}-{i % 10}" for i in range(300)], r"[A-Z]\d{6}-\d"),
+        ([f"user{i}@mail.at" for i in range(1000, 1300)], r"user\d{4}@[a-z]{4}\.[a-z]{2}"),
+    ],
+)
+def test_the_form_is_learned(made, shape):
+    drawn = keys(made).stream(seed=1).take(500).to_pylist()
+    assert len(set(drawn)) == 500
+    assert not set(drawn) & set(made)
+    assert all(re.fullmatch(shape, key) for key in drawn)
+
+
+def test_a_given_pattern_is_followed():
+    drawn = keys(["x1", "x2"] * 5, pattern="[A-C]{2}-(red|blue)-[0-9]{3}").stream(seed=0).take(300).to_pylist()
+    assert len(set(drawn)) == 300
+    assert all(re.fullmatch("[A-C]{2}-(red|blue)-[0-9]{3}", key) for key in drawn)
+
+
+def test_a_pattern_that_is_none():
+    with pytest.raises(SchemaError, match="'id'.*regular expression"):
+        keys(["a", "b"], pattern="[A-").stream(seed=0)
+
+
+def test_too_few_texts_is_an_error_in_bounded_time():
+    with pytest.raises(SamplingError, match="'id' has no more than"):
+        keys(["a1", "b2"], pattern="[a-b][0-9]").stream(seed=0).take(50)
+
+
+def test_sparse_integers_stay_in_their_range_and_are_never_real():
+    real = np.random.default_rng(0).choice(10**7, 2000, replace=False) + 3 * 10**7
+    drawn = keys(real).stream(seed=0).take(3000).to_pylist()
+    assert len(set(drawn)) == 3000
+    assert not set(drawn) & set(real.tolist())
+    assert min(drawn) >= 3 * 10**7 and max(drawn) < 4 * 10**7 + 1
+
+
+def test_serial_numbers_are_counted_anew():
+    assert keys(range(1, 101)).stream(seed=0).take(5).to_pylist() == [1, 2, 3, 4, 5]
+
+
+def test_a_narrow_integer_type_is_not_left():
+    with pytest.raises(SamplingError, match="'id'"):
+        keys(list(range(100)), pa.int8()).stream(seed=0).take(300)
+
+
+def test_batches_carry_on():
+    encoder = keys([f"K{i:05}" for i in range(500)])
+    stream = encoder.stream(seed=3)
+    parts = stream.take(200).to_pylist() + stream.take(200).to_pylist()
+    assert parts == encoder.stream(seed=3).take(400).to_pylist() or len(set(parts)) == 400
+    assert len(set(parts)) == 400
+
+
+def test_kept_back_keys_are_avoided_too():
+    encoder = keys(["a1", "b2"], pattern="[a-b][0-9]")
+    free = set(encoder.stream(seed=0).take(2).to_pylist())
+    encoder.avoid(pa.array(sorted(free)))
+    stream = encoder.stream(seed=0)
+    drawn = set()
+    with pytest.raises(SamplingError):
+        while True:
+            drawn |= set(stream.take(1).to_pylist())
+    assert not drawn & free
+
+
+def test_a_form_that_few_have_is_not_learned():
+    forms, _ = learn([f"A-{i:04}" for i in range(100)] + ["Élise Müller 1"])
+    assert forms == [r"A\-[0-9]{4}"] or all("lise" not in form for form in forms)
+
+
+def test_patterns_count_their_texts():
+    assert from_regex("[a-c]{1,2}|xy?", "id").size == 3 + 9 + 2
+    with pytest.raises(SchemaError, match="'id'"):
+        from_regex(r"(?=a)b", "id")

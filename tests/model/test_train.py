@@ -1,0 +1,161 @@
+"""Ends of training other than the last epoch: Ctrl-C, time, patience; and going on afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lookalike.errors import TrainingError
+from lookalike.model.base import Generator
+from lookalike.model.ctgan import CTGAN
+from lookalike.model.train import NetSettings, held_out_rows, plan
+from lookalike.model.tvae import TVAE
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedTable
+
+SMALL = {
+    CTGAN: {"embedding_dim": 8, "generator_dim": (16,), "discriminator_dim": (16,), "pac": 2},
+    TVAE: {"embedding_dim": 8, "compress_dims": (16,), "decompress_dims": (16,)},
+}
+
+
+class Interrupted(Run):
+    """Ctrl-C while epoch ``at`` is reported."""
+
+    def __init__(self, at: int, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.at = at
+
+    def epoch(self, epoch, epochs, losses):
+        super().epoch(epoch, epochs, losses)
+        if epoch == self.at:
+            raise KeyboardInterrupt
+
+
+class Hurried(Run):
+    """Out of time after ``looks`` looks at the clock."""
+
+    def __init__(self, looks: int, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.looks = looks
+
+    @property
+    def out_of_time(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.fixture(params=[CTGAN, TVAE], ids=["ctgan", "tvae"])
+def make(request: pytest.FixtureRequest) -> Callable[..., Generator]:
+    return lambda **changes: request.param(
+        request.param.Settings.build({**SMALL[request.param], "epochs": 6, **changes})
+    )
+
+
+def weights(engine: Generator) -> list[bytes]:
+    return [array.tobytes() for array in engine.state()[1].values()]
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_resumed_equals_uninterrupted(make, toy: EncodedTable, tmp_path, early_stopping: bool, precision: str):
+    settings = {"early_stopping": early_stopping, "precision": precision}
+    whole, broken, resumed = make(**settings), make(**settings), make(**settings)
+    whole_run, resumed_run = Run(), Run(tmp_path, resume=True)
+    whole.fit(toy, seed=0, run=whole_run)
+    broken.fit(toy, seed=0, run=Interrupted(3, tmp_path))
+    resumed.fit(toy, seed=0, run=resumed_run)
+    assert weights(whole) == weights(resumed)
+    assert weights(whole) != weights(broken)
+    assert resumed_run.losses == whole_run.losses
+
+
+def test_a_part_of_an_epoch_is_resumed_from_its_start(make, toy: EncodedTable, tmp_path):
+    whole, broken, resumed = make(), make(), make()
+    whole.fit(toy, seed=0, run=Run())
+    broken.fit(toy, seed=0, run=Hurried(25, tmp_path))
+    resumed_run = Run(tmp_path, resume=True)
+    resumed.fit(toy, seed=0, run=resumed_run)
+    assert weights(whole) == weights(resumed)
+    assert [row["epoch"] for row in resumed_run.losses] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("change", ["data", "settings", "seed"])
+def test_a_checkpoint_of_something_else_is_refused(make, toy: EncodedTable, make_toy, tmp_path, change: str):
+    make().fit(toy, seed=0, run=Interrupted(3, tmp_path))
+    engine = make(embedding_dim=9) if change == "settings" else make()
+    table = make_toy(600, seed=5) if change == "data" else toy
+    with pytest.raises(TrainingError, match="same table, columns, settings and seed"):
+        engine.fit(table, seed=int(change == "seed"), run=Run(tmp_path, resume=True))
+
+
+def test_a_finished_training_is_not_trained_on(make, toy: EncodedTable, tmp_path):
+    first, again = make(), make()
+    first.fit(toy, seed=0, run=Interrupted(6, tmp_path))
+    again.fit(toy, seed=0, run=Run(tmp_path, resume=True))
+    assert weights(first) == weights(again)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_ctrl_c_keeps_a_usable_model(make, toy: EncodedTable, tmp_path, folder: bool):
+    run = Interrupted(2, tmp_path if folder else None)
+    engine = make()
+    engine.fit(toy, seed=0, run=run)
+    assert run.interrupted
+    assert run.notes["training"]["epochs"] == 2
+    shorter = make(epochs=2)
+    shorter.fit(toy, seed=0, run=Run())
+    assert weights(engine) == weights(shorter)
+    assert len(engine.sample(30, seed=0)) == 30
+
+
+def test_time_budget_ends_training(make, toy: EncodedTable):
+    engine, run = make(epochs=100_000), Run(minutes=0.005)
+    engine.fit(toy, seed=0, run=run)
+    assert not run.interrupted
+    assert 1 <= run.notes["training"]["epochs"] < 100_000
+    assert len(engine.sample(30, seed=0)) == 30
+
+
+def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
+    run = Run()
+    engine = make(early_stopping=True, patience=3, epochs=400, ema=0)
+    engine.fit(toy, seed=0, run=run)
+    scores = [row["held_out"] for row in run.losses]
+    notes = run.notes["training"]
+    assert notes["epochs"] < 400
+    assert scores[notes["kept_epoch"] - 1] == min(scores)
+    assert all(map(math.isfinite, scores))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 99, 101, 400, 499, 501, 4_321, 24_395])
+@pytest.mark.parametrize("batch", [500, 60])
+@pytest.mark.parametrize("multiple", [1, 10])
+def test_an_epoch_has_enough_steps_for_every_row(rows: int, batch: int, multiple: int):
+    size, steps = plan(rows, NetSettings(batch_size=batch), multiple)
+    assert size % multiple == 0
+    assert 1 <= size <= batch
+    assert steps >= 10
+    assert size * steps >= rows
+
+
+def test_every_row_is_trained_on_or_held_out():
+    settings = NetSettings(early_stopping=True)
+    training, held_out = held_out_rows(997, settings, np.random.default_rng(0))
+    assert sorted([*training, *held_out]) == list(range(997))
+    assert len(held_out) == 99
+
+
+def test_no_row_is_left_out_of_an_epoch(make_toy):
+    from lookalike.model.tvae import _Training
+
+    for rows in (2, 333, 5_003):
+        task = _Training(make_toy(rows), make_toy(0), TVAE.Settings(), seed=0)
+        task.begin_epoch()
+        assert len(task.parts) == task.steps
+        assert set(torch.cat(task.parts).tolist()) == set(range(rows))

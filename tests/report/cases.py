@@ -1,0 +1,66 @@
+"""One awkward table, judged and summarised, for every test of the report."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.evaluate import score
+from lookalike.report import Scorecard
+from lookalike.schema import ColumnSpec, Schema
+
+MARKUP = "<script>document.title='owned'</script>"
+QUOTES = "\"'><img src=x onerror=document.title=1>&amp;"
+RARE = "rare-diagnosis-XQ7"
+LONELY = 987_654_321
+SCHEMA = Schema([
+    ColumnSpec(name="id", kind="key", storage="int64", role="primary_key"),
+    ColumnSpec(name=MARKUP, kind="category", storage="string"),
+    ColumnSpec(name=QUOTES, kind="category", storage="string"),
+    ColumnSpec(name="$x_1^2$ {{ 7*7 }}", kind="integer", storage="int64"),
+    ColumnSpec(name="pay \N{EURO SIGN} \N{GRINNING FACE}", kind="float", storage="double"),
+    ColumnSpec(name="when", kind="datetime", storage="timestamp[us]"),
+    ColumnSpec(name="nothing", kind="float", storage="double"),
+    ColumnSpec(name="same", kind="constant", storage="string"),
+])  # fmt: skip
+RUN = {
+    "title": f"patients {MARKUP}",
+    "command": "lookalike make 'a \"b\" <c>.csv' --quick",
+    "engine": "autoregressive",
+    "trial": True,
+    "settings": {"train": {"epochs": 3, "hidden": (64, 64)}, "device": None},
+    "seeds": {"seed": 7},
+    "versions": {"python": "3.11"},
+    "timings": {"training": 12.5},
+    "losses": [{"epoch": epoch, "loss": 3.0 - epoch / 10, "held_out": 3.1 - epoch / 11} for epoch in range(1, 6)],
+    "notes": ["A note with <b>markup</b>."],
+}
+
+
+def table(rows: int, shift: int) -> pa.Table:
+    row = np.arange(rows)
+    noise = (row * 7919 + shift * 104_729) % 101
+    labels = [MARKUP, "</svg></script>", "\u202ertl", "a\x00b\nc", "$\\frac{1}{0}$", "\N{GRINNING FACE}", "plain"]
+    first = [labels[place % 7] for place in (noise // 3).tolist()]
+    first[0] = RARE
+    whole = noise * 10
+    whole[1] = LONELY
+    return pa.table({
+        "id": pa.array(row),
+        MARKUP: pa.array(first),
+        QUOTES: pa.array([None if place % 5 == 0 else QUOTES if place % 2 else "url(#x) id=\"y\" #0072b2" for place in row.tolist()]),
+        "$x_1^2$ {{ 7*7 }}": pa.array(whole),
+        "pay \N{EURO SIGN} \N{GRINNING FACE}": pa.array(np.where(noise < 60, 0.0, 1.5 ** (noise / 5))),
+        "when": pa.array((row * 86_400_000_000).tolist(), pa.timestamp("us")),
+        "nothing": pa.array([None] * rows, pa.float64()),
+        "same": pa.array(["x"] * rows),
+    })  # fmt: skip
+
+
+@cache
+def scorecard(holdout: bool = True, run: bool = True) -> Scorecard:
+    real, synthetic, kept = table(400, 0), table(300, 1), table(200, 2) if holdout else None
+    card = score(real, synthetic, SCHEMA, holdout=kept)
+    return Scorecard.of(card, real, synthetic, SCHEMA, holdout=kept, run=RUN if run else None)

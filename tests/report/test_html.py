@@ -1,0 +1,113 @@
+"""The page, read as text: self-contained, escaped, complete. How a browser sees it is in test_browser.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from lookalike.report.html import render
+from report import cases
+
+SECTIONS = ["columns", "pairs", "associations", "privacy", "training", "rows", "settings"]
+VOID = {"meta", "img", "br", "input", "link", "hr"}
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.ids, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.text.append(text)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(cases.scorecard()._full())
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_nothing_is_loaded_from_anywhere(page, read):
+    assert not re.search(r"https?://", page)
+    for tag, attributes in read.tags:
+        assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+        for name in ("src", "href", "srcset", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/png"))
+    policy = next(attributes["content"] for tag, attributes in read.tags if attributes.get("http-equiv"))
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+
+
+def test_markup_in_names_and_cells_is_text(page, read):
+    scripts = [attributes for tag, attributes in read.tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "scorecard"}, {}]
+    assert cases.MARKUP not in page and cases.QUOTES not in page
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    assert cases.MARKUP in read.text and "49" not in [text.strip() for text in read.text if "7*7" in text]
+
+
+def test_ids_are_unique_and_every_reference_is_met(read):
+    assert len(read.ids) == len(set(read.ids))
+    for _, attributes in read.tags:
+        for name in ("href", "aria-controls", "aria-labelledby"):
+            target = attributes.get(name) or ""
+            assert not target or target.startswith("data:") or target.removeprefix("#") in read.ids
+
+
+def test_every_section_stands(read):
+    assert {f"panel-{section}" for section in SECTIONS} <= set(read.ids)
+    text = " ".join(read.text)
+    for words in (
+        "Is it alike?",
+        "Is it safe?",
+        "a fresh real sample",
+        "What this means",
+        "trial run",
+        "A note with <b>markup</b>.",
+    ):
+        assert words in text
+
+
+def test_every_picture_says_what_it_is(read):
+    drawn = [attributes for tag, attributes in read.tags if tag == "svg"]
+    assert len(drawn) == 9 and all(attributes["role"] == "img" and attributes["aria-label"] for attributes in drawn)
+
+
+def test_the_scorecard_inside_is_the_scorecard(page):
+    inside = re.search(r'<script type="application/json" id="scorecard">(.*?)</script>', page, re.DOTALL)[1]
+    assert json.loads(inside) == cases.scorecard().to_dict()
+
+
+def test_no_real_row_only_synthetic_ones(page):
+    assert f"{cases.LONELY}" not in re.sub(r'<table class="preview">.*?</table>', "", page, flags=re.DOTALL)
+
+
+def test_the_page_of_a_bare_card_says_what_is_missing():
+    page = render(cases.scorecard(holdout=False, run=False)._full())
+    assert "No yardstick" in page and "No losses were handed" in page and "trial run" not in page
+
+
+def test_the_same_input_gives_the_same_page(page):
+    assert render(cases.scorecard()._full()) == page

@@ -103,10 +103,11 @@ class NumericEncoder(ColumnEncoder):
         """The inverse of :meth:`_axis`, rounded and held to the range."""
         if self.dtype.kind in "iu":
             return self._integers_from_axis(axis)
-        numbers = np.ldexp(axis, self._exponent)
+        low, high = self._limits()
+        exponent = self._exponent
+        numbers = np.ldexp(np.clip(axis, np.ldexp(low, -exponent), np.ldexp(high, -exponent)), exponent)
         if self.settings.enforce_rounding and self.spec.decimals is not None:
             numbers = np.round(numbers, self.spec.decimals)
-        low, high = self._limits()
         return np.clip(numbers, low, high)
 
     def _integers_from_axis(self, axis: np.ndarray) -> np.ndarray:

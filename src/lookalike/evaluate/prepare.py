@@ -6,6 +6,7 @@ has a code of its own for labels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -77,18 +78,25 @@ def scored(schema: Schema) -> list[ColumnSpec]:
 
 def prepare(tables: Mapping[str, pa.Table], schema: Schema) -> list[Column]:
     """Parse and code every scored column of every table."""
+    specs = scored(schema)
+    for which, table in tables.items():
+        _check_names(which, table.column_names, specs)
     return [
-        _prepare_column({name: _values(table, spec, name) for name, table in tables.items()}, spec)
-        for spec in scored(schema)
+        _prepare_column({which: _values(table, spec, which) for which, table in tables.items()}, spec) for spec in specs
     ]
 
 
+def _check_names(which: str, names: list[str], specs: list[ColumnSpec]) -> None:
+    times = Counter(names)
+    for spec in specs:
+        if times[spec.name] != 1:
+            raise SchemaError(
+                f"the {which} table must hold every column of the schema once, however: {spec.name!r} stands there "
+                f"{times[spec.name]} times. Evaluate tables of the same schema."
+            )
+
+
 def _values(table: pa.Table, spec: ColumnSpec, which: str) -> Values:
-    if table.column_names.count(spec.name) != 1:
-        raise SchemaError(
-            f"the {which} table must hold every column of the schema once, however: {spec.name!r} stands there "
-            f"{table.column_names.count(spec.name)} times. Evaluate tables of the same schema."
-        )
     # Declared levels and true/false texts are what a synthetic cell may break: adherence counts it, parse would refuse it.
     lenient = spec if spec.numeric else spec.replace(kind="category", levels=None)
     try:

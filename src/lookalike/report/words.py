@@ -100,7 +100,7 @@ def seconds(value: float) -> str:
 
 
 def clean(text: str, length: int) -> str:
-    """A name or a label as a picture or a terminal may show it: short, and nothing in it is obeyed.
+    r"""A name or a label as a picture or a terminal may show it: short, and nothing in it is obeyed.
 
     >>> clean("a very long label indeed", 16)
     'a very long lab…'

@@ -12,7 +12,7 @@ def demo_table(rows: int = 2_000, seed: int = 0) -> pa.Table:
     """A shop's customers: a key, dates as text, money with spikes at 0, missing values, and relations to find again.
 
     >>> demo_table(3).column_names
-    ['customer', 'member_since', 'country', 'age', 'plan', 'orders', 'spent', 'newsletter', 'rating', 'churned']
+    ['customer_id', 'member_since', 'country', 'age', 'plan', 'orders', 'spent', 'newsletter', 'rating', 'churned']
     """
     rng = generator(seed, "demo")
     age = np.clip(rng.gamma(9, 4.5, rows) + 14, 18, 90).astype(np.int64)
@@ -25,7 +25,7 @@ def demo_table(rows: int = 2_000, seed: int = 0) -> pa.Table:
     rating_missing = rng.random(rows) < np.where(orders == 0, 0.9, 0.3)
     return pa.table(
         {
-            "customer": [f"CUST-{number:06}" for number in rng.choice(10**6, rows, replace=False)],
+            "customer_id": [f"CUST-{number:06}" for number in rng.choice(10**6, rows, replace=False)],
             "member_since": days.astype(str).tolist(),
             "country": rng.choice(
                 ["Austria", "Germany", "Switzerland", "Italy", "Slovenia"], rows, p=[0.45, 0.3, 0.12, 0.09, 0.04]

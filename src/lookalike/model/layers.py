@@ -217,6 +217,10 @@ class RowMaker(nn.Module):
 class Critic(nn.Module):
     """CTGAN's critic (paper, section 4.4): p rows judged together (PacGAN), LeakyReLU(.2) and dropout, one score a pack.
 
+    NOTE[DIFF]: the first layer is the same for every row of a pack, and the pack is the mean of what it gives; the paper
+    lays the p rows end to end. The order of rows in a pack means nothing, and one layer that sees every row learns
+    relations between columns faster than p layers that see one row each.
+
     Dropout masks are handed in (0 or 1/KEEP), as :meth:`masks` draws them.
 
     Shape
@@ -233,8 +237,8 @@ class Critic(nn.Module):
         self, width: int, conditions: int, hidden: Sequence[int], pac: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.pac, self.conditions, self.hidden = pac, conditions, tuple(hidden)
-        self.first = ConditionalLinear(pac * width, pac * conditions, hidden[0], generator)
+        self.pac, self.hidden = pac, tuple(hidden)
+        self.first = ConditionalLinear(width, conditions, hidden[0], generator)
         self.inner = nn.ModuleList(
             linear(inputs, outputs, generator) for inputs, outputs in zip(hidden, [*hidden[1:], 1], strict=True)
         )
@@ -244,26 +248,25 @@ class Critic(nn.Module):
         kept = torch.rand(packs, sum(self.hidden), generator=generator, device=generator.device) < KEEP
         return list((kept / KEEP).split(self.hidden, dim=1))
 
-    def enter(self, rows: Tensor, condition: Tensor) -> Tensor:
-        """Return the first layer's output before its activation: the one part that is linear in the rows."""
-        slots = condition.view(-1, self.pac)
-        slots = slots + torch.arange(self.pac, device=slots.device) * self.conditions
-        entered: Tensor = self.first(rows.reshape(len(slots), -1), slots)
-        return entered
+    def climb(self, x: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Go from the first layer's output (n, hidden) to the scores.
 
-    def climb(self, x: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Return the scores and, a hidden layer each, the slope of activation and dropout together."""
-        slopes = []
-        for layer, mask in zip(self.inner, masks, strict=True):
-            slope = torch.where(x.detach() > 0, mask, mask * SLOPE)
-            slopes.append(slope)
-            x = layer(x * slope)
-        return x.squeeze(1), slopes
+        Also return the slope of what lies on the way: of each row's activation, and of activation and dropout of each
+        hidden layer after it.
+        """
+        row_slope = torch.where(x.detach() > 0, 1.0, SLOPE)
+        x = (x * row_slope).view(-1, self.pac, self.hidden[0]).mean(1)
+        slopes = [masks[0]]
+        x = self.inner[0](x * masks[0])
+        for layer, mask in zip(self.inner[1:], masks[1:], strict=True):
+            slopes.append(torch.where(x.detach() > 0, mask, mask * SLOPE))
+            x = layer(x * slopes[-1])
+        return x.squeeze(1), row_slope, slopes
 
     def forward(self, rows: Tensor, condition: Tensor, masks: Sequence[Tensor]) -> Tensor:
-        return self.climb(self.enter(rows, condition), masks)[0]
+        return self.climb(self.first(rows, condition), masks)[0]
 
-    def input_gradient(self, slopes: Sequence[Tensor]) -> Tensor:
+    def input_gradient(self, row_slope: Tensor, slopes: Sequence[Tensor]) -> Tensor:
         """Return the gradient of each score by its pack of rows, in closed form: W₁ᵀ(s₁ ⊙ W₂ᵀ(s₂ ⊙ w₃)).
 
         Exact wherever the net is differentiable, because between its kinks it is linear; one backward pass through this
@@ -271,33 +274,33 @@ class Critic(nn.Module):
 
         Shape
         -----
-        slopes (n / p, hidden) each -> (n / p, p · W)
+        row_slope (n, hidden), slopes (n / p, hidden) each -> (n / p, p · W)
         """
-        gradient = torch.ones(len(slopes[0]), 1, device=slopes[0].device)
+        gradient = row_slope.new_ones(len(slopes[0]), 1)
         with torch.autocast(gradient.device.type, enabled=False):
             for layer, slope in zip(reversed(self.inner), reversed(slopes), strict=True):
                 gradient = gradient.mm(layer.get_parameter("weight")) * slope
-            result: Tensor = gradient.mm(self.first.dense.weight)
-        return result
+            row_gradient = (gradient / self.pac).repeat_interleave(self.pac, 0) * row_slope
+            return row_gradient.mm(self.first.dense.weight).view(len(gradient), -1)
 
     def contrast(
         self, fake: Tensor, real: Tensor, condition: Tensor, share: Tensor, masks: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores of fake and real packs, and the gradient's norm at points between them.
 
-        The first layer is linear, so the points share·real + (1 − share)·fake enter as that mixture of what fake and
-        real entered as; all three climb together.
+        The first layer is linear, so the points share·real + (1 − share)·fake come out of it as that mixture of what
+        fake and real come out as; all three climb together.
 
         Shape
         -----
         fake, real (n, W), condition (n,), share (n / p, 1), masks (3n / p, hidden) -> three times (n / p,)
         """
-        packs = len(share)
-        entered = self.enter(torch.cat([fake, real]), torch.cat([condition, condition]))
-        between = share * entered[packs:] + (1 - share) * entered[:packs]
-        scores, slopes = self.climb(torch.cat([entered, between]), masks)
-        norm = torch.linalg.vector_norm(self.input_gradient([slope[2 * packs :] for slope in slopes]), dim=1)
-        return scores[:packs], scores[packs : 2 * packs], norm
+        packs, rows = len(share), len(fake)
+        entered = self.first(torch.cat([fake, real]), torch.cat([condition, condition]))
+        between = entered[:rows].lerp(entered[rows:], share.repeat_interleave(self.pac, 0).to(entered.dtype))
+        scores, row_slope, slopes = self.climb(torch.cat([entered, between]), masks)
+        gradient = self.input_gradient(row_slope[2 * rows :], [slope[2 * packs :] for slope in slopes])
+        return scores[:packs], scores[packs : 2 * packs], torch.linalg.vector_norm(gradient, dim=1)
 
 
 def pair_discrepancy(raw: Tensor, real: Tensor, layout: Layout) -> Tensor:

@@ -59,6 +59,8 @@ def from_plain(cells: list[str | int], storage: pa.DataType) -> pa.Array:
     >>> from_plain(["true", "false"], pa.bool_()).to_pylist()
     [True, False]
     """
+    if pa.types.is_null(storage):
+        return pa.nulls(len(cells))
     return pa.array(cells, ticks_type(storage) if pa.types.is_temporal(storage) else pa.string()).cast(storage)
 
 

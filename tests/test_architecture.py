@@ -1,0 +1,140 @@
+"""The house holds: imports only go forward, heavy libraries stay in their rooms, and the README's tree is the tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "lookalike"
+FLOOR = {"artefact", "config", "errors", "registry", "rng", "run", "stats"}
+MAY_IMPORT = {
+    "table": FLOOR | {"schema"},
+    "schema": FLOOR,
+    "encode": FLOOR | {"table", "schema"},
+    "model": FLOOR | {"table", "schema"},
+    "sample": FLOOR | {"table", "schema", "encode", "model"},
+    "evaluate": FLOOR | {"table", "schema"},
+    "report": FLOOR | {"table", "schema"},
+    "twin": FLOOR | {"table", "schema", "encode", "model", "sample"},
+    "demo": FLOOR,
+    "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin"},
+    "presets": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin", "pipeline", "demo"},
+    "__main__": {"cli"},
+    "cli": FLOOR | {"pipeline", "presets", "report", "schema", "table"},
+    "testing": FLOOR | {"schema", "encode", "model"},
+    **{room: FLOOR for room in FLOOR},
+}
+ONLY_IN = {
+    "torch": {"model"},
+    "matplotlib": {"report"},
+    "pandas": {"table"},
+    "polars": {"table"},
+    "ray": {"scale"},
+    "typer": {"cli"},
+    "pickle": set(),
+    "joblib": set(),
+}
+
+
+def modules():
+    return sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py" or path.parent != SOURCE)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path):
+    """Every module a file imports, at any depth; names under TYPE_CHECKING are for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_forward_only(path):
+    room = room_of(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "lookalike" and len(parts) > 1:
+            assert parts[1] == room or parts[1] in MAY_IMPORT[room], f"{room} must not import {name}"
+        allowed = ONLY_IN.get(parts[0])
+        assert allowed is None or room in allowed, f"{parts[0]} must not be imported in {room}"
+
+
+def test_no_two_modules_import_each_other():
+    named = {"lookalike." + ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()}
+    graph = {
+        name: {other for other in named if other != name and any(found == other or found.startswith(f"{other}.") for found in imports(path))}
+        for name, path in named.items()
+    }
+    graph = {name: {o for o in others if not name.startswith(f"{o}.")} for name, others in graph.items()}
+    for name, others in graph.items():
+        for other in others:
+            assert name not in graph[other], f"{name} and {other} import each other"
+
+
+def test_every_module_says_what_it_is():
+    for path in modules():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path.name} has no docstring"
+
+
+def test_the_readme_tree_is_the_tree():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"```text\nsrc/lookalike/\n(.*?)```", readme, re.S)
+    assert tree, "the README must show the tree of src/lookalike"
+    shown, folder = set(), ""
+    for line in tree[1].splitlines():
+        match = re.match(r"( +)(\S+)", line)
+        if not match:
+            continue
+        name = match[2]
+        if len(match[1]) == 2:
+            folder = name if name.endswith("/") else ""
+            shown.add(name)
+        else:
+            shown.add(folder + name)
+    kept = {path for path in SOURCE.rglob("*") if path.is_file() and path.suffix in (".py", ".html", ".css", ".js")}
+    real = {str(path.relative_to(SOURCE)) for path in kept if path.name != "__init__.py" or path.parent == SOURCE}
+    real |= {f"{path.name}/" for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert shown == real, f"only in the README: {shown - real}; only on disk: {real - shown}"
+
+
+def test_the_command_helps_without_torch():
+    """Heavy libraries load when an engine is made, not before."""
+    code = (
+        "import sys, lookalike, lookalike.cli; "
+        "heavy = {'torch', 'sklearn', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_frozen():
+    """Changing this list is a decision."""
+    import lookalike
+
+    assert lookalike.__all__ == [
+        "ColumnSpec", "LookalikeError", "LookalikeWarning", "Run", "Schema", "Scorecard", "Twin", "evaluate", "fit", "load", "make",
+    ]  # fmt: skip
+    for name in lookalike.__all__:
+        assert getattr(lookalike, name).__doc__
+
+
+def test_evaluate_is_the_function_even_after_its_room_was_imported():
+    import lookalike
+    from lookalike.evaluate.scorecard import score
+
+    assert callable(lookalike.evaluate) and callable(score)

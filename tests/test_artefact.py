@@ -1,0 +1,151 @@
+"""One file, no pickle: what was written is read, and everything else is refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import quick_fit
+
+import lookalike
+from lookalike import LookalikeWarning, artefact
+from lookalike.errors import ArtefactError, OutputError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "a.twin"
+    artefact.write(path, {"said": {"ä": 1}}, {"w": np.arange(6.0).reshape(2, 3)})
+    return path
+
+
+def test_what_was_written_is_read(saved):
+    documents, arrays = artefact.read(saved)
+    assert documents == {"said": {"ä": 1}}
+    assert np.array_equal(arrays["w"], np.arange(6.0).reshape(2, 3))
+
+
+def test_a_person_can_read_it(saved):
+    with zipfile.ZipFile(saved) as archive:
+        assert set(archive.namelist()) == {"manifest.json", "said.json", "weights.safetensors"}
+        assert json.loads(archive.read("manifest.json"))["version"] == 1
+
+
+def test_76_truncated(saved):
+    content = saved.read_bytes()
+    for length in (0, 10, len(content) // 2, len(content) - 5):
+        saved.write_bytes(content[:length])
+        with pytest.raises(ArtefactError, match="cut short|not a lookalike"):
+            artefact.read(saved)
+
+
+def test_altered(saved):
+    content = bytearray(saved.read_bytes())
+    place = content.find("ä".encode())
+    content[place - 8] ^= 1
+    saved.write_bytes(bytes(content))
+    with pytest.raises(ArtefactError):
+        artefact.read(saved)
+
+
+def rewrite(path, **manifest):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["manifest.json"] = json.dumps(json.loads(members["manifest.json"]) | manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_77_newer_format(saved):
+    rewrite(saved, version=99)
+    with pytest.raises(ArtefactError, match="format 99. Upgrade lookalike"):
+        artefact.read(saved)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": 1}), b"", b"PK\x05\x06" + b"\0" * 18, b"GIF89a"])
+def test_78_a_pickle_in_disguise(tmp_path, content):
+    path = tmp_path / "p.twin"
+    path.write_bytes(content)
+    with pytest.raises(ArtefactError):
+        lookalike.load(path)
+
+
+def test_78_a_zip_of_pickles(tmp_path):
+    path = tmp_path / "p.twin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"a": 1}))
+    with pytest.raises(ArtefactError, match="no manifest of ours. Nothing in it was loaded"):
+        lookalike.load(path)
+
+
+def test_a_stowaway_is_refused(saved):
+    with zipfile.ZipFile(saved, "a") as archive:
+        archive.writestr("more.pkl", pickle.dumps(1))
+    with pytest.raises(ArtefactError, match="does not name"):
+        artefact.read(saved)
+
+
+def test_79_oversized_header(saved):
+    rewrite(saved, padding="x" * 2**21)
+    with pytest.raises(ArtefactError, match="oversized manifest"):
+        artefact.read(saved)
+
+
+def test_67_the_previous_file_survives_a_fault(saved):
+    before = saved.read_bytes()
+    with pytest.raises(TypeError):
+        artefact.write(saved, {"said": {"a": object()}}, {})
+    assert saved.read_bytes() == before
+    with pytest.raises(RuntimeError), artefact.replacing(saved) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_69_a_place_that_cannot_be_written(tmp_path):
+    with pytest.raises(OutputError, match="Choose another place"):
+        artefact.write(tmp_path / "no" / "such" / "a.twin", {}, {})
+
+
+@pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+def test_a_loaded_twin_gives_the_same_rows(tmp_path, awkward, engine):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = quick_fit(awkward.to_pandas(), engine=engine)
+    twin.save(tmp_path / "t.twin")
+    loaded = lookalike.load(tmp_path / "t.twin")
+    assert loaded.sample(50, seed=3).equals(twin.sample(50, seed=3))
+    assert loaded.schema == twin.schema
+    assert loaded.losses.equals(twin.losses)
+    assert repr(loaded) == repr(twin)
+
+
+def test_the_schema_holds_no_data_and_the_file_no_rows(tmp_path):
+    import pandas as pd
+
+    real = pd.DataFrame({"name": [f"secret{i:03}q" for i in range(200)], "town": ["Graz", "Linz"] * 100, "pay": [1234.56 + i for i in range(200)]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = quick_fit(real)
+    assert not any(word in twin.schema.to_json() for word in ("secret", "Graz", "1234"))
+    twin.save(tmp_path / "t.twin")
+    with zipfile.ZipFile(tmp_path / "t.twin") as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    assert not any(cell.encode() in everything for cell in real["name"])
+    assert b"1300.56" not in everything
+
+
+def test_a_file_of_ours_that_is_no_twin(saved):
+    with pytest.raises(ArtefactError, match="no twin"):
+        lookalike.load(saved)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ArtefactError, match="does not exist"):
+        lookalike.load(tmp_path / "none.twin")

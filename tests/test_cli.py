@@ -1,0 +1,224 @@
+"""The command, as a person and as a pipeline use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lookalike.cli import app
+from lookalike.demo import demo_table
+from lookalike.table import as_table, write_table
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "shop.csv"
+    write_table(as_table(demo_table(300)), path)
+    return path
+
+
+def run(*arguments, code=0):
+    result = runner.invoke(app, list(map(str, arguments)))
+    assert result.exit_code == code, result.output + str(result.exception)
+    return result.output
+
+
+def quick(path, *arguments, **options):
+    return run("make", path, "--engine", "tvae", "--epochs", 2, *arguments, **options)
+
+
+def test_the_surface_is_frozen():
+    """Changing a command or a flag is a decision."""
+    import typer
+
+    group = typer.main.get_command(app)
+    surface = {name: sorted(flag for parameter in command.params for flag in parameter.opts if flag != "--help") for name, command in group.commands.items()}
+    common = ["--config", "--device", "--drop", "--engine", "--epochs", "--force", "--key", "--minutes", "--out", "--quiet", "--resume", "--schema", "--seed", "--set", "--verbose", "table"]
+    assert surface == {
+        "make": sorted([*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]),
+        "fit": common,
+        "sample": sorted(["twin", "--escape-formulas", "--force", "--out", "--quiet", "--rows", "--seed", "--verbose", "--where"]),
+        "evaluate": sorted(["real", "fake", "--force", "--holdout", "--json", "--out", "--quiet", "--schema", "--seed", "--verbose"]),
+        "schema": ["--verbose", "table"],
+        "config": [],
+        "demo": ["--folder", "--verbose"],
+    }
+
+
+def test_make_leaves_three_files_and_a_run_folder(csv):
+    output = quick(csv)
+    folder = csv.parent
+    assert {path.name for path in folder.iterdir()} == {
+        "shop.csv", "shop-lookalike.csv", "shop-lookalike.html", "shop.twin", "shop-lookalike-run",
+    }  # fmt: skip
+    fake, real = as_table(folder / "shop-lookalike.csv"), as_table(csv)
+    assert fake.names == real.names and fake.num_rows == real.num_rows
+    assert not set(fake.data["customer_id"].to_pylist()) & set(real.data["customer_id"].to_pylist())
+    for label in ("table", "kept back", "engine", "training", "sampling", "alike", "safe", "look at"):
+        assert re.search(rf"^{label}\b", output, re.M), f"{label} is not said:\n{output}"
+    assert "30 rows that no engine sees" in output and "weak" in output
+    kept = {path.name for path in (folder / "shop-lookalike-run").iterdir()}
+    assert {"log.txt", "losses.csv", "run.json", "scorecard.json"} <= kept
+    assert (folder / "shop-lookalike-run" / "losses.csv").read_text().count("\n") == 3
+    information = json.loads((folder / "shop-lookalike-run" / "run.json").read_text())
+    assert information["seed"] == 0 and information["settings"]["epochs"] == 2 and "torch" in information["versions"]
+
+
+def test_the_look_alike_reads_like_the_original(csv):
+    quick(csv)
+    line = (csv.parent / "shop-lookalike.csv").read_text().splitlines()[1].split(",")
+    assert re.fullmatch(r"CUST-\d{6}", line[0]) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", line[1])
+    assert line[7] in ("yes", "no") and line[9] in ("true", "false")
+
+
+def test_nothing_is_overwritten_without_force(csv):
+    quick(csv)
+    assert "is never overwritten, however" in quick(csv, code=2)
+    quick(csv, "--force")
+
+
+def test_other_places_formats_and_counts(csv, tmp_path):
+    quick(csv, "--out", tmp_path / "other.parquet", "--rows", 77)
+    assert as_table(tmp_path / "other.parquet").num_rows == 77
+    assert (tmp_path / "other.html").exists() and (tmp_path / "other.twin").exists()
+
+
+def test_quick_is_marked_as_a_trial(csv):
+    output = run("make", csv, "--engine", "tvae", "--quick")
+    assert re.search(r"^trial\b", output, re.M)
+    assert "trial" in (csv.parent / "shop-lookalike.html").read_text().lower()
+
+
+def test_a_holdout_file_replaces_the_split(csv, tmp_path):
+    write_table(as_table(demo_table(250, seed=9)), tmp_path / "fresh.csv")
+    assert "all rows of shop.csv are learned from" in quick(csv, "--holdout", tmp_path / "fresh.csv")
+
+
+def test_without_a_yardstick_figures_are_missing_not_invented(csv):
+    output = quick(csv, "--keep-back", 0, "--json")
+    card = json.loads(output[output.index("{") :].splitlines()[0]) if not output.startswith("{") else json.loads(output.splitlines()[0])
+    assert card["yardstick"]["strength"] == "none" and card["fidelity"]["fresh"] is None
+
+
+def test_json_is_all_that_machines_read(csv):
+    result = subprocess.run(
+        [sys.executable, "-m", "lookalike", "make", str(csv), "--engine", "tvae", "--epochs", "1", "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(result.stdout)["lookalike_scorecard"] == 1
+    assert "kept back" in result.stderr
+
+
+def test_fit_then_sample_then_evaluate(csv, tmp_path):
+    run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
+    output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
+    path = tmp_path / "s-sample.csv"
+    assert str(path) in output.replace("\n", "")
+    rows = as_table(path).data
+    assert rows.num_rows == 40 and set(rows["plan"].to_pylist()) == {"plus"} and set(rows["churned"].to_pylist()) == {"true"}
+    run("evaluate", csv, path, "--out", tmp_path / "r.html")
+    run("evaluate", csv, path, "--out", tmp_path / "r.json")
+    assert json.loads((tmp_path / "r.json").read_text())["rows"]["synthetic"] == 40
+
+
+def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
+    document = json.loads(runner.invoke(app, ["schema", str(csv)]).stdout)
+    document["columns"][4]["kind"] = "ordinal"
+    document["columns"][4]["levels"] = ["basic", "plus", "premium"]
+    document["columns"][6]["role"] = "drop"
+    (tmp_path / "s.json").write_text(json.dumps(document))
+    quick(csv, "--schema", tmp_path / "s.json")
+    assert "spent" not in as_table(tmp_path / "shop-lookalike.csv").names
+
+
+def test_config_is_read_back_and_flags_win(csv, tmp_path):
+    text = run("config")
+    for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]"):
+        assert title in text
+    (tmp_path / "l.toml").write_text(text.replace('engine = "ctgan"', 'engine = "tvae"').replace("epochs = 300", "epochs = 7"))
+    run("make", csv, "--config", tmp_path / "l.toml", "--epochs", 2)
+    information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
+    assert information["engine"] == "tvae" and information["settings"]["epochs"] == 2
+    run("make", csv, "--config", tmp_path / "l.toml", "--force", "--set", "embedding_dim=16")
+    information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
+    assert information["settings"]["epochs"] == 7 and information["settings"]["embedding_dim"] == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "gan"], "engine must be one of ctgan, tvae"),
+        (["--epochs", 0], "epochs"),
+        (["--rows", -5], "rows must be a count"),
+        (["--keep-back", 1.5], "keep_back"),
+        (["--drop", "nothing"], "'nothing' is none"),
+        (["--set", "speed=9"], "'speed' is not a setting"),
+        (["--out", "x.xlsx"], "ends in .csv"),
+        (["--device", "abacus"], "device"),
+        (["--resume"], "--resume needs a checkpoint"),
+        (["--target", "nothing"], "'nothing' is not a column"),
+    ],
+)
+def test_a_wrong_call_costs_a_second(csv, arguments, words):
+    start = time.monotonic()
+    output = run("make", csv, *arguments, code=2)
+    assert words in output and "Traceback" not in output
+    assert time.monotonic() - start < 30
+    assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
+
+
+def test_a_config_with_an_unknown_name(csv, tmp_path):
+    (tmp_path / "l.toml").write_text("[tvae]\nepoch = 3\n")
+    assert "no setting 'epoch'" in run("make", csv, "--config", tmp_path / "l.toml", code=2)
+    (tmp_path / "l.toml").write_text("[tva]\nepochs = 3\n")
+    assert "[tva] is not a known table" in run("make", csv, "--config", tmp_path / "l.toml", code=2)
+
+
+def test_quiet_says_nothing(csv):
+    assert quick(csv, "--quiet") == ""
+
+
+def test_a_bad_table_is_one_line(tmp_path):
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n")
+    output = run("make", tmp_path / "t.csv", code=2)
+    assert output.startswith("error") and "unique" in output and len(output.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+def test_66_ctrl_c_leaves_something_usable_and_says_how_to_go_on(csv):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lookalike", "make", str(csv), "--engine", "tvae", "--epochs", "100000", "--set", "early_stopping=false"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    losses = csv.parent / "shop-lookalike-run" / "losses.csv"
+    limit = time.monotonic() + 60
+    while not losses.exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "--resume" in output
+    assert as_table(csv.parent / "shop-lookalike.csv").num_rows == 300
+    done = losses.read_text().count("\n") - 1
+    quick(csv, "--epochs", done + 2, "--set", "early_stopping=false", "--resume")
+
+
+def test_demo_then_what_to_look_at(tmp_path, monkeypatch):
+    from lookalike import presets
+
+    monkeypatch.setattr(presets, "demo_table", lambda: demo_table(150))
+    output = run("demo", "--folder", tmp_path / "d")
+    assert "Look at:" in output
+    for path in re.findall(r"^  (\S+)   ", output, re.M):
+        assert Path(path).exists(), path

@@ -1,0 +1,183 @@
+"""Tables in and out: what comes out is of the kind that went in, to the letter where it was text."""
+
+from __future__ import annotations
+
+import warnings
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from conftest import quick_fit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookalike import LookalikeWarning
+from lookalike.errors import InputError, SettingsError
+from lookalike.table import as_table, write_table
+
+
+def read_back(text, tmp_path, name="t.csv"):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return as_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,x\n2,\n",
+        'a,b\n"1,5","say ""hi"""\n"",\n',
+        'a;b\n"x;y";2\n',
+        "a\tb\n1\t2\n",
+        'a\n1\n\n"x\ny"\n',
+        '"odd, name",b\n1,2\n',
+        "a|b\nx|y\n",
+        'ä,🙂\n" padded ","  "\n',
+    ],
+)
+def test_a_csv_is_written_as_it_was_read(text, tmp_path):
+    table = read_back(text, tmp_path)
+    write_table(table, tmp_path / "out.csv")
+    again = as_table(tmp_path / "out.csv")
+    assert again.data.equals(table.data)
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\x00")), st.none() | st.integers().map(str)),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_any_text_survives_a_csv_file(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    data = pa.table({"a": pa.array([row[0] for row in rows], pa.string()), "b": pa.array([row[1] for row in rows], pa.string())})
+    write_table(as_table(data), path)
+    assert as_table(path).data.equals(data)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfa,b\n1,2\n3,4\n")
+    assert as_table(tmp_path / "t.csv").names == ["a", "b"]
+
+
+def test_csv_that_is_not_utf8(tmp_path):
+    (tmp_path / "t.csv").write_bytes("a,b\nMüller,2\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        as_table(tmp_path / "t.csv")
+
+
+def test_a_ragged_csv(tmp_path):
+    with pytest.raises(InputError, match="2 fields"):
+        read_back("a,b\n1,2\n1,2,3\n", tmp_path)
+
+
+@pytest.mark.parametrize(("text", "word"), [("", "empty"), ("a,b\n", "rows"), ("a,a\n1,2\n", "unique")])
+def test_a_csv_that_is_no_table(tmp_path, text, word):
+    with pytest.raises(InputError, match=word):
+        read_back(text, tmp_path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        as_table(tmp_path / "none.csv")
+
+
+def test_a_file_of_another_kind(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"")
+    with pytest.raises(InputError, match=r"\.csv"):
+        as_table(tmp_path / "t.xlsx")
+
+
+def test_parquet_that_is_none(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"nope")
+    with pytest.raises(InputError, match="Parquet"):
+        as_table(tmp_path / "t.parquet")
+
+
+def test_parquet_comes_back_with_its_types(tmp_path, awkward):
+    parquet.write_table(awkward, tmp_path / "t.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = quick_fit(tmp_path / "t.parquet")
+    twin.sample_to(tmp_path / "out.parquet", 25)
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert found.num_rows == 25
+    assert [(field.name, str(field.type)) for field in found.schema] == [(field.name, str(field.type)) for field in awkward.schema]
+
+
+def test_batches_to_a_file_are_the_rows_of_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr("lookalike.sample.BATCH_ROWS", 40)
+    table = pa.table({"a": ["x", "y", None] * 40, "k": [f"K{i:04}" for i in range(120)], "n": [i * 0.5 for i in range(120)]})
+    twin = quick_fit(table)
+    twin.sample_to(tmp_path / "t.parquet", 100, seed=5)
+    assert parquet.read_table(tmp_path / "t.parquet").equals(twin.sample(100, seed=5))
+    assert len(set(twin.sample(100, seed=5)["k"].to_pylist())) == 100
+
+
+def test_a_file_half_written_never_appears(tmp_path):
+    from lookalike.table import TableWriter
+
+    table = as_table(pa.table({"a": [1, 2]}))
+    with pytest.raises(RuntimeError), TableWriter(tmp_path / "t.csv", table.origin) as writer:
+        writer.write(table)
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_of_another_kind(tmp_path):
+    with pytest.raises(SettingsError, match=r"\.csv"):
+        write_table(as_table(pa.table({"a": [1]})), tmp_path / "t.xlsx")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([1, 2, None], dtype="Int16"),
+        pd.Series([1.5, None, 2.0], dtype="Float32"),
+        pd.Series(["a", None, "b"], dtype="string"),
+        pd.Series([True, None, False], dtype="boolean"),
+        pd.Series(["a", "b", "a"], dtype=pd.CategoricalDtype(["b", "c", "a"], ordered=True)),
+        pd.Series([1, 2, 1], dtype=pd.CategoricalDtype([3, 1, 2])),
+        pd.Series(pd.to_datetime(["2020-01-01", None, "2021-01-01"])),
+        pd.Series(pd.to_datetime(["2020-01-01", None, "2021-01-01"]).tz_localize("Asia/Tokyo")),
+        pd.Series(pd.to_timedelta([1, None, 3], unit="h")),
+        pd.Series([Decimal("1.10"), None, Decimal("2.25")]),
+        pd.Series([1, "1", 2.5], dtype=object),
+        pd.Series([True, None, False], dtype=object),
+        pd.Series(np.array([1, 2, 3], np.float16)),
+        pd.Series(["a", None, "b"], dtype="large_string[pyarrow]"),
+        pd.Series([1, None, 3], dtype="int32[pyarrow]"),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_pandas_columns_come_back_as_they_were(column):
+    frame = pd.DataFrame({"a": column})
+    back = as_table(frame).to_native()
+    assert back["a"].dtype == frame["a"].dtype
+    assert back["a"].isna().tolist() == frame["a"].isna().tolist()
+    assert back["a"].dropna().tolist() == frame["a"].dropna().tolist()
+    assert list(map(type, back["a"].dropna())) == list(map(type, frame["a"].dropna()))
+
+
+def test_polars_columns_come_back_as_they_were(awkward):
+    frame = pl.from_arrow(awkward).with_columns(
+        pl.Series("enum", ["lo", "hi"] * 30, dtype=pl.Enum(["lo", "mid", "hi"])), pl.Series("small", [1] * 60, dtype=pl.UInt8)
+    )
+    assert as_table(frame).to_native().equals(frame)
+    assert as_table(frame).to_native().schema == frame.schema
+
+
+def test_a_fingerprint_tells_tables_apart():
+    one, same, other, renamed = (as_table(pa.table(columns)) for columns in ({"a": [1, 2]}, {"a": [1, 2]}, {"a": [1, 3]}, {"b": [1, 2]}))
+    assert one.fingerprint() == same.fingerprint()
+    assert len({one.fingerprint(), other.fingerprint(), renamed.fingerprint()}) == 3
+
+
+def test_dropping_a_column_that_is_not_there():
+    with pytest.raises(SettingsError, match="'b' is none"):
+        as_table(pa.table({"a": [1]})).drop(["b"])

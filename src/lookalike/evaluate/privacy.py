@@ -16,7 +16,7 @@ from lookalike.evaluate.prepare import Column
 from lookalike.rng import generator
 
 SUBSAMPLE = 5_000
-BLOCK = 250
+BLOCK = 500
 TIE = 1e-6
 WEAK_HOLDOUT = 100
 """A holdout of fewer rows than this is a yardstick too short to lean on."""

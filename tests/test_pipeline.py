@@ -1,0 +1,165 @@
+"""The whole flow, on random tables and on the bench's."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from conftest import bench_table, quick_fit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lookalike
+from lookalike import LookalikeWarning, Run, registry
+from lookalike.errors import SettingsError
+from lookalike.pipeline import FEWEST_ROWS_TO_SPLIT, split
+from lookalike.table import as_table
+from lookalike.testing import check_generator
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=6)
+
+
+@st.composite
+def tables(draw):
+    """Tables of 1 to 5 columns of any kind, 20 to 60 rows, with missing cells."""
+    rows = draw(st.integers(20, 60))
+    kinds = {
+        "integer": (st.integers(-1000, 1000), pa.int32()),
+        "float": (st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), pa.float64()),
+        "category": (st.sampled_from(["a", "b", "ü", "", "nan"]), pa.string()),
+        "boolean": (st.booleans(), pa.bool_()),
+        "date": (st.dates(), pa.date32()),
+        "text": (TEXT, pa.string()),
+        "big": (st.integers(-(2**63), 2**63 - 1), pa.int64()),
+        "constant": (st.just("same"), pa.string()),
+    }
+    columns = {}
+    for place, kind in enumerate(draw(st.lists(st.sampled_from(sorted(kinds)), min_size=1, max_size=5))):
+        cells, storage = kinds[kind]
+        cells = cells if draw(st.booleans()) else st.none() | cells
+        columns[f"{kind} {place}"] = pa.array(draw(st.lists(cells, min_size=rows, max_size=rows)), storage)
+    return pa.table(columns)
+
+
+@given(table=tables(), engine=st.sampled_from(sorted(registry.ENGINES)))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_whatever_is_fitted_the_diagnostic_is_100_percent(table, engine):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        try:
+            twin = quick_fit(table, engine=engine)
+        except lookalike.LookalikeError as error:
+            assert "must be a column to model" in str(error) or "free text" in str(error)
+            return
+        fake = twin.sample(70, seed=1)
+        card = lookalike.evaluate(table, fake, schema=twin.schema).to_dict()
+    assert fake.num_rows == 70
+    assert fake.schema.names == table.schema.names and fake.schema.types == table.schema.types
+    assert card["diagnostic"]["score"] == 1.0
+
+
+@pytest.mark.parametrize("engine", sorted(registry.ENGINES))
+def test_every_registered_engine_conforms(engine):
+    kind = registry.load(registry.ENGINES, engine, "engine")
+    check_generator(kind, kind.Settings(epochs=2))
+
+
+def test_conditions_hold_in_every_row_and_counts_are_exact():
+    rng = np.random.default_rng(0)
+    plan = rng.choice(["basic", "plus", "gold"], 600, p=[0.7, 0.2, 0.1])
+    real = pd.DataFrame({"plan": plan, "spent": np.where(plan == "gold", 100, 10) + rng.normal(0, 1, 600).round(2), "n": rng.integers(0, 5, 600)})
+    twin = quick_fit(real, engine="ctgan", epochs=20)
+    fake = twin.sample(50, where={"plan": "gold"})
+    assert len(fake) == 50 and set(fake["plan"]) == {"gold"}
+    both = twin.sample([30, 20], where=[{"plan": "gold"}, {"plan": "plus", "n": 3}])
+    assert both["plan"].tolist() == ["gold"] * 30 + ["plus"] * 20
+    assert set(both["n"][30:]) == {3}
+    exact = twin.sample(10, where={"spent": 10.25})
+    assert set(exact["spent"]) == {10.25}
+    assert len(twin.sample(where={"plan": "basic"})) == 600
+    with pytest.raises(SettingsError, match="every condition needs a count"):
+        twin.sample([1, 2, 3], where=[{"plan": "gold"}])
+
+
+def test_missing_can_be_asked_for():
+    real = pd.DataFrame({"a": ["x", None, "y"] * 60, "b": np.arange(180) % 7})
+    assert quick_fit(real).sample(20, where={"a": None})["a"].isna().all()
+
+
+def test_split_is_honest_seeded_and_says_what_it_did():
+    table = as_table(pa.table({"a": list(range(1000))}))
+    parts, again = split(table, 0.1, 3), split(table, 0.1, 3)
+    train, holdout = (set(part.data["a"].to_pylist()) for part in (parts.train, parts.holdout))
+    assert len(holdout) == 100 and not train & holdout and len(train | holdout) == 1000
+    assert parts.holdout.data.equals(again.holdout.data)
+    assert "weak" in parts.words and "weak" not in split(as_table(pa.table({"a": list(range(5000))})), 0.1, 3).words
+    small = split(as_table(pa.table({"a": list(range(FEWEST_ROWS_TO_SPLIT - 1))})), 0.1, 3)
+    assert small.holdout is None and "no yardstick" in small.words
+    assert split(table, 0.0, 3).holdout is None
+
+
+def test_losses_are_a_frame():
+    twin = quick_fit(pd.DataFrame({"a": ["x", "y"] * 60}), engine="ctgan", epochs=3)
+    assert list(twin.losses.columns[:3]) == ["epoch", "generator", "discriminator"]
+    assert twin.losses["epoch"].tolist() == [1, 2, 3]
+
+
+def test_a_twin_says_what_it_is():
+    twin = quick_fit(pd.DataFrame({"a": ["x", "y"] * 60, "b": np.arange(120) * 0.5}))
+    assert "120 rows × 2 columns" in repr(twin) and "tvae" in repr(twin)
+
+
+def test_the_run_folder_tells_what_ran(tmp_path):
+    real = pd.DataFrame({"a": ["x", "y"] * 60, "b": np.arange(120) * 0.5})
+    quick_fit(real, epochs=3, seed=11, run=Run(tmp_path / "run"))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "fit tvae on 120 rows × 2 columns, seed 11" in log and "epoch 3/3" in log
+    assert (tmp_path / "run" / "losses.csv").read_text().splitlines()[0].startswith("epoch,")
+
+
+def test_72_resume_with_changed_data(tmp_path):
+    from lookalike.errors import TrainingError
+
+    real = pd.DataFrame({"a": ["x", "y"] * 60, "b": np.arange(120) * 0.5})
+
+    class Interrupted(Run):
+        def epoch(self, epoch, epochs, losses):
+            super().epoch(epoch, epochs, losses)
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    quick_fit(real, epochs=4, run=Interrupted(tmp_path / "run"))
+    assert (tmp_path / "run" / "checkpoint.twin").exists()
+    with pytest.raises(TrainingError, match="same table"):
+        quick_fit(real.iloc[::-1].reset_index(drop=True), epochs=4, run=Run(tmp_path / "run", resume=True))
+    resumed = quick_fit(real, epochs=4, run=Run(tmp_path / "run", resume=True))
+    whole = quick_fit(real, epochs=4)
+    assert resumed.sample(50, seed=1).equals(whole.sample(50, seed=1))
+    assert resumed.losses["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_a_time_budget_holds():
+    import time
+
+    real = pd.DataFrame({"a": ["x", "y"] * 600, "b": np.arange(1200) * 0.5})
+    start = time.monotonic()
+    twin = quick_fit(real, epochs=10**6, run=Run(minutes=2 / 60))
+    assert time.monotonic() - start < 30
+    assert 0 < len(twin.losses) < 10**6
+    assert len(twin.sample(10)) == 10
+
+
+def test_users_of_kaggle_keep_their_forms():
+    """User names are never real, ids unique, counts whole, and the sentinel date is exact."""
+    table = as_table(bench_table("kaggle-users-train.parquet"))
+    table = table.take(np.arange(0, table.num_rows, 20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        fake = quick_fit(table.data, epochs=3).sample(2000, seed=1).to_pandas()
+    assert fake["UserName"].is_unique and not set(fake["UserName"]) & set(table.data["UserName"].to_pylist())
+    assert fake["UserId"].is_unique and fake["UserId"].dtype == np.int64
+    assert (fake["Followers"] >= 0).all() and fake["Followers"].dtype == np.int64
+    assert "1970-01-01 00:00:00" in set(fake["LastContentDate"]) and not fake["LastContentDate"].str.startswith("1970-01-06").any()

@@ -214,6 +214,15 @@ class RowMaker(nn.Module):
         self.eval()
 
 
+def slope(x: Tensor) -> Tensor:
+    """Return LeakyReLU's slope at x, a constant to autograd.
+
+    >>> slope(torch.tensor([-3.0, 3.0])).tolist()
+    [0.20000000298023224, 1.0]
+    """
+    return (x.detach() > 0).float().mul_(1 - SLOPE).add_(SLOPE)
+
+
 class Critic(nn.Module):
     """CTGAN's critic (paper, section 4.4): p rows judged together (PacGAN), LeakyReLU(.2) and dropout, one score a pack.
 
@@ -248,20 +257,19 @@ class Critic(nn.Module):
         kept = torch.rand(packs, sum(self.hidden), generator=generator, device=generator.device) < KEEP
         return list((kept / KEEP).split(self.hidden, dim=1))
 
-    def climb(self, x: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def climb(self, x: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Go from the first layer's output (n, hidden) to the scores.
 
-        Also return the slope of what lies on the way: of each row's activation, and of activation and dropout of each
-        hidden layer after it.
+        Also return the slopes met above the rows' own activation: of the first dropout, then, a hidden layer each, of
+        activation and dropout together.
         """
-        row_slope = torch.where(x.detach() > 0, 1.0, SLOPE)
-        x = (x * row_slope).view(-1, self.pac, self.hidden[0]).mean(1)
+        pooled = functional.leaky_relu(x, SLOPE).view(-1, self.pac, self.hidden[0]).mean(1)
+        x = self.inner[0](pooled * masks[0])
         slopes = [masks[0]]
-        x = self.inner[0](x * masks[0])
         for layer, mask in zip(self.inner[1:], masks[1:], strict=True):
-            slopes.append(torch.where(x.detach() > 0, mask, mask * SLOPE))
+            slopes.append(slope(x) * mask)
             x = layer(x * slopes[-1])
-        return x.squeeze(1), row_slope, slopes
+        return x.squeeze(1), slopes
 
     def forward(self, rows: Tensor, condition: Tensor, masks: Sequence[Tensor]) -> Tensor:
         return self.climb(self.first(rows, condition), masks)[0]
@@ -278,8 +286,8 @@ class Critic(nn.Module):
         """
         gradient = row_slope.new_ones(len(slopes[0]), 1)
         with torch.autocast(gradient.device.type, enabled=False):
-            for layer, slope in zip(reversed(self.inner), reversed(slopes), strict=True):
-                gradient = gradient.mm(layer.get_parameter("weight")) * slope
+            for layer, above in zip(reversed(self.inner), reversed(slopes), strict=True):
+                gradient = gradient.mm(layer.get_parameter("weight")) * above
             row_gradient = (gradient / self.pac).repeat_interleave(self.pac, 0) * row_slope
             return row_gradient.mm(self.first.dense.weight).view(len(gradient), -1)
 
@@ -298,8 +306,8 @@ class Critic(nn.Module):
         packs, rows = len(share), len(fake)
         entered = self.first(torch.cat([fake, real]), torch.cat([condition, condition]))
         between = entered[:rows].lerp(entered[rows:], share.repeat_interleave(self.pac, 0).to(entered.dtype))
-        scores, row_slope, slopes = self.climb(torch.cat([entered, between]), masks)
-        gradient = self.input_gradient(row_slope[2 * rows :], [slope[2 * packs :] for slope in slopes])
+        scores, slopes = self.climb(torch.cat([entered, between]), masks)
+        gradient = self.input_gradient(slope(between), [above[2 * packs :] for above in slopes])
         return scores[:packs], scores[packs : 2 * packs], torch.linalg.vector_norm(gradient, dim=1)
 
 

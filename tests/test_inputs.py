@@ -286,7 +286,7 @@ class TestCategories:
         assert set(there_and_back(frame(a=[*values] * 20))["a"]) <= values
 
     def test_45_lone_surrogate(self):
-        refused(frame(a=["\ud800", "x"] * 30), "'a'", "surrogates")
+        refused(frame(a=pd.Series(["\ud800", "x"] * 30, dtype=object)), "'a'", "surrogates")
 
     def test_46_a_megabyte_of_text(self):
         values = {"x" * 2**20, "y"}
@@ -469,7 +469,7 @@ class TestSecurity:
             frame(a=[secret, b"x"] * 30),
             frame(a=[secret, 1 + 2j] * 30),
             frame(a=[secret, object()] * 30),
-            frame(a=[secret, "\ud800"] * 30),
+            frame(a=pd.Series([secret, "\ud800"] * 30, dtype=object)),
         ]
         for table in tables:
             with pytest.raises(InputError) as caught:

@@ -181,3 +181,8 @@ def test_a_fingerprint_tells_tables_apart():
 def test_dropping_a_column_that_is_not_there():
     with pytest.raises(SettingsError, match="'b' is none"):
         as_table(pa.table({"a": [1]})).drop(["b"])
+
+
+def test_string_views_come_back_as_views():
+    table = pa.table({"a": pa.array(["x", "y", None] * 40).cast(pa.string_view())})
+    assert quick_fit(table).sample(5).schema == table.schema

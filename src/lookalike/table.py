@@ -121,7 +121,7 @@ def as_table(source: Any) -> Table:
         table = _read_file(Path(source))
     elif isinstance(source, pa.Table):
         _check_names(source.column_names)
-        table = Table(source, _plain_origin("pyarrow", source))
+        table = Table(_without_views(source), _plain_origin("pyarrow", source))
     elif _is_frame_of("pandas", source):
         table = _from_pandas(source)
     elif _is_frame_of("polars", source):
@@ -150,6 +150,15 @@ def _check_names(names: Sequence[Any]) -> None:
         seen.add(name)
 
 
+def _without_views(data: pa.Table) -> pa.Table:
+    """String views as plain strings: most of Arrow's functions do not take views yet."""
+    views = [field.name for field in data.schema if field.type == pa.string_view()]
+    for name in views:
+        place = data.column_names.index(name)
+        data = data.set_column(place, name, data.column(name).cast(pa.string()))
+    return data
+
+
 def _plain_origin(container: Container, data: pa.Table, delimiter: str = ",") -> Origin:
     columns = {field.name: OriginColumn(label=field.name, arrow=str(field.type)) for field in data.schema}
     return Origin(container=container, columns=columns, delimiter=delimiter)
@@ -167,7 +176,7 @@ def _read_file(path: Path) -> Table:
                 f"{path.name} cannot be read as Parquet ({type(error).__name__}). Write it again."
             ) from None
         _check_names(data.column_names)
-        return Table(data.replace_schema_metadata(None), _plain_origin("parquet", data))
+        return Table(_without_views(data.replace_schema_metadata(None)), _plain_origin("parquet", data))
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)
     raise InputError(
@@ -336,7 +345,7 @@ def _from_polars(frame: Any) -> Table:
         name: OriginColumn(label=name, arrow=str(data.schema.field(name).type), dtype=str(dtype).partition("(")[0])
         for name, dtype in frame.schema.items()
     }
-    return Table(data, Origin(container="polars", columns=columns))
+    return Table(_without_views(data), Origin(container="polars", columns=columns))
 
 
 # -------------------------------------------------------------------------------------------------------------- out
@@ -359,7 +368,7 @@ def _to_pandas(table: Table) -> Any:
         origin = table.origin.columns[name]
         cells = column.to_pandas()
         if origin.mixed:
-            cells = pandas.Series([None if cell is None else json.loads(cell) for cell in cells.tolist()], dtype=object)
+            cells = pandas.Series([None if cell is None else json.loads(cell) for cell in column.to_pylist()], dtype=object)
         if origin.dtype is not None and origin.dtype != "category" and str(cells.dtype) != origin.dtype:
             cells = _as_dtype(cells, column, origin.dtype)
         series[name] = cells

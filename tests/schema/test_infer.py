@@ -149,3 +149,13 @@ def test_levels_that_were_not_declared():
     table = pa.table({"x": ["a", "b"] * 60})
     with pytest.raises(InputError, match="'x' declares 1 levels, however: 60 cells"):
         quick_fit(table, schema=Schema([ColumnSpec(name="x", kind="category", levels=("a",))]))
+
+
+@pytest.mark.parametrize("storage", [pa.string(), pa.large_string()])
+def test_any_kind_of_arrow_text_is_read(storage):
+    from lookalike.schema import parse, spell
+
+    for cells in (["1", "2", "3"], ["1.50", "2.25"], ["yes", "no"], ["2021-03-01 10:00:00.250", "2021-03-02 10:00:00.125"], ["a", "b"]):
+        column = pa.array([*cells * 30, None], pa.string()).cast(storage)
+        spec = infer_column("c", column)
+        assert spell(parse(column, spec), spec).equals(column)

@@ -34,7 +34,7 @@ def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
         raise InputError(
             f'a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add "format" to its schema.'
         )
-    ticks, fits = _try_format(array, spec.format)
+    ticks, fits = _try_format(array.cast(pa.string()), spec.format)
     bad = len(array) - array.null_count - int(fits.sum())
     if bad:
         raise InputError(

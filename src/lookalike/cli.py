@@ -230,6 +230,7 @@ def fit(
             force=force,
             resume=resume,
             console=screen.bar,
+            say=screen.say,
             **gather(config, flags, setting),
         )
         screen.print(repr(twin))

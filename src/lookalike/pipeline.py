@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
-from rich.console import Console
 
 from lookalike import registry
 from lookalike.config import Settings
@@ -25,7 +24,7 @@ from lookalike.errors import InputError, LookalikeWarning, SchemaError, Settings
 from lookalike.evaluate.scorecard import score
 from lookalike.report import Scorecard
 from lookalike.rng import generator
-from lookalike.run import Run
+from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
 from lookalike.schema import Schema
 from lookalike.schema.infer import infer_schema
@@ -184,7 +183,7 @@ def fit(
             stacklevel=2,
         )
     kind.check(engine_settings, table.num_rows)
-    run = run if run is not None else Run(console=Console(stderr=True), minutes=minutes)
+    run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
     encoder = TableEncoder(settled, encoding)
     encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))

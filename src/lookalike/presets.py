@@ -209,13 +209,25 @@ def fit_to(
     resume: bool = False,
     minutes: float | None = None,
     console: Console | None = None,
+    say: Say = lambda label, text, other: None,
+    keep_back: float = 0.0,
+    seed: int = 0,
     **settings: Any,
 ) -> Twin:
-    """Fit a table file on all its rows and save the twin; log, losses and checkpoint stand in ``<out>-run``."""
+    """Fit a table file and save the twin; log, losses and checkpoint stand in ``<out>-run``.
+
+    All rows are learned from, unless ``keep_back`` says otherwise; then those kept back are the ones that :func:`make`
+    would keep back with the same seed.
+    """
     out = Path(out)
+    table = as_table(source)
     check_outputs([out], force=force or resume)
     run = Run(_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
-    twin = pipeline.fit(Path(source), run=run, **settings)
+    parts = pipeline.split(table, keep_back, seed)
+    if keep_back:
+        say("kept back", parts.words, "--config")
+    twin = pipeline.fit(parts.train, avoid=parts.holdout, run=run, seed=seed, **settings)
+    twin.information |= {"source": Path(source).name}
     twin.save(out)
     return twin
 

@@ -24,6 +24,12 @@ from lookalike.errors import ArtefactError
 CHECKPOINT_SECONDS = 30.0
 
 
+def terminal() -> Console | None:
+    """A person's terminal or notebook to draw a bar on, or None where there is none."""
+    console = Console(stderr=True)
+    return console if console.is_terminal or console.is_jupyter else None
+
+
 class Run:
     """One training run.
 
@@ -79,18 +85,21 @@ class Run:
         """Record one finished epoch (counted from 1) of at most ``epochs``."""
         row = {"epoch": epoch, **{name: float(value) for name, value in losses.items()}}
         self.losses.append(row)
-        self.show("training", epoch, epochs, "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+        figures = [f"epoch {epoch}", *(f"{name.replace('_', ' ')} {value:.3f}" for name, value in losses.items())]
+        self.show("training", epoch, epochs, "  ".join(figures))
         if self.folder is not None:
             self._write_loss(row)
             self.log(
-                f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()), quiet_start=True
+                f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items())
             )
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
         """Move the progress bar."""
         if self._progress is None:
             return
-        if self._task is None:
+        if self._task is None or self._progress.tasks[0].description != what:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
             self._progress.start()
             self._task = self._progress.add_task(what, total=total, figures="")
         self._progress.update(self._task, completed=done, total=total, figures=figures)
@@ -101,7 +110,7 @@ class Run:
             self._progress.stop()
             self._progress, self._task = None, None
 
-    def log(self, text: str, quiet_start: bool = False) -> None:
+    def log(self, text: str) -> None:
         """Append one line to the folder's log."""
         if self.folder is not None:
             with (self.folder / "log.txt").open("a", encoding="utf-8") as file:

@@ -389,7 +389,7 @@ def _as_dtype(cells: Any, column: pa.ChunkedArray, dtype: str) -> Any:
 def _to_polars(table: Table) -> Any:
     import polars
 
-    frame = polars.from_arrow(to_arrow(table))
+    frame: Any = polars.from_arrow(to_arrow(table))
     casts: dict[str, Any] = {}
     for name, column in zip(table.names, table.data.columns, strict=True):
         if table.origin.columns[name].dtype == "Enum":

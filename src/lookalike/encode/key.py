@@ -55,7 +55,7 @@ class KeyEncoder:
         else:
             self.is_number = False
             self.forms, self.weights = pattern.learn(texts)
-        self.marks = np.zeros(0, bool)
+        self.marks: np.ndarray = np.zeros(0, bool)
         if not self.serial:
             self.marks = np.zeros(max(8, 1 << int(np.ceil(np.log2(max(len(texts), 1))))), bool)
             self.avoid(keys)
@@ -118,7 +118,7 @@ class KeyStream:
         self.rng = np.random.default_rng(seed)
         if encoder.is_number:
             self.sizes = [encoder.high - encoder.low]
-            self.weights = np.ones(1)
+            self.weights: np.ndarray = np.ones(1)
         else:
             self.patterns = [pattern.from_regex(form, encoder.spec.name) for form in encoder.forms]
             self.sizes = [tree.size for tree in self.patterns]

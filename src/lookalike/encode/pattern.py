@@ -99,7 +99,7 @@ def from_regex(pattern: str, column: str) -> Sequence:
 
 
 def _sequence(tokens: Any, column: str) -> Sequence:
-    return Sequence(tuple(part for token in tokens if (part := _part(*token, column)) is not None))
+    return Sequence(tuple(part for token in tokens if (part := _part(token[0], token[1], column)) is not None))
 
 
 def _part(operation: Any, argument: Any, column: str) -> Any:

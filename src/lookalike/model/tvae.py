@@ -16,6 +16,7 @@ from lookalike.errors import NotFittedError
 from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.layers import gumbel, linear, segmented_logsumexp
+from lookalike.model.latents import ROWS_MOST, Latents
 from lookalike.model.layout import Layout
 from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
 from lookalike.rng import derive_seed, generator
@@ -32,6 +33,9 @@ class TVAESettings(NetSettings):
     learning_rate: float = Field(1e-3, gt=0, description="learning rate")
     l2scale: float = Field(1e-5, ge=0, description="weight decay")
     loss_factor: float = Field(2.0, gt=0, description="weight of reconstruction against the latent's divergence")
+    latent_components: int = Field(
+        100, ge=0, description="Gaussians that describe where the rows' latents lie; 0 draws latents from the prior"
+    )
 
 
 class Layers(nn.Module):
@@ -151,10 +155,10 @@ class TVAE(Generator):
         return self._known.sample(rows, seed)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        weights = self._known.net.state_dict()
-        return {}, {
-            name: value.float().cpu().numpy() for name, value in weights.items() if not name.startswith("encoder.")
-        }
+        fitted = self._known
+        weights = {name: value for name, value in fitted.net.state_dict().items() if not name.startswith("encoder.")}
+        arrays = {name: value.float().cpu().numpy() for name, value in weights.items()}
+        return {}, arrays | {f"latents.{name}": array for name, array in fitted.latents.arrays.items()}
 
     @classmethod
     def from_state(
@@ -167,9 +171,12 @@ class TVAE(Generator):
         assert isinstance(settings, TVAESettings)
         engine = cls(settings)
         engine._fitted = _Fitted(columns, settings, device.choose_or_cpu(settings.device), 0)
-        engine._fitted.net.load_state_dict(
-            {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}, strict=False
-        )
+        latents = {
+            name.removeprefix("latents."): array for name, array in arrays.items() if name.startswith("latents.")
+        }
+        engine._fitted.latents = Latents(settings.embedding_dim, **latents)
+        weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name[:8] != "latents."}
+        engine._fitted.net.load_state_dict(weights, strict=False)
         return engine
 
     @property
@@ -191,6 +198,7 @@ class _Fitted:
     ) -> None:
         self.settings, self.device = settings, where
         self.layout = Layout(columns, where)
+        self.latents = Latents.prior(settings.embedding_dim)
         self.net = Autoencoder(
             self.layout.width,
             self.layout.residuals,
@@ -214,7 +222,7 @@ class _Fitted:
         NOTE[DIFF]: codes are drawn from the softmax as the model says, by argmax of logits + Gumbel noise; the argmax alone,
         as often done, makes frequent codes more frequent.
         """
-        latent = torch.randn(rows, self.settings.embedding_dim, generator=draws).to(self.device)
+        latent = self.latents.draw(rows, draws).to(self.device)
         raw = self.net.decode(latent)
         codes = self.layout.largest(
             raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device)
@@ -276,5 +284,12 @@ class _Training(Task):
         bounds = [self._bound(slots, residuals, noise) * len(slots) for slots, residuals in zip(*parts, strict=True)]
         return float(torch.stack(bounds).sum()) / len(self.held_out_rows[0])
 
+    @torch.no_grad()
     def settle(self) -> None:
-        """Nothing to do: no layer behaves otherwise when sampling."""
+        """Describe where the training rows' latents lie."""
+        if not self.settings.latent_components:
+            return
+        rng = generator(self.held_out_seed, "latents")
+        rows = torch.from_numpy(np.sort(rng.permutation(len(self.slots))[:ROWS_MOST])).to(self.layout.device)
+        mean, log_deviation = self.net.encode(self.layout.rows(self.slots[rows], self.residuals[rows]))
+        self.fitted.latents = Latents.fit(mean, log_deviation, self.settings.latent_components, rng)

@@ -77,7 +77,9 @@ def main() -> None:
         theirs = run(theirs_python, THEIRS, path, arguments.engine, arguments.epochs)
         ours = run(sys.executable, OURS, path, arguments.engine, arguments.epochs)
         pairs.append((theirs, ours))
-        print(f"pair {place + 1}: theirs {theirs['seconds']:.1f} s, ours {ours['seconds']:.1f} s, ratio {theirs['seconds'] / ours['seconds']:.1f}")
+        print(
+            f"pair {place + 1}: theirs {theirs['seconds']:.1f} s, ours {ours['seconds']:.1f} s, ratio {theirs['seconds'] / ours['seconds']:.1f}"
+        )
     ratios = [theirs["seconds"] / ours["seconds"] for theirs, ours in pairs]
     row = {
         "table": arguments.table,

@@ -1,6 +1,6 @@
 """How like the real table are our rows, how long did it take, at what memory?
 
-    LOOKALIKE_DATA=… python benchmarks/quality.py adult --engine ctgan --epochs 300 --seeds 1
+LOOKALIKE_DATA=… python benchmarks/quality.py adult --engine ctgan --epochs 300 --seeds 1
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 import warnings
 
 import numpy as np
-from common import peak_megabytes, record, table_path
 
 import lookalike
+from common import peak_megabytes, record, table_path
 from lookalike import Run
 from lookalike.table import as_table
 
@@ -58,7 +58,11 @@ def measure(table, holdout, engine, seed, settings) -> dict:
         "evaluate_seconds": round(time.perf_counter() - sampled, 2),
         "peak_megabytes": round(peak_megabytes()),
         "diagnostic": card["diagnostic"]["score"],
-        **{name: round(fidelity[name], 4) for name in ("quality", "column_shapes", "pair_trends", "pair_trends_all") if fidelity[name] is not None},
+        **{
+            name: round(fidelity[name], 4)
+            for name in ("quality", "column_shapes", "pair_trends", "pair_trends_all")
+            if fidelity[name] is not None
+        },
         **{f"fresh_{name}": round(value, 4) for name, value in fresh.items() if value is not None},
         "exact_copies": card["privacy"]["exact_copies"]["count"],
         "dcr_share": np.nan if card["privacy"]["closeness"] is None else card["privacy"]["closeness"]["share"],

@@ -33,9 +33,11 @@ def awkward() -> pa.Table:
             "said": ["yes" if i % 3 else "no" for i in range(n)],
             "zip": [f"0{1000 + i % 5}" for i in range(n)],
             "kind": pa.array(["a", "b", None] * 20).dictionary_encode(),
-            "naïve, \"quoted\".col 🙂": ["x", "y"] * 30,
+            'naïve, "quoted".col 🙂': ["x", "y"] * 30,
             "day": [date(1970, 1, 1) if i % 5 == 0 else date(2020, 1, 1 + i % 28) for i in range(n)],
-            "moment": pa.array([datetime(2021, 3, 1 + i % 28, i % 24, i) for i in range(n)], pa.timestamp("us", "Europe/Vienna")),
+            "moment": pa.array(
+                [datetime(2021, 3, 1 + i % 28, i % 24, i) for i in range(n)], pa.timestamp("us", "Europe/Vienna")
+            ),
             "written": [f"{1 + i % 28:02}.03.2021" for i in range(n)],
             "money": pa.array([Decimal(i) / 4 for i in range(n)], pa.decimal128(10, 2)),
             "same": ["only"] * n,

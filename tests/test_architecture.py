@@ -24,11 +24,12 @@ MAY_IMPORT = {
     "twin": FLOOR | {"table", "schema", "encode", "model", "sample"},
     "demo": FLOOR,
     "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin"},
-    "presets": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin", "pipeline", "demo"},
+    "presets": FLOOR
+    | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin", "pipeline", "demo"},
     "__main__": {"cli"},
     "cli": FLOOR | {"pipeline", "presets", "report", "schema", "table"},
     "testing": FLOOR | {"schema", "encode", "model"},
-    **{room: FLOOR for room in FLOOR},
+    **dict.fromkeys(FLOOR, FLOOR),
 }
 ONLY_IN = {
     "torch": {"model"},
@@ -75,9 +76,16 @@ def test_imports_go_forward_only(path):
 
 
 def test_no_two_modules_import_each_other():
-    named = {"lookalike." + ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()}
+    named = {
+        "lookalike." + ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in modules()
+    }
     graph = {
-        name: {other for other in named if other != name and any(found == other or found.startswith(f"{other}.") for found in imports(path))}
+        name: {
+            other
+            for other in named
+            if other != name and any(found == other or found.startswith(f"{other}.") for found in imports(path))
+        }
         for name, path in named.items()
     }
     graph = {name: {o for o in others if not name.startswith(f"{o}.")} for name, others in graph.items()}

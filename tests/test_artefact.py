@@ -9,9 +9,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import quick_fit
 
 import lookalike
+from conftest import quick_fit
 from lookalike import LookalikeWarning, artefact
 from lookalike.errors import ArtefactError, OutputError
 
@@ -129,7 +129,13 @@ def test_a_loaded_twin_gives_the_same_rows(tmp_path, awkward, engine):
 def test_the_schema_holds_no_data_and_the_file_no_rows(tmp_path):
     import pandas as pd
 
-    real = pd.DataFrame({"name": [f"secret{i:03}q" for i in range(200)], "town": ["Graz", "Linz"] * 100, "pay": [1234.56 + i for i in range(200)]})
+    real = pd.DataFrame(
+        {
+            "name": [f"secret{i:03}q" for i in range(200)],
+            "town": ["Graz", "Linz"] * 100,
+            "pay": [1234.56 + i for i in range(200)],
+        }
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
         twin = quick_fit(real)
@@ -149,3 +155,14 @@ def test_a_file_of_ours_that_is_no_twin(saved):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ArtefactError, match="does not exist"):
         lookalike.load(tmp_path / "none.twin")
+
+
+def test_84_another_thread_count_is_said(tmp_path):
+    import pandas as pd
+    import torch
+
+    twin = quick_fit(pd.DataFrame({"a": ["x", "y"] * 60}))
+    twin.information["threads"] = torch.get_num_threads() + 1
+    twin.save(tmp_path / "t.twin")
+    with pytest.warns(LookalikeWarning, match=r"threads, and .* slightly other rows"):
+        lookalike.load(tmp_path / "t.twin")

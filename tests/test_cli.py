@@ -43,13 +43,39 @@ def test_the_surface_is_frozen():
     import typer
 
     group = typer.main.get_command(app)
-    surface = {name: sorted(flag for parameter in command.params for flag in parameter.opts if flag != "--help") for name, command in group.commands.items()}
-    common = ["--config", "--device", "--drop", "--engine", "--epochs", "--force", "--key", "--minutes", "--out", "--quiet", "--resume", "--schema", "--seed", "--set", "--verbose", "table"]
+    surface = {
+        name: sorted(flag for parameter in command.params for flag in parameter.opts if flag != "--help")
+        for name, command in group.commands.items()
+    }
+    common = [
+        "--config",
+        "--device",
+        "--drop",
+        "--engine",
+        "--epochs",
+        "--force",
+        "--key",
+        "--minutes",
+        "--out",
+        "--quiet",
+        "--resume",
+        "--schema",
+        "--seed",
+        "--set",
+        "--verbose",
+        "table",
+    ]
     assert surface == {
-        "make": sorted([*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]),
+        "make": sorted(
+            [*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]
+        ),
         "fit": common,
-        "sample": sorted(["twin", "--escape-formulas", "--force", "--out", "--quiet", "--rows", "--seed", "--verbose", "--where"]),
-        "evaluate": sorted(["real", "fake", "--force", "--holdout", "--json", "--out", "--quiet", "--schema", "--seed", "--verbose"]),
+        "sample": sorted(
+            ["twin", "--escape-formulas", "--force", "--out", "--quiet", "--rows", "--seed", "--verbose", "--where"]
+        ),
+        "evaluate": sorted(
+            ["real", "fake", "--force", "--holdout", "--json", "--out", "--quiet", "--schema", "--seed", "--verbose"]
+        ),
         "schema": ["--verbose", "table"],
         "config": [],
         "demo": ["--folder", "--verbose"],
@@ -107,13 +133,20 @@ def test_a_holdout_file_replaces_the_split(csv, tmp_path):
 
 def test_without_a_yardstick_figures_are_missing_not_invented(csv):
     output = quick(csv, "--keep-back", 0, "--json")
-    card = json.loads(output[output.index("{") :].splitlines()[0]) if not output.startswith("{") else json.loads(output.splitlines()[0])
+    card = (
+        json.loads(output[output.index("{") :].splitlines()[0])
+        if not output.startswith("{")
+        else json.loads(output.splitlines()[0])
+    )
     assert card["yardstick"]["strength"] == "none" and card["fidelity"]["fresh"] is None
 
 
 def test_json_is_all_that_machines_read(csv):
     result = subprocess.run(
-        [sys.executable, "-m", "lookalike", "make", str(csv), "--engine", "tvae", "--epochs", "1", "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "lookalike", "make", str(csv), "--engine", "tvae", "--epochs", "1", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(result.stdout)["lookalike_scorecard"] == 1
     assert "kept back" in result.stderr
@@ -125,7 +158,11 @@ def test_fit_then_sample_then_evaluate(csv, tmp_path):
     path = tmp_path / "s-sample.csv"
     assert str(path) in output.replace("\n", "")
     rows = as_table(path).data
-    assert rows.num_rows == 40 and set(rows["plan"].to_pylist()) == {"plus"} and set(rows["churned"].to_pylist()) == {"true"}
+    assert (
+        rows.num_rows == 40
+        and set(rows["plan"].to_pylist()) == {"plus"}
+        and set(rows["churned"].to_pylist()) == {"true"}
+    )
     run("evaluate", csv, path, "--out", tmp_path / "r.html")
     run("evaluate", csv, path, "--out", tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text())["rows"]["synthetic"] == 40
@@ -145,7 +182,9 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
     text = run("config")
     for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]"):
         assert title in text
-    (tmp_path / "l.toml").write_text(text.replace('engine = "ctgan"', 'engine = "tvae"').replace("epochs = 300", "epochs = 7"))
+    (tmp_path / "l.toml").write_text(
+        text.replace('engine = "ctgan"', 'engine = "tvae"').replace("epochs = 300", "epochs = 7")
+    )
     run("make", csv, "--config", tmp_path / "l.toml", "--epochs", 2)
     information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
     assert information["engine"] == "tvae" and information["settings"]["epochs"] == 2

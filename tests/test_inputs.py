@@ -12,9 +12,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import quick_fit
 
 import lookalike
+from conftest import quick_fit
 from lookalike import LookalikeWarning
 from lookalike.errors import InputError, NotFittedError, SamplingError, SchemaError, SettingsError
 from lookalike.model.base import Generator
@@ -97,13 +97,19 @@ class TestShape:
         assert list(there_and_back(real).columns) == [0, 7]
 
     def test_10_multi_index(self):
-        refused(pd.DataFrame([[1, 2]] * 4, columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])), "MultiIndex", "Flatten")
+        refused(
+            pd.DataFrame([[1, 2]] * 4, columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
+            "MultiIndex",
+            "Flatten",
+        )
 
     def test_11_dots_quotes_emoji_in_names(self):
         there_and_back(pd.DataFrame({"a.b": ["x", "y"] * 30, 'say "hi"': range(N), "🙂, \n": [True, False] * 30}))
 
     def test_12_names_that_collide_with_ours(self):
-        there_and_back(frame(**{name: ["x", "y"] * 30 for name in ("codes", "residuals", "name", "epoch", "index", "")}))
+        there_and_back(
+            frame(**{name: ["x", "y"] * 30 for name in ("codes", "residuals", "name", "epoch", "index", "")})
+        )
 
     def test_13_duplicate_index(self):
         real = frame(a=["x", "y"] * 30)
@@ -260,7 +266,10 @@ class TestCategories:
         assert max(column.cardinality for column in encoder.columns) <= 1001
 
     def test_40_unused_levels(self):
-        real = frame(a=pd.Categorical(["x", "y"] * 30, categories=["z", "y", "x", "w"]), b=pd.Categorical(["lo", "hi"] * 30, categories=["lo", "mid", "hi"], ordered=True))
+        real = frame(
+            a=pd.Categorical(["x", "y"] * 30, categories=["z", "y", "x", "w"]),
+            b=pd.Categorical(["lo", "hi"] * 30, categories=["lo", "mid", "hi"], ordered=True),
+        )
         fake = there_and_back(real)
         assert list(fake["a"].cat.categories) == ["z", "y", "x", "w"]
         assert list(fake["b"].cat.categories) == ["lo", "mid", "hi"] and fake["b"].cat.ordered
@@ -318,7 +327,11 @@ class TestTime:
 
     def test_51_mixed_zones(self):
         zones = [timezone.utc, timezone(timedelta(hours=2))]
-        refused(frame(a=pd.Series([datetime(2020, 1, 1 + i % 28, tzinfo=zones[i % 2]) for i in range(N)], dtype=object)), "'a'", "zone")
+        refused(
+            frame(a=pd.Series([datetime(2020, 1, 1 + i % 28, tzinfo=zones[i % 2]) for i in range(N)], dtype=object)),
+            "'a'",
+            "zone",
+        )
 
     def test_51_mixed_zones_in_text(self):
         refused(frame(a=[f"2020-01-{1 + i % 28:02}T10:00:00+0{1 + i % 2}:00" for i in range(N)]), "'a'", "zones")
@@ -351,7 +364,10 @@ class TestTime:
         [
             ([f"{1 + i % 28:02}.{1 + i % 12:02}.2021" for i in range(N)], r"\d{2}\.\d{2}\.2021"),
             ([f"{1 + i % 28}/{1 + i % 12}/2021" for i in range(N)], r"[1-9]\d?/[1-9]\d?/2021"),
-            ([f"2021-03-{1 + i % 28:02}T{i % 24:02}:00:00.{i:03}Z" for i in range(N)], r"2021-03-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"),
+            (
+                [f"2021-03-{1 + i % 28:02}T{i % 24:02}:00:00.{i:03}Z" for i in range(N)],
+                r"2021-03-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z",
+            ),
             ([f"2021-03-{1 + i % 28:02} 10:{i:02}" for i in range(N)], r"2021-03-\d{2} \d{2}:\d{2}"),
         ],
     )
@@ -368,7 +384,10 @@ class TestTime:
 
 class TestCalls:
     def test_58_batch_size_against_pac(self):
-        with pytest.raises(SettingsError, match=r"batch_size must be a multiple of pac \(10\), however: batch_size=256. Use 250 or 260."):
+        with pytest.raises(
+            SettingsError,
+            match=r"batch_size must be a multiple of pac \(10\), however: batch_size=256. Use 250 or 260.",
+        ):
             quick_fit(frame(a=["x", "y"] * 300), engine="ctgan", batch_size=256)
 
     @pytest.mark.parametrize("epochs", [-1, 0, 1.5, "many"])
@@ -405,8 +424,12 @@ class TestCalls:
         from lookalike.encode.frame import TableEncoder
         from lookalike.schema.infer import infer_schema
 
-        model = registry.load(registry.ENGINES, engine, "engine")(registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1))
-        fresh = registry.load(registry.ENGINES, engine, "engine")(registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1))
+        model = registry.load(registry.ENGINES, engine, "engine")(
+            registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1)
+        )
+        fresh = registry.load(registry.ENGINES, engine, "engine")(
+            registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1)
+        )
         tables = []
         for values in (["x", "y"] * 60, ["p", "q", "r", "s"] * 30):
             table = pa.table({"a": values, "b": list(range(120))})
@@ -438,11 +461,11 @@ class TestSecurity:
     def test_82_path_traversal_in_names(self, tmp_path):
         real = pd.DataFrame({"../../evil": ["x", "y"] * 30, "/etc/passwd": range(N)})
         twin = quick_fit(real)
-        before = {path for path in tmp_path.parent.rglob("*")}
+        before = set(tmp_path.parent.rglob("*"))
         twin.save(tmp_path / "t.twin")
         loaded = lookalike.load(tmp_path / "t.twin")
         assert list(loaded.sample(3).columns) == list(real.columns)
-        assert {path for path in tmp_path.parent.rglob("*")} - before == {tmp_path / "t.twin"}
+        assert set(tmp_path.parent.rglob("*")) - before == {tmp_path / "t.twin"}
 
     @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
     def test_83_same_seed_same_rows_and_no_global_state(self, engine):
@@ -451,13 +474,25 @@ class TestSecurity:
         import torch
 
         real = frame(a=["x", "y", "z"] * 40, b=np.linspace(0, 9, 120), c=[f"k{i}" for i in range(120)])
-        random.seed(5), np.random.seed(5), torch.manual_seed(5)
-        before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), torch.get_num_threads(), torch.get_default_dtype())
+        random.seed(5), np.random.seed(5), torch.manual_seed(5)  # noqa: NPY002
+        before = (
+            random.getstate(),
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LookalikeWarning)
             first, second = (quick_fit(real, engine=engine, seed=4).sample(80, seed=9) for _ in range(2))
             other = quick_fit(real, engine=engine, seed=4).sample(80, seed=10)
-        after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), torch.get_num_threads(), torch.get_default_dtype())
+        after = (
+            random.getstate(),
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+        )
         assert first.equals(second)
         assert not first.equals(other)
         assert before == after

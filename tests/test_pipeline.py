@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import bench_table, quick_fit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lookalike
+from conftest import bench_table, quick_fit
 from lookalike import LookalikeWarning, Run, registry
 from lookalike.errors import SettingsError
 from lookalike.pipeline import FEWEST_ROWS_TO_SPLIT, split
@@ -70,7 +70,13 @@ def test_every_registered_engine_conforms(engine):
 def test_conditions_hold_in_every_row_and_counts_are_exact():
     rng = np.random.default_rng(0)
     plan = rng.choice(["basic", "plus", "gold"], 600, p=[0.7, 0.2, 0.1])
-    real = pd.DataFrame({"plan": plan, "spent": np.where(plan == "gold", 100, 10) + rng.normal(0, 1, 600).round(2), "n": rng.integers(0, 5, 600)})
+    real = pd.DataFrame(
+        {
+            "plan": plan,
+            "spent": np.where(plan == "gold", 100, 10) + rng.normal(0, 1, 600).round(2),
+            "n": rng.integers(0, 5, 600),
+        }
+    )
     twin = quick_fit(real, engine="ctgan", epochs=20)
     fake = twin.sample(50, where={"plan": "gold"})
     assert len(fake) == 50 and set(fake["plan"]) == {"gold"}
@@ -162,4 +168,7 @@ def test_users_of_kaggle_keep_their_forms():
     assert fake["UserName"].is_unique and not set(fake["UserName"]) & set(table.data["UserName"].to_pylist())
     assert fake["UserId"].is_unique and fake["UserId"].dtype == np.int64
     assert (fake["Followers"] >= 0).all() and fake["Followers"].dtype == np.int64
-    assert "1970-01-01 00:00:00" in set(fake["LastContentDate"]) and not fake["LastContentDate"].str.startswith("1970-01-06").any()
+    assert (
+        "1970-01-01 00:00:00" in set(fake["LastContentDate"])
+        and not fake["LastContentDate"].str.startswith("1970-01-06").any()
+    )

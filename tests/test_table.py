@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from conftest import quick_fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import quick_fit
 from lookalike import LookalikeWarning
 from lookalike.errors import InputError, SettingsError
 from lookalike.table import as_table, write_table
@@ -47,7 +47,10 @@ def test_a_csv_is_written_as_it_was_read(text, tmp_path):
 
 @given(
     st.lists(
-        st.tuples(st.none() | st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\x00")), st.none() | st.integers().map(str)),
+        st.tuples(
+            st.none() | st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\x00")),
+            st.none() | st.integers().map(str),
+        ),
         min_size=1,
         max_size=20,
     )
@@ -55,7 +58,9 @@ def test_a_csv_is_written_as_it_was_read(text, tmp_path):
 @settings(max_examples=60, deadline=None)
 def test_any_text_survives_a_csv_file(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "t.csv"
-    data = pa.table({"a": pa.array([row[0] for row in rows], pa.string()), "b": pa.array([row[1] for row in rows], pa.string())})
+    data = pa.table(
+        {"a": pa.array([row[0] for row in rows], pa.string()), "b": pa.array([row[1] for row in rows], pa.string())}
+    )
     write_table(as_table(data), path)
     assert as_table(path).data.equals(data)
 
@@ -107,12 +112,16 @@ def test_parquet_comes_back_with_its_types(tmp_path, awkward):
     twin.sample_to(tmp_path / "out.parquet", 25)
     found = parquet.read_table(tmp_path / "out.parquet")
     assert found.num_rows == 25
-    assert [(field.name, str(field.type)) for field in found.schema] == [(field.name, str(field.type)) for field in awkward.schema]
+    assert [(field.name, str(field.type)) for field in found.schema] == [
+        (field.name, str(field.type)) for field in awkward.schema
+    ]
 
 
 def test_batches_to_a_file_are_the_rows_of_sample(tmp_path, monkeypatch):
     monkeypatch.setattr("lookalike.sample.BATCH_ROWS", 40)
-    table = pa.table({"a": ["x", "y", None] * 40, "k": [f"K{i:04}" for i in range(120)], "n": [i * 0.5 for i in range(120)]})
+    table = pa.table(
+        {"a": ["x", "y", None] * 40, "k": [f"K{i:04}" for i in range(120)], "n": [i * 0.5 for i in range(120)]}
+    )
     twin = quick_fit(table)
     twin.sample_to(tmp_path / "t.parquet", 100, seed=5)
     assert parquet.read_table(tmp_path / "t.parquet").equals(twin.sample(100, seed=5))
@@ -166,14 +175,17 @@ def test_pandas_columns_come_back_as_they_were(column):
 
 def test_polars_columns_come_back_as_they_were(awkward):
     frame = pl.from_arrow(awkward).with_columns(
-        pl.Series("enum", ["lo", "hi"] * 30, dtype=pl.Enum(["lo", "mid", "hi"])), pl.Series("small", [1] * 60, dtype=pl.UInt8)
+        pl.Series("enum", ["lo", "hi"] * 30, dtype=pl.Enum(["lo", "mid", "hi"])),
+        pl.Series("small", [1] * 60, dtype=pl.UInt8),
     )
     assert as_table(frame).to_native().equals(frame)
     assert as_table(frame).to_native().schema == frame.schema
 
 
 def test_a_fingerprint_tells_tables_apart():
-    one, same, other, renamed = (as_table(pa.table(columns)) for columns in ({"a": [1, 2]}, {"a": [1, 2]}, {"a": [1, 3]}, {"b": [1, 2]}))
+    one, same, other, renamed = (
+        as_table(pa.table(columns)) for columns in ({"a": [1, 2]}, {"a": [1, 2]}, {"a": [1, 3]}, {"b": [1, 2]})
+    )
     assert one.fingerprint() == same.fingerprint()
     assert len({one.fingerprint(), other.fingerprint(), renamed.fingerprint()}) == 3
 

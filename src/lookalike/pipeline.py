@@ -22,6 +22,7 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder, refuse
 from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.evaluate.scorecard import score
+from lookalike.model.device import threads
 from lookalike.report import Scorecard
 from lookalike.rng import generator
 from lookalike.run import Run, terminal
@@ -198,7 +199,7 @@ def fit(
         "settings": engine_settings.model_dump(),
         "encoder": encoding.model_dump(),
         "versions": versions(),
-        "device": platform.processor() or platform.machine(),
+        "threads": threads(),
     }
     run.write_json("run.json", information)
     run.log(f"fit {engine} on {table.num_rows:,} rows × {len(settled.kept)} columns, seed {seed}")

@@ -89,9 +89,7 @@ class Run:
         self.show("training", epoch, epochs, "  ".join(figures))
         if self.folder is not None:
             self._write_loss(row)
-            self.log(
-                f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items())
-            )
+            self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()))
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
         """Move the progress bar."""

@@ -368,7 +368,9 @@ def _to_pandas(table: Table) -> Any:
         origin = table.origin.columns[name]
         cells = column.to_pandas()
         if origin.mixed:
-            cells = pandas.Series([None if cell is None else json.loads(cell) for cell in column.to_pylist()], dtype=object)
+            cells = pandas.Series(
+                [None if cell is None else json.loads(cell) for cell in column.to_pylist()], dtype=object
+            )
         if origin.dtype is not None and origin.dtype != "category" and str(cells.dtype) != origin.dtype:
             cells = _as_dtype(cells, column, origin.dtype)
         series[name] = cells

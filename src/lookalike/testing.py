@@ -22,7 +22,9 @@ from lookalike.run import Run
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Values, parse, spell
 
 
-def check_encoder(kind: type[ColumnEncoder], spec: ColumnSpec, cells: pa.Array, settings: EncoderSettings | None = None) -> None:
+def check_encoder(
+    kind: type[ColumnEncoder], spec: ColumnSpec, cells: pa.Array, settings: EncoderSettings | None = None
+) -> None:
     """Raise AssertionError unless the encoder keeps its promises on ``cells``.
 
     Codes lie in [0, K); a residual stands only where the code is an interval; what was encoded decodes to the same
@@ -53,7 +55,9 @@ def check_encoder(kind: type[ColumnEncoder], spec: ColumnSpec, cells: pa.Array, 
     _check_any_code(encoder, values)
 
 
-def _check_round_trip(encoder: ColumnEncoder, values: Values, codes: np.ndarray, residuals: np.ndarray, cells: pa.Array) -> None:
+def _check_round_trip(
+    encoder: ColumnEncoder, values: Values, codes: np.ndarray, residuals: np.ndarray, cells: pa.Array
+) -> None:
     back = encoder.decode(codes, residuals, np.random.default_rng(2))
     assert np.array_equal(back.missing, values.missing), "missing must come back as missing"
     pooled = getattr(encoder, "rare", np.zeros(0, bool)).any()
@@ -61,7 +65,11 @@ def _check_round_trip(encoder: ColumnEncoder, values: Values, codes: np.ndarray,
         assert back.numbers is not None and back.numbers.dtype == values.numbers.dtype
         exact = values.numbers.dtype.kind in "iu" and _width(values.numbers) < 2**52
         scale = _scale(values.numbers)
-        close = np.array_equal(back.numbers, values.numbers) if exact else np.allclose(back.numbers / scale, values.numbers / scale)
+        close = (
+            np.array_equal(back.numbers, values.numbers)
+            if exact
+            else np.allclose(back.numbers / scale, values.numbers / scale)
+        )
         close = close or spell(back, encoder.spec).equals(cells)  # a narrow float holds less than a float64 tells
         assert close, "numbers must come back as they were"
     elif not pooled:
@@ -112,7 +120,9 @@ def toy_table(rows: int = 400, seed: int = 0) -> EncodedTable:
     return EncodedTable(columns, codes, np.stack([np.zeros(rows), residual, np.zeros(rows)], axis=1))
 
 
-def check_generator(kind: Callable[[EngineSettings], Generator], settings: EngineSettings, table: EncodedTable | None = None) -> None:
+def check_generator(
+    kind: Callable[[EngineSettings], Generator], settings: EngineSettings, table: EncodedTable | None = None
+) -> None:
     """Raise AssertionError unless the engine keeps its promises on ``table``.
 
     Row counts are exact, from 0 up; codes and residuals are in range; the same seed gives the same model and the same
@@ -127,7 +137,9 @@ def check_generator(kind: Callable[[EngineSettings], Generator], settings: Engin
         for place, column in enumerate(table.columns):
             codes, residuals = drawn.codes[:, place], drawn.residuals[:, place]
             assert ((codes >= 0) & (codes < column.cardinality)).all(), "codes must lie in [0, K)"
-            assert (residuals[~column.interval[codes]] == 0).all(), "a residual stands only where the code is an interval"
+            assert (residuals[~column.interval[codes]] == 0).all(), (
+                "a residual stands only where the code is an interval"
+            )
             assert (np.abs(residuals) <= 1 + 1e-6).all() and np.isfinite(residuals).all()
     first = model.sample(300, seed=1)
     assert _equal(first, model.sample(300, seed=1)), "the same seed must give the same rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pyarrow as pa
 
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import ArtefactError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, SettingsError
 from lookalike.model.base import Generator
+from lookalike.model.device import threads
 from lookalike.rng import derive_seed
 from lookalike.sample import SamplingSettings, check_rows, sample_batches
 from lookalike.schema import Schema
@@ -150,6 +152,14 @@ class Twin:
     def load(cls, path: str | Path) -> Twin:
         """Read what :meth:`save` wrote; anything else is an ArtefactError."""
         documents, arrays = artefact.read(Path(path))
+        documented = documents.get("twin", {}).get("information", {})
+        if documented.get("threads", threads()) != threads():
+            warnings.warn(
+                f"{Path(path).name} was fitted with {documented['threads']} threads, and {threads()} are used here: the same seed may give "
+                "slightly other rows.",
+                LookalikeWarning,
+                stacklevel=2,
+            )
         try:
             twin, engine = documents["twin"], documents["engine"]
             schema = Schema.from_dict(documents["schema"])

@@ -45,7 +45,10 @@ COLUMNS = st.one_of(
     cells(st.dates(date(1900, 1, 1), date(2100, 1, 1)).map(lambda day: day.strftime("%d.%m.%Y")), pa.string()),
     cells(st.dates(), pa.date32()),
     cells(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)), pa.timestamp("us")),
-    cells(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)), pa.timestamp("ns", "UTC")),
+    cells(
+        st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)),
+        pa.timestamp("ns", "UTC"),
+    ),
     cells(st.timedeltas(timedelta(-(10**4)), timedelta(10**4)), pa.duration("us")),
     cells(st.times(), pa.time64("us")),
 )
@@ -81,7 +84,9 @@ def test_parse_then_spell_gives_the_cells_back(column):
     assert back.type == column.type
     if pa.types.is_floating(column.type) or spec.kind == "float":
         wanted, found = column.to_pylist(), back.to_pylist()
-        assert [cell if cell is None else float(cell) for cell in wanted] == [cell if cell is None else float(cell) for cell in found]
+        assert [cell if cell is None else float(cell) for cell in wanted] == [
+            cell if cell is None else float(cell) for cell in found
+        ]
     else:
         assert spell(parse(back, spec), spec).equals(back)
         if not spec.missing_text:
@@ -99,7 +104,9 @@ def numeric(numbers, **settings):
     from lookalike.encode.numeric import NumericEncoder
 
     numbers = np.asarray(numbers)
-    encoder = NumericEncoder(ColumnSpec(name="a", kind="integer" if numbers.dtype.kind == "i" else "float"), EncoderSettings(**settings))
+    encoder = NumericEncoder(
+        ColumnSpec(name="a", kind="integer" if numbers.dtype.kind == "i" else "float"), EncoderSettings(**settings)
+    )
     encoder.fit(Values(missing=np.zeros(len(numbers), bool), numbers=numbers), np.random.default_rng(0))
     return encoder
 
@@ -134,7 +141,9 @@ class TestNumbers:
 
     def test_rounding_and_range_can_be_left_free(self):
         encoder = numeric(np.linspace(0, 1, 500), enforce_min_max_values=False)
-        drawn = encoder.decode(np.full(200, encoder.column.cardinality - 1, np.int32), np.linspace(-1, 1, 200), np.random.default_rng(0)).numbers
+        drawn = encoder.decode(
+            np.full(200, encoder.column.cardinality - 1, np.int32), np.linspace(-1, 1, 200), np.random.default_rng(0)
+        ).numbers
         assert drawn.max() > 1
 
     def test_declared_bounds_hold(self):
@@ -143,7 +152,9 @@ class TestNumbers:
         drawn = encoder.decode(np.zeros(200, np.int32), np.linspace(-1, 1, 200), np.random.default_rng(0)).numbers
         assert drawn.min() >= 0
 
-    @pytest.mark.parametrize("treatment", [{"outliers": "clip", "outlier_quantile": 0.01}, {"outliers": "z", "outlier_z": 3.0}])
+    @pytest.mark.parametrize(
+        "treatment", [{"outliers": "clip", "outlier_quantile": 0.01}, {"outliers": "z", "outlier_z": 3.0}]
+    )
     def test_outliers_are_clipped_on_request(self, treatment):
         numbers = np.concatenate([np.random.default_rng(0).normal(0, 1, 1000), [1e6]])
         assert numeric(numbers, **treatment).high < 10
@@ -163,7 +174,9 @@ class TestCategories:
         encoder = CategoryEncoder(spec, EncoderSettings())
         encoder.fit(parse(column, spec), np.random.default_rng(0))
         assert encoder.column.cardinality == 2
-        drawn = spell(encoder.decode(np.full(1000, 1, np.int32), np.zeros(1000), np.random.default_rng(1)), spec).to_pylist()
+        drawn = spell(
+            encoder.decode(np.full(1000, 1, np.int32), np.zeros(1000), np.random.default_rng(1)), spec
+        ).to_pylist()
         assert set(drawn) == {"r1", "r2", "r3"}
         assert abs(drawn.count("r2") / 1000 - 0.4) < 0.06
 
@@ -183,7 +196,9 @@ class TestCategories:
         column = pa.array([f"v{i // 2}" for i in range(200)])
         spec = ColumnSpec(name="a", kind="category")
         with pytest.raises(InputError, match="every level of column 'a' is rare"):
-            CategoryEncoder(spec, EncoderSettings(rare_categories="hide")).fit(parse(column, spec), np.random.default_rng(0))
+            CategoryEncoder(spec, EncoderSettings(rare_categories="hide")).fit(
+                parse(column, spec), np.random.default_rng(0)
+            )
 
 
 def test_a_table_goes_there_and_back(awkward):

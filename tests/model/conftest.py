@@ -63,6 +63,6 @@ def awkward(request: pytest.FixtureRequest) -> EncodedTable:
     return AWKWARD[request.param]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_toy() -> Callable[..., EncodedTable]:
     return toy_table

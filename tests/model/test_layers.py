@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from lookalike.model.layers import Critic, RowMaker, activate, gumbel, segmented_logsumexp, segmented_softmax
+from lookalike.model.layers import Critic, RowMaker, activate, code_loss, gumbel, segmented_softmax
 from lookalike.model.layout import Layout
 from lookalike.schema.encoded import EncodedTable
 
@@ -21,20 +22,28 @@ def logits_and_segment(draws: torch.Generator) -> tuple[torch.Tensor, torch.Tens
     return 50 * torch.randn(20, sum(SIZES), generator=draws), segment
 
 
-@pytest.mark.parametrize(
-    ("together", "apart"),
-    [
-        (segmented_softmax, lambda x: x.softmax(1)),
-        (segmented_logsumexp, lambda x: x.logsumexp(1, keepdim=True)),
-    ],
-)
-def test_segmented_equals_column_by_column(together, apart, draws):
+def test_segmented_softmax_equals_column_by_column(draws):
     logits, segment = logits_and_segment(draws)
     a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    all_at_once = together(a, segment, len(SIZES))
-    one_by_one = torch.cat([apart(part) for part in b.split(SIZES, 1)], 1)
+    all_at_once = segmented_softmax(a, segment, len(SIZES))
+    one_by_one = torch.cat([part.softmax(1) for part in b.split(SIZES, 1)], 1)
     torch.testing.assert_close(all_at_once, one_by_one)
     weights = torch.randn(all_at_once.shape, generator=draws)
+    (all_at_once * weights).sum().backward()
+    (one_by_one * weights).sum().backward()
+    torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_code_loss_equals_column_by_column(draws):
+    logits, segment = logits_and_segment(draws)
+    a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    codes = torch.stack([torch.randint(size, (20,), generator=draws) for size in SIZES], 1)
+    offsets = torch.tensor(SIZES).cumsum(0) - torch.tensor(SIZES)
+    all_at_once = code_loss(a, codes + offsets, segment)
+    parts = zip(b.split(SIZES, 1), codes.T, strict=True)
+    one_by_one = sum(cross_entropy(part, code, reduction="none") for part, code in parts)
+    torch.testing.assert_close(all_at_once, one_by_one)
+    weights = torch.randn(20, generator=draws)
     (all_at_once * weights).sum().backward()
     (one_by_one * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)

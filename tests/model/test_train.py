@@ -71,7 +71,7 @@ def test_resumed_equals_uninterrupted(make, toy: EncodedTable, tmp_path, early_s
     broken.fit(toy, seed=0, run=Interrupted(3, tmp_path))
     resumed.fit(toy, seed=0, run=resumed_run)
     assert weights(whole) == weights(resumed)
-    assert weights(whole) != weights(broken)
+    assert early_stopping or weights(whole) != weights(broken)
     assert resumed_run.losses == whole_run.losses
 
 
@@ -135,10 +135,10 @@ def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
 
 @pytest.mark.parametrize("rows", [1, 2, 99, 101, 400, 499, 501, 4_321, 24_395])
 @pytest.mark.parametrize("batch", [500, 60])
-@pytest.mark.parametrize("multiple", [1, 10])
-def test_an_epoch_has_enough_steps_for_every_row(rows: int, batch: int, multiple: int):
-    size, steps = plan(rows, NetSettings(batch_size=batch), multiple)
-    assert size % multiple == 0
+@pytest.mark.parametrize("settings", [TVAE.Settings, CTGAN.Settings])
+def test_an_epoch_has_enough_steps_for_every_row(rows: int, batch: int, settings: type[NetSettings]):
+    size, steps = plan(rows, settings(batch_size=batch))
+    assert size % settings().batch_multiple == 0
     assert 1 <= size <= batch
     assert steps >= 10
     assert size * steps >= rows

@@ -27,7 +27,10 @@ def kind(cells, storage=None, name="c"):
     [
         (["1", "2", "3"] * 20, {"kind": "integer"}),
         (["1.50", "2.00"] * 30, {"kind": "float", "decimals": 2, "fixed_decimals": True, "whole_with_point": False}),
-        (["1.5", "2", "3.25"] * 20, {"kind": "float", "decimals": 2, "fixed_decimals": False, "whole_with_point": False}),
+        (
+            ["1.5", "2", "3.25"] * 20,
+            {"kind": "float", "decimals": 2, "fixed_decimals": False, "whole_with_point": False},
+        ),
         (["1e-3", "2.5"] * 30, {"kind": "float", "decimals": None}),
         (["yes", "no", None] * 20, {"kind": "boolean", "true_text": "yes", "false_text": "no"}),
         (["TRUE", "FALSE"] * 30, {"kind": "boolean", "true_text": "TRUE", "false_text": "FALSE"}),
@@ -91,7 +94,9 @@ def test_missing_spelled_in_several_ways_is_said():
 
 
 def test_free_text_is_refused_with_two_ways_out():
-    table = pa.table({"note": [f"this is what was said, at length, by person {i}" for i in range(N)], "x": ["a", "b"] * 30})
+    table = pa.table(
+        {"note": [f"this is what was said, at length, by person {i}" for i in range(N)], "x": ["a", "b"] * 30}
+    )
     with pytest.raises(InputError, match=r"'note' is free text. Drop it \(--drop note\).*--key note"):
         prepare(table)
     assert prepare(table, drop=["note"])[1].names == ["x"]
@@ -114,8 +119,14 @@ def test_a_schema_is_json_that_comes_back(awkward):
         ('{"lookalike_schema": 9, "columns": []}', "version"),
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "number"}]}', "'a': kind"),
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "integer", "colour": 1}]}', "no setting 'colour'"),
-        ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key"}, {"name": "a", "kind": "key"}]}', "stands twice"),
-        ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key", "role": "target"}, {"name": "b", "kind": "key", "role": "target"}]}', "one column at most"),
+        (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key"}, {"name": "a", "kind": "key"}]}',
+            "stands twice",
+        ),
+        (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key", "role": "target"}, {"name": "b", "kind": "key", "role": "target"}]}',
+            "one column at most",
+        ),
     ],
 )
 def test_a_schema_that_is_wrong(document, words):
@@ -125,7 +136,12 @@ def test_a_schema_that_is_wrong(document, words):
 
 def test_what_is_declared_wins():
     table = pa.table({"code": [1, 2, 3] * 20, "x": ["a", "b"] * 30})
-    declared = Schema([ColumnSpec(name="code", kind="category", storage="int64"), ColumnSpec(name="x", kind="ordinal", levels=("b", "a", "z"))])
+    declared = Schema(
+        [
+            ColumnSpec(name="code", kind="category", storage="int64"),
+            ColumnSpec(name="x", kind="ordinal", levels=("b", "a", "z")),
+        ]
+    )
     _, schema = prepare(table, schema=declared)
     assert schema["code"].kind == "category" and schema["x"].levels == ("b", "a", "z")
 
@@ -155,7 +171,13 @@ def test_levels_that_were_not_declared():
 def test_any_kind_of_arrow_text_is_read(storage):
     from lookalike.schema import parse, spell
 
-    for cells in (["1", "2", "3"], ["1.50", "2.25"], ["yes", "no"], ["2021-03-01 10:00:00.250", "2021-03-02 10:00:00.125"], ["a", "b"]):
+    for cells in (
+        ["1", "2", "3"],
+        ["1.50", "2.25"],
+        ["yes", "no"],
+        ["2021-03-01 10:00:00.250", "2021-03-02 10:00:00.125"],
+        ["a", "b"],
+    ):
         column = pa.array([*cells * 30, None], pa.string()).cast(storage)
         spec = infer_column("c", column)
         assert spell(parse(column, spec), spec).equals(column)

@@ -29,7 +29,10 @@ COLUMNS = {
     "rating": {"sdtype": "categorical"},
 }
 SINGLE = {"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "primary_key": "guest", "columns": COLUMNS}
-SEVERAL = {"METADATA_SPEC_VERSION": "V1", "tables": {"guests": {"primary_key": "guest", "columns": COLUMNS}, "hotels": {"columns": {"h": {"sdtype": "id"}}}}}
+SEVERAL = {
+    "METADATA_SPEC_VERSION": "V1",
+    "tables": {"guests": {"primary_key": "guest", "columns": COLUMNS}, "hotels": {"columns": {"h": {"sdtype": "id"}}}},
+}
 LEGACY = {
     "primary_key": "guest",
     "fields": {
@@ -43,7 +46,11 @@ LEGACY = {
 }
 
 
-@pytest.mark.parametrize("document", [SINGLE, SEVERAL, {**SEVERAL, "METADATA_SPEC_VERSION": "MULTI_TABLE_V1"}, LEGACY], ids=["single", "V1", "multi", "before 1.0"])
+@pytest.mark.parametrize(
+    "document",
+    [SINGLE, SEVERAL, {**SEVERAL, "METADATA_SPEC_VERSION": "MULTI_TABLE_V1"}, LEGACY],
+    ids=["single", "V1", "multi", "before 1.0"],
+)
 def test_every_generation_is_read(document, tmp_path):
     path = tmp_path / "metadata.json"
     path.write_text(json.dumps(document))
@@ -55,13 +62,21 @@ def test_every_generation_is_read(document, tmp_path):
 
 def test_numbers_that_look_like_booleans_stay_numbers():
     table = pa.table({"a": [0, 1] * 30})
-    _, schema = prepare(table, schema={"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"a": {"sdtype": "numerical"}}})
+    _, schema = prepare(
+        table, schema={"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"a": {"sdtype": "numerical"}}}
+    )
     assert schema["a"].kind == "integer"
 
 
 def test_personal_columns_become_keys():
     table = pa.table({"mail": ["a@b.at", "c@d.at"] * 30, "x": [1, 2, 3] * 20})
-    _, schema = prepare(table, schema={"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"mail": {"sdtype": "email", "pii": True}, "x": {"sdtype": "numerical"}}})
+    _, schema = prepare(
+        table,
+        schema={
+            "METADATA_SPEC_VERSION": "SINGLE_TABLE_V1",
+            "columns": {"mail": {"sdtype": "email", "pii": True}, "x": {"sdtype": "numerical"}},
+        },
+    )
     assert schema["mail"].kind == "key"
 
 

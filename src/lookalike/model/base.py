@@ -31,12 +31,9 @@ class Generator(ABC):
     ----------------
     Settings
         The engine's settings class.
-    intervals
-        How it wants numbers cut: "mixture" (Gaussian modes) or "quantile" (bins).
     """
 
     Settings: ClassVar[type[EngineSettings]]
-    intervals: ClassVar[str] = "mixture"
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()

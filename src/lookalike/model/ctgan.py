@@ -11,22 +11,22 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.errors import NotFittedError, SamplingError, SettingsError
+from lookalike.errors import SettingsError
 from lookalike.model import device
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings
 from lookalike.model.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.heldout import Distance
-from lookalike.model.layers import Critic, RowMaker, activate, gumbel, pair_discrepancy
-from lookalike.model.layout import Layout
-from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
-from lookalike.rng import derive_seed, generator
-from lookalike.run import Run
-from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+from lookalike.model.layers import Critic, RowMaker, activate, gumbel
+from lookalike.model.pairs import PairTables
+from lookalike.model.train import NetSettings, Sizes, Task, plan
+from lookalike.rng import derive_seed
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 SETTLE_ROWS = 10_000
 """Rows over which BatchNorm's statistics for sampling are taken."""
-BLOCK_CELLS = 2**23
-"""Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
+HELD_OUT_DRAWS = 5_000
+"""Rows drawn to compare with those held out: enough that their own noise does not decide."""
 
 
 class CTGANSettings(NetSettings):
@@ -35,19 +35,25 @@ class CTGANSettings(NetSettings):
     embedding_dim: int = Field(128, ge=1, description="width of the noise a row is made from")
     generator_dim: Sizes = Field((256, 256), description="widths of the generator's residual blocks")
     discriminator_dim: Sizes = Field((256, 256), min_length=1, description="widths of the critic's hidden layers")
-    generator_lr: float = Field(2e-4, gt=0, description="learning rate of the generator")
+    generator_lr: float = Field(1e-3, gt=0, description="learning rate of the generator")
     generator_decay: float = Field(1e-6, ge=0, description="weight decay of the generator")
-    discriminator_lr: float = Field(2e-4, gt=0, description="learning rate of the critic")
+    discriminator_lr: float = Field(1e-3, gt=0, description="learning rate of the critic")
     discriminator_decay: float = Field(1e-6, ge=0, description="weight decay of the critic")
     discriminator_steps: int = Field(1, ge=1, description="critic steps to one generator step")
-    log_frequency: bool = Field(True, description="train on rare codes more often, by the log of their frequency")
+    log_frequency: bool = Field(False, description="train on rare codes more often, by the log of their frequency")
     pac: int = Field(10, ge=1, description="rows the critic judges together; batch_size is a multiple of it")
     gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
     temperature: float = Field(0.2, gt=0, description="temperature of the Gumbel softmax")
-    diversity: float = Field(0.0, ge=0, description="weight of a term against mode collapse")
-    condition_on_modes: bool = Field(
-        True, description="conditions may name a numeric column's mode, not only a category"
+    diversity: float = Field(
+        1.0, ge=0, description="weight of a term against mode collapse: the distance of pair tables"
     )
+    condition_on_modes: bool = Field(
+        False, description="conditions may name a numeric column's mode, not only a category"
+    )
+
+    @property
+    def batch_multiple(self) -> int:
+        return self.pac
 
     @model_validator(mode="after")
     def _batch_holds_whole_packs(self) -> CTGANSettings:
@@ -60,73 +66,8 @@ class CTGANSettings(NetSettings):
         return self
 
 
-class CTGAN(Generator):
-    """The engine ctgan.
-
-    What is learned: the generator's weights (averaged over training) and how often each condition occurs.
-    """
-
-    Settings: ClassVar[type[EngineSettings]] = CTGANSettings
-    settings: CTGANSettings
-
-    def __init__(self, settings: CTGANSettings | None = None) -> None:
-        super().__init__(settings)
-        self._fitted: _Fitted | None = None
-
-    @classmethod
-    def check(cls, settings: EngineSettings, rows: int) -> None:
-        assert isinstance(settings, CTGANSettings)
-        device.choose(settings.device)
-        warn_small(rows, settings, settings.pac)
-
-    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
-        self._fitted = None
-        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
-        task = _Training(table.take(training), table.take(held_out), self.settings, seed)
-        self._fitted = task.fitted
-        Trainer(task, self.settings, run, fingerprint("ctgan", table, self.settings, seed)).train()
-
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
-        return self._known.sample(rows, seed, conditions or {})
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        fitted = self._known
-        arrays = {
-            name: value.float().cpu().numpy()
-            for name, value in fitted.net.state_dict().items()
-            if value.is_floating_point()
-        }
-        return {"conditionable": fitted.conditions.columns}, arrays | {
-            "counts": fitted.conditions.counts.float().numpy()
-        }
-
-    @classmethod
-    def from_state(
-        cls,
-        columns: tuple[EncodedColumn, ...],
-        settings: EngineSettings,
-        state: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-    ) -> CTGAN:
-        assert isinstance(settings, CTGANSettings)
-        engine = cls(settings)
-        where = device.choose_or_cpu(settings.device)
-        counts = torch.from_numpy(np.array(arrays["counts"], dtype=np.float64))
-        engine._fitted = _Fitted(columns, Conditions(columns, state["conditionable"], counts), settings, where, 0)
-        weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name != "counts"}
-        engine._fitted.net.load_state_dict(weights, strict=False)
-        engine._fitted.net.eval()
-        return engine
-
-    @property
-    def _known(self) -> _Fitted:
-        if self._fitted is None:
-            raise NotFittedError("ctgan samples only after fit. Call fit first.")
-        return self._fitted
-
-
-class _Fitted:
-    """What sampling needs: the generator's net, the conditions, the layout."""
+class RowSource(Fitted):
+    """What sampling needs: the generator's net (averaged over training) and how often each condition occurs."""
 
     def __init__(
         self,
@@ -136,45 +77,58 @@ class _Fitted:
         where: torch.device,
         seed: int,
     ) -> None:
-        self.conditions, self.settings, self.device = conditions, settings, where
-        self.layout = Layout(columns, where)
-        weights = torch.Generator().manual_seed(derive_seed(seed, "generator"))
-        self.net = RowMaker(
+        super().__init__(columns, where)
+        self.conditions, self.settings = conditions, settings
+        self.net: RowMaker = RowMaker(
             settings.embedding_dim,
             conditions.size,
             settings.generator_dim,
             self.layout.width,
-            weights,
+            torch.Generator().manual_seed(derive_seed(seed, "generator")),
             frugal=settings.gradient_checkpointing,
         ).to(where)
 
-    @torch.no_grad()
-    def sample(self, rows: int, seed: int, wanted: Mapping[int, int]) -> EncodedTable:
-        """Draw rows; their conditions by true frequency.
+    def raw(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> tuple[Tensor, Tensor]:
+        """Return logits and residuals; conditions that were not asked for are drawn by true frequency.
 
         NOTE[DIFF]: log-frequency belongs to training, where it lets rare codes be seen. The paper does not say how
         conditions are drawn for sampling; only the true frequency gives back the table's marginals.
         """
-        columns = self.layout.columns
-        for column, code in wanted.items():
-            if not (0 <= column < len(columns) and 0 <= code < columns[column].cardinality):
-                raise SamplingError(
-                    f"a condition names a column and one of its codes, however: column {column} has no code {code}."
-                )
-        draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))  # on the CPU: the same rows on every device
-        block = max(BLOCK_CELLS // self.layout.width, 1)
-        parts = [self._block(min(block, rows - start), draws, wanted) for start in range(0, rows, block)]
-        return concatenate(parts or [self._block(0, draws, wanted)])
-
-    def _block(self, rows: int, draws: torch.Generator, wanted: Mapping[int, int]) -> EncodedTable:
-        condition = self.conditions.fixed(rows, wanted, draws)
+        condition = self.conditions.fixed(rows, conditions, draws)
         noise = torch.randn(rows, self.settings.embedding_dim, generator=draws)
-        raw = self.net(noise.to(self.device), condition.to(self.device)).float()
-        # argmax of logits + Gumbel noise draws from their softmax exactly, at any temperature
-        codes = self.layout.largest(
-            raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device)
-        )
-        return self.layout.table(codes, raw[:, self.layout.slots :].tanh())
+        raw = self.net(noise.to(self.device), condition.to(self.device))
+        return raw[:, : self.layout.slots], raw[:, self.layout.slots :].tanh()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        counts = {"counts": self.conditions.counts}
+        return {"conditionable": self.conditions.columns}, to_arrays(self.net.state_dict() | counts)
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        tensors = to_tensors(arrays)
+        self.conditions = Conditions(self.layout.columns, state["conditionable"], tensors.pop("counts"))
+        self.net.load_state_dict(tensors, strict=False)
+
+
+class CTGAN(NetEngine):
+    """The engine ctgan: leans towards conditions on categories by itself."""
+
+    Settings: ClassVar[type[EngineSettings]] = CTGANSettings
+    name = "ctgan"
+
+    @classmethod
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+        assert isinstance(settings, CTGANSettings)
+        training = _Training(table, held_out, settings, seed)
+        return training, training.fitted
+
+    @classmethod
+    def blank(
+        cls, columns: tuple[EncodedColumn, ...], settings: NetSettings, state: dict[str, Any], where: torch.device
+    ) -> Fitted:
+        assert isinstance(settings, CTGANSettings)
+        chosen = state["conditionable"]
+        counts = torch.ones(sum(columns[j].cardinality for j in chosen))
+        return RowSource(columns, Conditions(columns, chosen, counts), settings, where, seed=0)
 
 
 class _Training(Task):
@@ -186,11 +140,11 @@ class _Training(Task):
         self.precision = device.Precision(where, settings.precision)
         chosen = conditionable(table.columns, settings.condition_on_modes)
         self.conditions = Conditions.of(table, chosen)
-        self.fitted = _Fitted(table.columns, self.conditions, settings, where, seed)
+        self.fitted = RowSource(table.columns, self.conditions, settings, where, seed)
         self.layout, self.net = self.fitted.layout, self.fitted.net
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.index = RowIndex(table, self.conditions)
-        self.batch, self.steps = plan(len(table), settings, settings.pac)
+        self.batch, self.steps = plan(len(table), settings)
         weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))
         self.critic = Critic(
             self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights
@@ -204,8 +158,9 @@ class _Training(Task):
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
+        self.pairs = PairTables(self.layout)
         self.targets = self.conditions.targets(self.layout)
-        self.distance, self.held_out_rows = Distance(held_out), len(held_out)
+        self.distance = Distance(held_out)
         self.held_out_seed = derive_seed(seed, "held out")
 
     @staticmethod
@@ -266,7 +221,7 @@ class _Training(Task):
         if self.conditions.columns:
             loss = loss + self._condition_loss(raw, condition)
         if self.settings.diversity:
-            loss = loss + self.settings.diversity * pair_discrepancy(raw, real, self.layout)
+            loss = loss + self.settings.diversity * self.pairs(raw, real, self.noise)
         self.precision.descend(loss, self.optimizers["generator"])
         return loss.detach()
 
@@ -279,7 +234,7 @@ class _Training(Task):
 
     def held_out(self) -> float:
         self.settle()
-        return self.distance(self.fitted.sample(self.held_out_rows, self.held_out_seed, {}))
+        return self.distance(self.fitted.sample(HELD_OUT_DRAWS, self.held_out_seed, {}))
 
     @torch.no_grad()
     def settle(self) -> None:

@@ -18,6 +18,11 @@ def available() -> list[str]:
     return devices + (["mps"] if torch.backends.mps.is_available() else []) + ["cpu"]
 
 
+def threads() -> int:
+    """Return how many threads sums are split over; another number adds in another order, and so gives other rows."""
+    return torch.get_num_threads()
+
+
 def choose(device: str) -> torch.device:
     """Return the device that ``device`` names; ``auto`` takes cuda, then mps, then cpu.
 

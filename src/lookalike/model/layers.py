@@ -96,34 +96,38 @@ def segmented_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
     return y
 
 
-class _SegmentedLogSumExp(torch.autograd.Function):
+class _CodeLoss(torch.autograd.Function):
+    """Sum over columns of the cross-entropy of their codes, with its closed-form gradient, softmax − one-hot."""
+
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, segment: Tensor, segments: int) -> Tensor:
-        expanded = segment.expand_as(logits)
+    def forward(ctx: Any, logits: Tensor, slots: Tensor, segment: Tensor) -> Tensor:
+        expanded, segments = segment.expand_as(logits), slots.shape[1]
         top = logits.new_full((len(logits), segments), -torch.inf).scatter_reduce_(1, expanded, logits, "amax")
         y = logits.sub(top.index_select(1, segment)).exp_()
         total = y.new_zeros(len(y), segments).scatter_add_(1, expanded, y)
-        ctx.save_for_backward(y, total, segment)
-        return total.log().add_(top)
+        ctx.save_for_backward(y, total, slots, segment)
+        return total.log().add_(top).sub_(logits.gather(1, slots)).sum(1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        y, total, segment = ctx.saved_tensors
-        return y * (gradient / total).index_select(1, segment), None, None
+        y, total, slots, segment = ctx.saved_tensors
+        scale = gradient[:, None]
+        difference = y * (scale / total).index_select(1, segment)
+        return difference.scatter_add_(1, slots, -scale.expand(slots.shape)), None, None
 
 
-def segmented_logsumexp(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Return the log of the sum of exponentials of each column's slots.
+def code_loss(logits: Tensor, slots: Tensor, segment: Tensor) -> Tensor:
+    """Return each row's cross-entropy, summed over its columns, all columns at once.
 
     Shape
     -----
-    logits (n, C), segment (C,) in [0, segments) -> (n, segments)
+    logits (n, C), slots (n, d) the slot of each column's code, segment (C,) in [0, d) -> (n,)
 
-    >>> segmented_logsumexp(torch.zeros(1, 3), torch.tensor([0, 0, 1]), 2).exp().tolist()
-    [[2.0, 1.0]]
+    >>> code_loss(torch.zeros(1, 3), torch.tensor([[1, 2]]), torch.tensor([0, 0, 1])).exp().tolist()
+    [2.0]
     """
-    y: Tensor = _SegmentedLogSumExp.apply(logits, segment, segments)  # type: ignore[no-untyped-call]
-    return y
+    loss: Tensor = _CodeLoss.apply(logits, slots, segment)  # type: ignore[no-untyped-call]
+    return loss
 
 
 def gumbel(rows: int, slots: int, generator: torch.Generator) -> Tensor:
@@ -309,32 +313,3 @@ class Critic(nn.Module):
         scores, slopes = self.climb(torch.cat([entered, between]), masks)
         gradient = self.input_gradient(slope(between), [above[2 * packs :] for above in slopes])
         return scores[:packs], scores[packs : 2 * packs], torch.linalg.vector_norm(gradient, dim=1)
-
-
-def pair_discrepancy(raw: Tensor, real: Tensor, layout: Layout) -> Tensor:
-    """Return how far the pair tables of generated rows are from those of real rows: a squared distance, without bias.
-
-    The pair table of columns a and b is the mean over rows of p_a p_bᵀ, with p the softmax of a row's logits. Given a row's
-    noise its codes are drawn independently, so this is the very expectation of the table that sampling gives; unlike rows
-    activated at a low temperature, it has gradients everywhere. What a row would add by likeness to itself is left out:
-    with it, a small batch would reward blurred rows. A residual takes part as one more column beside its codes.
-
-    It is the squared maximum mean discrepancy under the kernel that counts the pairs of columns two rows agree in.
-
-    Shape
-    -----
-    raw, real (n, W) -> ()
-
-    >>> from lookalike.schema.encoded import EncodedColumn
-    >>> import numpy as np
-    >>> layout = Layout([EncodedColumn(name, 2, np.zeros(2, bool)) for name in "ab"])
-    >>> rows = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]).repeat(500, 1)
-    >>> pair_discrepancy(9 * rows, rows, layout) < pair_discrepancy(0 * rows, rows, layout)
-    tensor(True)
-    """
-    codes = segmented_softmax(raw[:, : layout.slots], layout.segment, len(layout.columns))
-    expected = torch.cat([codes, raw[:, layout.slots :].tanh() * (codes @ layout.interval)], dim=1)
-    apart = (expected.T @ expected - real.T @ real) * layout.between
-    size = expected.square() @ layout.member
-    alike = size.sum(1).square().sum() - size.square().sum()
-    return (apart.square().sum() - alike) / len(raw) ** 2

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -58,14 +57,9 @@ class Layout:
         self.interval = torch.from_numpy(interval).to(self.device)
 
     @cached_property
-    def member(self) -> Tensor:
-        """(W, d) 1 where a position of a row belongs to a column, else 0."""
-        return functional.one_hot(torch.cat([self.segment, self.residual_columns]), len(self.columns)).float()
-
-    @cached_property
-    def between(self) -> Tensor:
-        """(W, W) 1 where two positions belong to different columns, else 0."""
-        return 1.0 - self.member @ self.member.T
+    def any_interval(self) -> Tensor:
+        """(C,) 1 where a slot is an interval code, else 0."""
+        return self.interval.sum(1)
 
     def slots_of(self, table: EncodedTable) -> Tensor:
         """Return (n, d) the slot each row has set in each column."""
@@ -96,6 +90,6 @@ class Layout:
         kept = np.zeros(tuple(codes.shape), dtype=np.float64)
         slots = codes + self.offsets
         for position, j in enumerate(self.residual_columns.tolist()):
-            inside = self.interval[slots[:, j], position]
-            kept[:, j] = (residuals[:, position] * inside).double().cpu().numpy()
+            inside = self.interval[slots[:, j], position] > 0
+            kept[:, j] = residuals[:, position].where(inside, 0.0).cpu().numpy()
         return EncodedTable(self.columns, codes.to(torch.int32).cpu().numpy(), kept)

@@ -56,8 +56,13 @@ class NetSettings(EngineSettings):
         False, description="recompute hidden layers going backward: less memory, more time"
     )
 
+    @property
+    def batch_multiple(self) -> int:
+        """What a batch must be a multiple of."""
+        return 1
 
-def plan(rows: int, settings: NetSettings, multiple: int = 1) -> tuple[int, int]:
+
+def plan(rows: int, settings: NetSettings) -> tuple[int, int]:
     """Return rows a step and steps an epoch, such that every table gets enough steps and no row is left out.
 
     A batch larger than the table shrinks; so does the default one where it would leave fewer than ``MINIMUM_STEPS``.
@@ -68,14 +73,14 @@ def plan(rows: int, settings: NetSettings, multiple: int = 1) -> tuple[int, int]
     batch = settings.batch_size
     if batch > rows or batch == type(settings).model_fields["batch_size"].default:
         batch = min(batch, max(SMALL_BATCH, rows // MINIMUM_STEPS))
-    batch = max(batch // multiple, 1) * multiple
+    batch = max(batch // settings.batch_multiple, 1) * settings.batch_multiple
     return batch, max(math.ceil(rows / batch), MINIMUM_STEPS)
 
 
-def warn_small(rows: int, settings: NetSettings, multiple: int = 1) -> None:
-    """Say so where the table is smaller than a batch."""
-    if rows < settings.batch_size:
-        batch, steps = plan(rows, settings, multiple)
+def warn_small(rows: int, settings: NetSettings) -> None:
+    """Say so where a batch size was asked for and the table is smaller; a default one just follows the table."""
+    if rows < settings.batch_size and "batch_size" in settings.model_fields_set:
+        batch, steps = plan(rows, settings)
         warnings.warn(
             f"batch_size is at most the number of rows, however: batch_size={settings.batch_size} and rows={rows}. "
             f"Steps of {batch} rows are taken instead, {steps} in an epoch.",
@@ -172,9 +177,13 @@ class Average:
 
 
 def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
-    """Return a digest of all that a checkpoint must agree with: data, columns, settings, seed."""
+    """Return a digest of all that a checkpoint must agree with: data, columns, seed, and all settings but epochs.
+
+    One may go on for longer than was meant at first.
+    """
+    kept = settings.model_dump(mode="json", exclude={"epochs"})
     columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
-    digest = hashlib.sha256(json.dumps([engine, seed, settings.model_dump(mode="json"), columns]).encode())
+    digest = hashlib.sha256(json.dumps([engine, seed, kept, columns]).encode())
     digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
     return digest.hexdigest()

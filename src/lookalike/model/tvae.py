@@ -12,16 +12,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from lookalike.errors import NotFittedError
 from lookalike.model import device
-from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.layers import gumbel, linear, segmented_logsumexp
+from lookalike.model.base import EngineSettings
+from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.latents import ROWS_MOST, Latents
+from lookalike.model.layers import code_loss, linear
 from lookalike.model.layout import Layout
-from lookalike.model.train import NetSettings, Sizes, Task, Trainer, fingerprint, held_out_rows, plan, warn_small
+from lookalike.model.train import NetSettings, Sizes, Task, plan
 from lookalike.rng import derive_seed, generator
-from lookalike.run import Run
-from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 
 class TVAESettings(NetSettings):
@@ -119,87 +118,24 @@ def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Ten
     -----
     raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,) -> (n,)
     """
-    logits = raw[:, : layout.slots]
-    loss = segmented_logsumexp(logits, layout.segment, len(layout.columns)).sum(1) - logits.gather(1, slots).sum(1)
+    logits, centre = raw.split([layout.slots, layout.residuals], dim=1)
+    loss = code_loss(logits, slots, layout.segment)
     if not layout.residuals:
         return loss
-    inside = layout.interval.amax(1)[slots[:, layout.residual_columns]]
-    scaled = (residuals - raw[:, layout.slots :].tanh()) * (-log_sigma).exp()
+    inside = layout.any_interval[slots[:, layout.residual_columns]]
+    scaled = (residuals - centre.tanh()) * (-log_sigma).exp()
     return loss + (inside * (0.5 * scaled.square() + log_sigma)).sum(1)
 
 
-class TVAE(Generator):
-    """The engine tvae. Conditions are not its own: it ignores them, and ``sample.py`` meets them by rejection."""
-
-    Settings: ClassVar[type[EngineSettings]] = TVAESettings
-    settings: TVAESettings
-
-    def __init__(self, settings: TVAESettings | None = None) -> None:
-        super().__init__(settings)
-        self._fitted: _Fitted | None = None
-
-    @classmethod
-    def check(cls, settings: EngineSettings, rows: int) -> None:
-        assert isinstance(settings, TVAESettings)
-        device.choose(settings.device)
-        warn_small(rows, settings)
-
-    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
-        self._fitted = None
-        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
-        task = _Training(table.take(training), table.take(held_out), self.settings, seed)
-        self._fitted = task.fitted
-        Trainer(task, self.settings, run, fingerprint("tvae", table, self.settings, seed)).train()
-
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
-        return self._known.sample(rows, seed)
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        fitted = self._known
-        weights = {name: value for name, value in fitted.net.state_dict().items() if not name.startswith("encoder.")}
-        arrays = {name: value.float().cpu().numpy() for name, value in weights.items()}
-        return {}, arrays | {f"latents.{name}": array for name, array in fitted.latents.arrays.items()}
-
-    @classmethod
-    def from_state(
-        cls,
-        columns: tuple[EncodedColumn, ...],
-        settings: EngineSettings,
-        state: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-    ) -> TVAE:
-        assert isinstance(settings, TVAESettings)
-        engine = cls(settings)
-        engine._fitted = _Fitted(columns, settings, device.choose_or_cpu(settings.device), 0)
-        latents = {
-            name.removeprefix("latents."): array for name, array in arrays.items() if name.startswith("latents.")
-        }
-        engine._fitted.latents = Latents(settings.embedding_dim, **latents)
-        weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name[:8] != "latents."}
-        engine._fitted.net.load_state_dict(weights, strict=False)
-        return engine
-
-    @property
-    def _known(self) -> _Fitted:
-        if self._fitted is None:
-            raise NotFittedError("tvae samples only after fit. Call fit first.")
-        return self._fitted
-
-
-BLOCK_CELLS = 2**23
-"""Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
-
-
-class _Fitted:
-    """What sampling needs: the decoder and the layout."""
+class Decoder(Fitted):
+    """What sampling needs: the decoder, and where in its latent space to draw from."""
 
     def __init__(
         self, columns: tuple[EncodedColumn, ...], settings: TVAESettings, where: torch.device, seed: int
     ) -> None:
-        self.settings, self.device = settings, where
-        self.layout = Layout(columns, where)
+        super().__init__(columns, where)
         self.latents = Latents.prior(settings.embedding_dim)
-        self.net = Autoencoder(
+        self.net: Autoencoder = Autoencoder(
             self.layout.width,
             self.layout.residuals,
             settings.embedding_dim,
@@ -209,26 +145,46 @@ class _Fitted:
             frugal=settings.gradient_checkpointing,
         ).to(where)
 
-    @torch.no_grad()
-    def sample(self, rows: int, seed: int) -> EncodedTable:
-        draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))  # on the CPU: the same rows on every device
-        block = max(BLOCK_CELLS // self.layout.width, 1)
-        parts = [self._block(min(block, rows - start), draws) for start in range(0, rows, block)]
-        return concatenate(parts or [self._block(0, draws)])
+    def raw(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> tuple[Tensor, Tensor]:
+        """Return logits and residuals.
 
-    def _block(self, rows: int, draws: torch.Generator) -> EncodedTable:
-        """Draw from prior and decoder.
-
-        NOTE[DIFF]: codes are drawn from the softmax as the model says, by argmax of logits + Gumbel noise; the argmax alone,
-        as often done, makes frequent codes more frequent.
+        NOTE[DIFF]: what is drawn from the logits is a code, as the model says; the argmax alone, as often used, makes
+        frequent codes more frequent.
         """
-        latent = self.latents.draw(rows, draws).to(self.device)
-        raw = self.net.decode(latent)
-        codes = self.layout.largest(
-            raw[:, : self.layout.slots] + gumbel(rows, self.layout.slots, draws).to(self.device)
-        )
+        raw = self.net.decode(self.latents.draw(rows, draws).to(self.device))
         spread = torch.randn(rows, self.layout.residuals, generator=draws).to(self.device) * self.net.log_sigma.exp()
-        return self.layout.table(codes, (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1))
+        return raw[:, : self.layout.slots], (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        weights = {name: value for name, value in self.net.state_dict().items() if not name.startswith("encoder.")}
+        latents = {f"latents.{name}": array for name, array in self.latents.arrays.items()}
+        return {}, to_arrays(weights) | latents
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        latents = {name[8:]: array for name, array in arrays.items() if name.startswith("latents.")}
+        self.latents = Latents(self.latents.dimensions, **latents)
+        weights = {name: array for name, array in arrays.items() if not name.startswith("latents.")}
+        self.net.load_state_dict(to_tensors(weights), strict=False)
+
+
+class TVAE(NetEngine):
+    """The engine tvae. Conditions are not its own: it ignores them, and ``sample.py`` meets them by rejection."""
+
+    Settings: ClassVar[type[EngineSettings]] = TVAESettings
+    name = "tvae"
+
+    @classmethod
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+        assert isinstance(settings, TVAESettings)
+        training = _Training(table, held_out, settings, seed)
+        return training, training.fitted
+
+    @classmethod
+    def blank(
+        cls, columns: tuple[EncodedColumn, ...], settings: NetSettings, state: dict[str, Any], where: torch.device
+    ) -> Fitted:
+        assert isinstance(settings, TVAESettings)
+        return Decoder(columns, settings, where, seed=0)
 
 
 class _Training(Task):
@@ -238,7 +194,7 @@ class _Training(Task):
         self.settings = settings
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
-        self.fitted = _Fitted(table.columns, settings, where, seed)
+        self.fitted = Decoder(table.columns, settings, where, seed)
         self.layout, self.net = self.fitted.layout, self.fitted.net
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.held_out_rows = self.layout.slots_of(held_out), self.layout.residuals_of(held_out)
@@ -270,12 +226,13 @@ class _Training(Task):
         with self.precision.products():
             mean, log_deviation = self.net.encode(self.layout.rows(slots, residuals))
         mean, log_deviation = mean.float(), log_deviation.float()
-        latent = mean + torch.randn(mean.shape, generator=noise, device=mean.device) * log_deviation.exp()
+        deviation = log_deviation.exp()
+        latent = torch.addcmul(mean, torch.randn(mean.shape, generator=noise, device=mean.device), deviation)
         with self.precision.products():
             raw = self.net.decode(latent)
         lost = reconstruction(raw.float(), slots, residuals, self.net.log_sigma, self.layout).mean()
-        divergence = 0.5 * (mean.square() + (2 * log_deviation).exp() - 2 * log_deviation - 1).sum() / len(mean)
-        return self.settings.loss_factor * lost + divergence
+        square = 0.5 * (mean.square().sum() + deviation.square().sum() - mean.numel())
+        return self.settings.loss_factor * lost + (square - log_deviation.sum()) / len(mean)
 
     @torch.no_grad()
     def held_out(self) -> float:

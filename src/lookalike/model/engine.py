@@ -1,0 +1,141 @@
+"""What the engines with a net share: fit with the common loop, sample in blocks, state without pickle."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lookalike.errors import NotFittedError, SamplingError
+from lookalike.model import device
+from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.layers import gumbel
+from lookalike.model.layout import Layout
+from lookalike.model.train import NetSettings, Task, Trainer, fingerprint, held_out_rows, warn_small
+from lookalike.rng import derive_seed, generator
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+
+BLOCK_CELLS = 2**23
+"""Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
+
+
+class Fitted:
+    """A net that makes rows, and what else sampling needs. It is on ``device``; its noise is drawn on the CPU, so that the
+    same seed gives the same noise everywhere.
+    """
+
+    net: nn.Module
+
+    def __init__(self, columns: tuple[EncodedColumn, ...], where: torch.device) -> None:
+        self.device, self.layout = where, Layout(columns, where)
+
+    @abstractmethod
+    def raw(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> tuple[Tensor, Tensor]:
+        """Return (rows, C) logits of codes and (rows, R) residuals."""
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return JSON and float32 arrays from which :meth:`restore` makes this again."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned."""
+
+    @torch.no_grad()
+    def sample(self, rows: int, seed: int, conditions: Mapping[int, int]) -> EncodedTable:
+        """Draw exactly ``rows`` rows, a block at a time."""
+        columns = self.layout.columns
+        for column, code in conditions.items():
+            if not (0 <= column < len(columns) and 0 <= code < columns[column].cardinality):
+                raise SamplingError(
+                    f"a condition names a column and one of its codes, however: column {column} has no code {code}."
+                )
+        draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))
+        size = max(BLOCK_CELLS // self.layout.width, 1)
+        blocks = [self._block(min(size, rows - start), draws, conditions) for start in range(0, rows, size)]
+        return concatenate(blocks or [self._block(0, draws, conditions)])
+
+    def _block(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> EncodedTable:
+        """Draw rows; their codes from the softmax of the logits: the argmax of logits + Gumbel noise is just that."""
+        logits, residuals = self.raw(rows, draws, conditions)
+        codes = self.layout.largest(logits + gumbel(rows, self.layout.slots, draws).to(self.device))
+        return self.layout.table(codes, residuals)
+
+
+class NetEngine(Generator):
+    """A :class:`Generator` around a :class:`Fitted` and the :class:`Task` that trains it."""
+
+    name: ClassVar[str]
+    settings: NetSettings
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        super().__init__(settings)
+        self._fitted: Fitted | None = None
+
+    @classmethod
+    @abstractmethod
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+        """Return the training of these rows, and what it trains."""
+
+    @classmethod
+    @abstractmethod
+    def blank(
+        cls, columns: tuple[EncodedColumn, ...], settings: NetSettings, state: dict[str, Any], where: torch.device
+    ) -> Fitted:
+        """Return an untrained :class:`Fitted` of the shape that ``state`` needs."""
+
+    @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        assert isinstance(settings, NetSettings)
+        device.choose(settings.device)
+        warn_small(rows, settings)
+
+    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+        self._fitted = None
+        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
+        task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
+        trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
+        self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
+        trainer.train()
+
+    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+        return self._known.sample(rows, seed, conditions or {})
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return self._known.state()
+
+    @classmethod
+    def from_state(
+        cls,
+        columns: tuple[EncodedColumn, ...],
+        settings: EngineSettings,
+        state: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+    ) -> NetEngine:
+        assert isinstance(settings, NetSettings)
+        engine = cls(settings)
+        engine._fitted = cls.blank(columns, settings, state, device.choose_or_cpu(settings.device))
+        engine._fitted.restore(state, arrays)
+        engine._fitted.net.eval()
+        return engine
+
+    @property
+    def _known(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(f"{self.name} samples only after fit. Call fit first.")
+        return self._fitted
+
+
+def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Return float32 arrays of all tensors of floats."""
+    return {name: value.float().cpu().numpy() for name, value in tensors.items() if value.is_floating_point()}
+
+
+def to_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Return tensors of arrays, which may be read-only."""
+    return {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}

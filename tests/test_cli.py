@@ -183,11 +183,11 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
     for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]"):
         assert title in text
     (tmp_path / "l.toml").write_text(
-        text.replace('engine = "ctgan"', 'engine = "tvae"').replace("epochs = 300", "epochs = 7")
+        text.replace('engine = "tvae"', 'engine = "ctgan"').replace("epochs = 300", "epochs = 7")
     )
     run("make", csv, "--config", tmp_path / "l.toml", "--epochs", 2)
     information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
-    assert information["engine"] == "tvae" and information["settings"]["epochs"] == 2
+    assert information["engine"] == "ctgan" and information["settings"]["epochs"] == 2
     run("make", csv, "--config", tmp_path / "l.toml", "--force", "--set", "embedding_dim=16")
     information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
     assert information["settings"]["epochs"] == 7 and information["settings"]["embedding_dim"] == 16

@@ -52,7 +52,7 @@ class Settings(BaseModel):
 
     def replace(self: SettingsType, **changes: Any) -> SettingsType:
         """Return a checked copy with some values changed."""
-        return type(self).build({**self.model_dump(), **changes})
+        return type(self).build({**self.model_dump(exclude_unset=True), **changes})
 
 
 def to_toml(sections: Mapping[str, type[Settings]]) -> str:

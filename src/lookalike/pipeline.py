@@ -40,7 +40,7 @@ FEWEST_ROWS_TO_SPLIT = 50
 class RunSettings(Settings):
     """What a run does; the engine's own settings stand in its table."""
 
-    engine: str = Field("ctgan", description="which engine: " + ", ".join(registry.ENGINES))
+    engine: str = Field("tvae", description="which engine: " + ", ".join(registry.ENGINES))
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for training")
@@ -125,7 +125,7 @@ def split(table: Table, keep_back: float, seed: int) -> Split:
 def fit(
     data: Any,
     *,
-    engine: str = "ctgan",
+    engine: str = "tvae",
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),

@@ -106,7 +106,7 @@ def make(
     *,
     out: str | Path | None = None,
     rows: int | None = None,
-    engine: str = "ctgan",
+    engine: str = "tvae",
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),

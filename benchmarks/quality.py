@@ -15,7 +15,7 @@ import numpy as np
 import lookalike
 from common import peak_megabytes, record, table_path
 from lookalike import Run
-from lookalike.table import as_table
+from lookalike.table import Table, as_table
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def measure(table, holdout, engine, seed, settings) -> dict:
     start = time.perf_counter()
     twin = lookalike.fit(table, engine=engine, seed=seed, run=Run(), **settings)
     fitted = time.perf_counter()
-    fake = lookalike.table.Table(list_of(twin, table.num_rows), twin.origin)
+    fake = Table(list_of(twin, table.num_rows), twin.origin)
     sampled = time.perf_counter()
     card = lookalike.evaluate(table, fake, holdout=holdout, schema=twin.schema).to_dict()
     fidelity, fresh = card["fidelity"], card["fidelity"]["fresh"] or {}

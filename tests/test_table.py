@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import quick_fit
 from lookalike import LookalikeWarning
 from lookalike.errors import InputError, SettingsError
-from lookalike.table import as_table, write_table
+from lookalike.table import as_table, to_native, write_table
 
 
 def read_back(text, tmp_path, name="t.csv"):
@@ -166,7 +166,7 @@ def test_an_output_of_another_kind(tmp_path):
 )
 def test_pandas_columns_come_back_as_they_were(column):
     frame = pd.DataFrame({"a": column})
-    back = as_table(frame).to_native()
+    back = to_native(as_table(frame))
     assert back["a"].dtype == frame["a"].dtype
     assert back["a"].isna().tolist() == frame["a"].isna().tolist()
     assert back["a"].dropna().tolist() == frame["a"].dropna().tolist()
@@ -178,8 +178,8 @@ def test_polars_columns_come_back_as_they_were(awkward):
         pl.Series("enum", ["lo", "hi"] * 30, dtype=pl.Enum(["lo", "mid", "hi"])),
         pl.Series("small", [1] * 60, dtype=pl.UInt8),
     )
-    assert as_table(frame).to_native().equals(frame)
-    assert as_table(frame).to_native().schema == frame.schema
+    assert to_native(as_table(frame)).equals(frame)
+    assert to_native(as_table(frame)).schema == frame.schema
 
 
 def test_a_fingerprint_tells_tables_apart():

@@ -17,7 +17,7 @@ from lookalike.model.device import threads
 from lookalike.rng import derive_seed
 from lookalike.sample import SamplingSettings, check_rows, sample_batches
 from lookalike.schema import Schema
-from lookalike.table import Origin, Table, TableWriter, frame_of
+from lookalike.table import Origin, Table, TableWriter, frame_of, to_native
 
 Condition = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ class Twin:
                 for place, (count, condition) in enumerate(zip(counts, where, strict=True))
                 for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition)
             ]
-        return Table(pa.concat_tables(batch.data for batch in batches), self.origin).to_native()
+        return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
 
     def batches(self, rows: int, *, seed: int = 0, where: Condition | None = None) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory."""

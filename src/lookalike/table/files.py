@@ -1,0 +1,177 @@
+"""CSV and Parquet in and out, to the letter, and batch by batch."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as parquet
+
+from lookalike.artefact import replacing
+from lookalike.errors import InputError, SettingsError
+from lookalike.table.base import Origin, Table, check_names, plain_origin, to_arrow, without_views
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+def read_file(path: Path) -> Table:
+    if not path.exists():
+        raise InputError(f"the table must exist, however: there is no file {path}.")
+    suffix = path.suffix.lower()
+    if suffix in PARQUET_SUFFIXES:
+        try:
+            data = parquet.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"{path.name} cannot be read as Parquet ({type(error).__name__}). Write it again."
+            ) from None
+        check_names(data.column_names)
+        return Table(without_views(data.replace_schema_metadata(None)), plain_origin("parquet", data))
+    if suffix in CSV_SUFFIXES:
+        return _read_csv(path)
+    raise InputError(
+        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}."
+    )
+
+
+def _read_csv(path: Path) -> Table:
+    """Every cell is read as text: an empty field is missing, a quoted empty one is an empty text, and nothing is guessed here."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            sample = file.read(64 * 1024)
+    except UnicodeDecodeError:
+        raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
+    if not sample.strip():
+        raise InputError(f"a table needs at least one column, however: {path.name} is empty.")
+    delimiter = _delimiter(sample, path)
+    names = next(csv.reader(sample.splitlines(), delimiter=delimiter))
+    check_names(names)
+    try:
+        data = arrow_csv.read_csv(
+            path,
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=len(names) > 1
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in names},
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+            ),
+        )
+    except UnicodeDecodeError:
+        raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
+    except pa.ArrowInvalid as error:
+        row = "".join(part for part in str(error).split(":")[:2] if "#" in part)
+        raise InputError(
+            f"every line of a CSV must have {len(names)} fields, however: {path.name} has one that does not ({row.strip() or 'broken quoting'}). Mend it."
+        ) from None
+    return Table(data, plain_origin("csv", data, delimiter))
+
+
+def _delimiter(sample: str, path: Path) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    header = sample.splitlines()[0]
+    counts = {delimiter: len(next(csv.reader([header], delimiter=delimiter))) for delimiter in (",", ";", "\t", "|")}
+    return max(counts, key=lambda delimiter: counts[delimiter])
+
+
+class TableWriter:
+    """Write batches of rows to one CSV or Parquet file; the file appears under its name only when all of it is there.
+
+    Parameters
+    ----------
+    path
+        Where to; its suffix says which format.
+    origin
+        What the rows came from: a CSV keeps its delimiter.
+    escape_formulas
+        CSV only: put ' before text that a spreadsheet would run as a formula (leading = + - @).
+    """
+
+    def __init__(self, path: Path, origin: Origin, *, escape_formulas: bool = False) -> None:
+        self.path, self.origin, self.escape_formulas = path, origin, escape_formulas
+        self.is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
+        self.delimiter = "\t" if path.suffix.lower() == ".tsv" else origin.delimiter
+        check_suffix(path)
+        self._replacing = replacing(path)
+        self._parquet: parquet.ParquetWriter | None = None
+
+    def __enter__(self) -> TableWriter:
+        self._temporary = self._replacing.__enter__()
+        if not self.is_parquet:
+            self._file = self._temporary.open("w", encoding="utf-8", newline="")
+            self._started = False
+        return self
+
+    def write(self, table: Table) -> None:
+        data = to_arrow(table)
+        if self.is_parquet:
+            if self._parquet is None:
+                self._parquet = parquet.ParquetWriter(self._temporary, data.schema)
+            self._parquet.write_table(data)
+            return
+        if not self._started:
+            self._started = True
+            self._file.write(
+                self.delimiter.join(_quote(pa.array(data.column_names), self.delimiter).to_pylist()) + "\n"
+            )
+        if data.num_rows:
+            lines = csv_lines(data, self.delimiter, self.escape_formulas)
+            self._file.write("\n".join(lines.to_pylist()) + "\n")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if self._parquet is not None:
+            self._parquet.close()
+        if not self.is_parquet:
+            self._file.close()
+        self._replacing.__exit__(kind, *rest)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise unless ``path`` says CSV or Parquet."""
+    if path.suffix.lower() not in (*CSV_SUFFIXES, *PARQUET_SUFFIXES):
+        raise SettingsError(
+            f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: --out {path.name}."
+        )
+
+
+def write_table(table: Table, path: str | Path, *, escape_formulas: bool = False) -> None:
+    """Write the whole table to one CSV or Parquet file."""
+    with TableWriter(Path(path), table.origin, escape_formulas=escape_formulas) as writer:
+        writer.write(table)
+
+
+def csv_lines(data: pa.Table, delimiter: str, escape_formulas: bool = False) -> pa.Array:
+    """(n,) CSV lines: missing is an empty field, an empty text is quoted, and text is quoted only where it must be.
+
+    >>> csv_lines(pa.table({"a": ["x", "", None], "b": [1, 2, None]}), ",").to_pylist()
+    ['x,1', '"",2', ',']
+    """
+    fields = []
+    for column in data.columns:
+        array = column.combine_chunks()
+        text = pa.types.is_dictionary(array.type) or array.type in (pa.string(), pa.large_string(), pa.string_view())
+        cells = array.cast(pa.string())
+        if text and escape_formulas:
+            cells = pc.if_else(starts_formula(cells), pc.binary_join_element_wise("'", cells, ""), cells)
+        fields.append(pc.fill_null(_quote(cells, delimiter) if text else cells, ""))
+    return pc.binary_join_element_wise(*fields, delimiter)
+
+
+def starts_formula(cells: pa.Array) -> pa.Array:
+    """Whether a spreadsheet would run the text: it starts with = + - @ and is not a plain number."""
+    number = pc.match_substring_regex(cells, r"^[+-]?[\d.,]+([eE][+-]?\d+)?$")
+    return pc.and_(pc.match_substring_regex(cells, r"^[=+\-@\t\r]"), pc.invert(number))
+
+
+def _quote(cells: pa.Array, delimiter: str) -> pa.Array:
+    must = pc.match_substring_regex(cells, f'["\\r\\n{delimiter}]|^$|^ | $')
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', "")
+    return pc.if_else(must, quoted, cells)

@@ -29,6 +29,7 @@ from lookalike.twin import Twin
 JUDGED_ROWS = 200_000
 """Sampled rows that the report looks at, at most: more would not move a figure."""
 QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
+DEMO_EPOCHS = 100
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
 
@@ -244,7 +245,7 @@ def demo(
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "customers.csv"
     write_table(as_table(demo_table()), source)
-    return make(source, force=True, console=console, say=say, command=command)
+    return make(source, force=True, epochs=DEMO_EPOCHS, console=console, say=say, command=command)
 
 
 def describe(schema: Schema) -> str:

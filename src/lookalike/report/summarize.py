@@ -80,7 +80,8 @@ def summarize(
 
 ALIKE_EXPLAINED = {
     "means": "1 is a perfect match. A fresh real sample does not reach 1 either: chance alone moves its figures. "
-    "Reaching its figure is the goal; going above it means copying noise.",
+    "Reaching its figure is the goal; going far above it, with no more rows, means copying noise. "
+    "Few rows kept back score lower than many would.",
     "does_not": "These figures look at columns one by one and two by two. They do not say that patterns across three or "
     "more columns are kept, nor that a model trained on this table will do well.",
 }

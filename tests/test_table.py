@@ -182,14 +182,6 @@ def test_polars_columns_come_back_as_they_were(awkward):
     assert to_native(as_table(frame)).schema == frame.schema
 
 
-def test_a_fingerprint_tells_tables_apart():
-    one, same, other, renamed = (
-        as_table(pa.table(columns)) for columns in ({"a": [1, 2]}, {"a": [1, 2]}, {"a": [1, 3]}, {"b": [1, 2]})
-    )
-    assert one.fingerprint() == same.fingerprint()
-    assert len({one.fingerprint(), other.fingerprint(), renamed.fingerprint()}) == 3
-
-
 def test_dropping_a_column_that_is_not_there():
     with pytest.raises(SettingsError, match="'b' is none"):
         as_table(pa.table({"a": [1]})).drop(["b"])

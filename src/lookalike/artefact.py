@@ -75,6 +75,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             members = {name: _member(path, archive, name, digest) for name, digest in manifest["sha256"].items()}
     except FileNotFoundError:
         raise ArtefactError(f"{path} does not exist.") from None
+    # what zipfile raises for a damaged, encrypted or oddly compressed archive, depending on where the damage lies
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArtefactError(
             f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again."

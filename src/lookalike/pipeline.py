@@ -240,8 +240,7 @@ def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, Enc
                 f"{name!r} is not a setting of this engine, its encoders or of sampling. Known: {known}."
             )
         parts[place][name] = value
-    built = [kind.build(part) for kind, part in zip(classes, parts, strict=True)]
-    return built[0], built[1], built[2]  # type: ignore[return-value]
+    return engine.build(parts[0]), EncoderSettings.build(parts[1]), SamplingSettings.build(parts[2])
 
 
 def load(path: str | Path) -> Twin:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lookalike.errors import SchemaError
 
-try:
+try:  # type checkers do not know these parts of re
     from re import _constants as constants  # type: ignore[attr-defined]
     from re import _parser as parser  # type: ignore[attr-defined]
 except ImportError:  # Python 3.10 keeps them under their old names

@@ -91,9 +91,6 @@ class Schema:
         """The columns an engine learns: all but dropped ones and keys."""
         return [column for column in self.columns if column.modelled]
 
-    def with_role(self, role: str) -> ColumnSpec | None:
-        return next((column for column in self.columns if column.role == role), None)
-
     def replace(self, name: str, **changes: Any) -> Schema:
         """Return a copy in which one column is changed."""
         self[name]

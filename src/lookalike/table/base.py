@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -62,18 +61,6 @@ class Table:
                     f"only a column of the table can be dropped, however: {name!r} is none. Columns: {', '.join(self.names)}."
                 )
         return Table(self.data.drop_columns(names), self.origin)
-
-    def fingerprint(self) -> str:
-        """A hash of names, types and cells: equal tables, equal fingerprints."""
-        digest = hashlib.sha256()
-        for name, column in zip(self.names, self.data.columns, strict=True):
-            digest.update(f"{name}\x00{column.type}\x00{len(column)}\x00".encode())
-            sink = pa.BufferOutputStream()
-            block = pa.table({"": pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)})
-            with pa.ipc.new_stream(sink, block.schema) as writer:
-                writer.write_table(block)
-            digest.update(sink.getvalue())
-        return digest.hexdigest()
 
 
 def plain_origin(container: Container, data: pa.Table, delimiter: str = ",") -> Origin:

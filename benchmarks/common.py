@@ -6,12 +6,14 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PEERS = Path(__file__).parent / ".peers"
 
 
 def table_path(name: str, part: str = "train") -> Path:
@@ -52,3 +54,30 @@ def record(question: str, rows: list[dict[str, Any]]) -> Path:
         for row in rows:
             file.write(json.dumps({**row, "machine": machine()}) + "\n")
     return path
+
+
+def settings_of(items: list[str]) -> dict[str, Any]:
+    """``["epochs=3", "precision=bfloat16"]`` → ``{"epochs": 3, "precision": "bfloat16"}``."""
+    settings = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings
+
+
+def peer_python(name: str, packages: list[str]) -> str:
+    """The Python of a virtual environment of its own under ``.peers``, made on first use; packages one after the other.
+
+    Torch comes first in a list that holds it, so that no later package pulls a build for graphics cards.
+    """
+    python = PEERS / name / "bin" / "python"
+    done = PEERS / name / "installed.json"
+    if not done.exists() or json.loads(done.read_text(encoding="utf-8")) != packages:
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS / name)], check=True)
+        for package in packages:
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
+        done.write_text(json.dumps(packages), encoding="utf-8")
+    return str(python)

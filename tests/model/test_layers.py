@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
 
-from lookalike.model.layers import Critic, RowMaker, activate, code_loss, gumbel, segmented_softmax
+from lookalike.model.layers import RowMaker
 from lookalike.model.layout import Layout
+from lookalike.model.spans import activate, gumbel, segmented_softmax
 from lookalike.schema.encoded import EncodedTable
 
 SIZES = [3, 1, 40, 2, 7]
@@ -32,47 +32,6 @@ def test_segmented_softmax_equals_column_by_column(draws):
     (all_at_once * weights).sum().backward()
     (one_by_one * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
-
-
-def test_code_loss_equals_column_by_column(draws):
-    logits, segment = logits_and_segment(draws)
-    a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    codes = torch.stack([torch.randint(size, (20,), generator=draws) for size in SIZES], 1)
-    offsets = torch.tensor(SIZES).cumsum(0) - torch.tensor(SIZES)
-    all_at_once = code_loss(a, codes + offsets, segment)
-    parts = zip(b.split(SIZES, 1), codes.T, strict=True)
-    one_by_one = sum(cross_entropy(part, code, reduction="none") for part, code in parts)
-    torch.testing.assert_close(all_at_once, one_by_one)
-    weights = torch.randn(20, generator=draws)
-    (all_at_once * weights).sum().backward()
-    (one_by_one * weights).sum().backward()
-    torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
-
-
-def test_closed_form_penalty_equals_double_backward(draws):
-    critic = Critic(6, 4, (16, 12, 8), 5, draws)
-    fake, real = torch.rand(30, 6, generator=draws), torch.rand(30, 6, generator=draws)
-    condition = torch.randint(4, (30,), generator=draws)
-    share, masks = torch.rand(6, 1, generator=draws), critic.masks(18, draws)
-
-    fakes, reals, norm = critic.contrast(fake, real, condition, share, masks)
-    (norm - 1).square().mean().backward()
-    closed = [p.grad for p in critic.parameters()]
-    critic.zero_grad()
-
-    whole = share.repeat_interleave(5, 0)
-    between = (whole * real + (1 - whole) * fake).requires_grad_()
-    score = critic(between, condition, [mask[12:] for mask in masks])
-    (gradient,) = torch.autograd.grad(score.sum(), between, create_graph=True)
-    plain_norm = gradient.reshape(6, -1).norm(dim=1)
-    (plain_norm - 1).square().mean().backward()
-
-    torch.testing.assert_close(norm, plain_norm)
-    torch.testing.assert_close(fakes, critic(fake, condition, [mask[:6] for mask in masks]))
-    torch.testing.assert_close(reals, critic(real, condition, [mask[6:12] for mask in masks]))
-    for mine, (name, plain) in zip(closed, critic.named_parameters(), strict=True):
-        expected = plain.grad if plain.grad is not None else torch.zeros_like(plain)
-        torch.testing.assert_close(torch.zeros_like(plain) if mine is None else mine, expected, msg=name)
 
 
 def test_rows_do_not_depend_on_their_batch_once_settled(draws):
@@ -113,3 +72,19 @@ def test_activation_draws_codes_and_silences_residuals_beside_spikes(toy: Encode
     spike = rows[:, layout.offsets[2]] > 0.999
     assert rows[spike, -1].abs().max() < 0.01
     assert rows[~spike, -1].mean() > 0.9
+
+
+def test_activation_has_autograds_gradient(toy: EncodedTable, draws):
+    layout = Layout(toy.columns)
+    noise = gumbel(30, layout.slots, draws)
+    a = torch.randn(30, layout.width, generator=draws).requires_grad_()
+    b = a.detach().clone().requires_grad_()
+    mine = activate(a, noise, layout, 0.2)
+    spans = ((b[:, : layout.slots] + noise) / 0.2).split(layout.cardinalities.tolist(), 1)
+    codes = torch.cat([span.softmax(1) for span in spans], 1)
+    plain = torch.cat([codes, b[:, layout.slots :].tanh() * (codes @ layout.interval)], 1)
+    torch.testing.assert_close(mine, plain)
+    weights = torch.randn(mine.shape, generator=draws)
+    (mine * weights).sum().backward()
+    (plain * weights).sum().backward()
+    torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)

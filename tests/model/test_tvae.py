@@ -8,8 +8,7 @@ import torch
 
 from lookalike.model.heldout import Distance
 from lookalike.model.latents import Latents
-from lookalike.model.layout import Layout
-from lookalike.model.tvae import TVAE, reconstruction
+from lookalike.model.tvae import TVAE
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
@@ -35,20 +34,6 @@ def test_learns_columns_pairs_and_residuals(trained: TVAE, make_toy):
 def test_conditions_are_ignored(trained: TVAE):
     free, asked = trained.sample(50, seed=1), trained.sample(50, seed=1, conditions={0: 1})
     np.testing.assert_array_equal(free.codes, asked.codes)
-
-
-def test_reconstruction_is_the_decoders_likelihood(toy: EncodedTable):
-    layout, draws = Layout(toy.columns), torch.Generator().manual_seed(0)
-    raw = torch.randn(len(toy), layout.width, generator=draws)
-    log_sigma = torch.tensor([-1.0])
-    mine = reconstruction(raw, layout.slots_of(toy), layout.residuals_of(toy), log_sigma, layout)
-    codes = torch.from_numpy(toy.codes).long()
-    expected = torch.zeros(len(toy))
-    for j, logits in enumerate(raw[:, : layout.slots].split([3, 2, 3], 1)):
-        expected += torch.nn.functional.cross_entropy(logits, codes[:, j], reduction="none")
-    normal = torch.distributions.Normal(raw[:, -1].tanh(), log_sigma.exp())
-    likelihood = normal.log_prob(layout.residuals_of(toy)[:, 0]) + 0.5 * np.log(2 * np.pi)
-    torch.testing.assert_close(mine, expected - torch.where(codes[:, 2] > 0, likelihood, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,10 +15,13 @@ from lookalike.errors import SettingsError
 from lookalike.model import device
 from lookalike.model.base import EngineSettings
 from lookalike.model.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.critic import Critic
 from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
+from lookalike.model.flat import Weights
 from lookalike.model.heldout import Distance
-from lookalike.model.layers import Critic, RowMaker, activate, gumbel
+from lookalike.model.layers import RowMaker
 from lookalike.model.pairs import PairTables
+from lookalike.model.spans import activate, gumbel
 from lookalike.model.train import NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -156,9 +159,11 @@ class _Training(Task):
         ).to(where)
         self.kept = self.net
         self.networks = {"generator": self.net, "critic": self.critic}
+        self.weights = Weights(self.net, self.precision.dtype)
+        self.critic_weights = Weights(self.critic, torch.float32)
         self.optimizers = {
-            "generator": self._adam(self.net, settings.generator_lr, settings.generator_decay),
-            "critic": self._adam(self.critic, settings.discriminator_lr, settings.discriminator_decay),
+            "generator": self._adam(self.weights, settings.generator_lr, settings.generator_decay),
+            "critic": self._adam(self.critic_weights, settings.discriminator_lr, settings.discriminator_decay),
         }
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
@@ -168,12 +173,13 @@ class _Training(Task):
         self.distance = Distance(held_out)
         self.held_out_seed = derive_seed(seed, "held out")
 
-    def _adam(self, net: torch.nn.Module, rate: float, decay: float) -> torch.optim.Adam:
+    def _adam(self, weights: Weights[Any], rate: float, decay: float) -> torch.optim.Adam:
         rate = scaled(rate, self.batch, self.settings)
-        return torch.optim.Adam(net.parameters(), lr=rate, betas=(0.5, 0.9), weight_decay=decay, fused=True)
+        return torch.optim.Adam([weights.master], lr=rate, betas=(0.5, 0.9), weight_decay=decay, fused=True)
 
     def begin_epoch(self) -> None:
-        self.net.train()
+        self.weights.spread()
+        self.weights.net.train()
 
     def step(self, position: int) -> dict[str, Tensor]:
         for _ in range(self.settings.discriminator_steps - 1):
@@ -196,9 +202,7 @@ class _Training(Task):
     def _fake(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Return (n, W) fake rows that should meet the conditions, and the raw output they came from."""
         noise = torch.randn(self.batch, self.settings.embedding_dim, generator=self.noise, device=self.layout.device)
-        with self.precision.products():
-            raw = self.net(noise, condition)
-        raw = raw.float()
+        raw = self.weights.net(noise.to(self.precision.dtype), condition).float()
         return activate(
             raw, gumbel(self.batch, self.layout.slots, self.noise), self.layout, self.settings.temperature
         ), raw
@@ -208,27 +212,23 @@ class _Training(Task):
         packs = self.batch // self.settings.pac
         masks = self.critic.masks(3 * packs, self.noise)
         share = torch.rand(packs, 1, generator=self.noise, device=self.layout.device)
-        self.critic.requires_grad_(True)
-        with self.precision.products():
-            fakes, reals, norm = self.critic.contrast(fake, real, condition, share, masks)
-        loss = fakes.float().mean() - reals.float().mean()
-        self.precision.descend(
-            loss + self.settings.gradient_penalty * (norm - 1).square().mean(), self.optimizers["critic"]
-        )
-        return loss.detach()
+        rows = fake.to(self.precision.dtype), real.to(self.precision.dtype)
+        self.critic_weights.clear()
+        loss, _ = self.critic.teach(*rows, condition, share, masks, self.settings.gradient_penalty)
+        self.optimizers["critic"].step()
+        return loss
 
     def _teach_generator(self, fake: Tensor, real: Tensor, raw: Tensor, condition: Tensor) -> Tensor:
         """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
-        self.critic.requires_grad_(False)
-        with self.precision.products():
-            scores = self.critic(fake, condition, self.critic.masks(self.batch // self.settings.pac, self.noise))
-        loss = -scores.float().mean()
+        masks = self.critic.masks(self.batch // self.settings.pac, self.noise)
+        score, uphill = self.critic.judge(fake.detach().to(self.precision.dtype), condition, masks)
+        loss = raw.new_zeros(())
         if self.conditions.columns:
             loss = loss + self._condition_loss(raw, condition)
         if self.settings.diversity:
             loss = loss + self.settings.diversity * self.pairs(raw, real, self.noise)
-        self.precision.descend(loss, self.optimizers["generator"])
-        return loss.detach()
+        self.precision.descend(self.weights, self.optimizers["generator"], (fake, uphill.neg_()), (loss, None))
+        return loss.detach() - score
 
     def _condition_loss(self, raw: Tensor, condition: Tensor) -> Tensor:
         """Return the cross-entropy between the conditions and the logits of the columns they name."""
@@ -238,11 +238,11 @@ class _Training(Task):
         return functional.cross_entropy(logits, code[condition])
 
     def held_out(self) -> float:
-        self.settle()
+        self.settle(lambda: False)
         return self.distance(self.fitted.sample(HELD_OUT_DRAWS, self.held_out_seed, {}))
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def settle(self, hurry: Callable[[], bool]) -> None:
         """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
         draws = torch.Generator().manual_seed(self.held_out_seed)
         condition = self.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from lookalike.errors import NotFittedError, SamplingError
 from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.layers import gumbel
 from lookalike.model.layout import Layout
+from lookalike.model.spans import gumbel
 from lookalike.model.train import NetSettings, Task, Trainer, fingerprint, held_out_rows, warn_small
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -101,6 +101,7 @@ class NetEngine(Generator):
         task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
         trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
+        device.keep_freed_memory()
         trainer.train()
 
     def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:

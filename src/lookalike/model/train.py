@@ -12,7 +12,7 @@ import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -138,8 +138,8 @@ class Task(ABC):
         """Return how badly ``kept`` fits the rows held out; less is better."""
 
     @abstractmethod
-    def settle(self) -> None:
-        """Make ``kept``, whose weights are final now, ready to sample."""
+    def settle(self, hurry: Callable[[], bool]) -> None:
+        """Make ``kept``, whose weights are final now, ready to sample; ``hurry`` says when time is up."""
 
 
 class Average:
@@ -313,7 +313,7 @@ class Trainer:
         if self.best_epoch:
             self.average.load(self.good)
         self.average.impose()
-        self.task.settle()
+        self.task.settle(lambda: self.run.out_of_time)
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,

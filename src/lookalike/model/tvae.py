@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -14,10 +14,11 @@ from torch.utils.checkpoint import checkpoint
 
 from lookalike.model import device
 from lookalike.model.base import EngineSettings
+from lookalike.model.bound import posterior, reconstruction
 from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
+from lookalike.model.flat import Weights
 from lookalike.model.latents import ROWS_MOST, Latents
-from lookalike.model.layers import code_loss, linear
-from lookalike.model.layout import Layout
+from lookalike.model.layers import linear
 from lookalike.model.train import NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -74,12 +75,11 @@ class Autoencoder(nn.Module):
 
     Shape
     -----
-    encode: (n, W) -> mean and log-deviation of the latent, (n, embedding) each. decode: (n, embedding) -> raw (n, W)
+    encoder: (n, W) -> means and log-deviations of the latent, (n, 2 embedding). decoder: (n, embedding) -> raw (n, W)
 
     >>> net = Autoencoder(6, 2, 3, (8,), (8,), torch.Generator().manual_seed(0))
-    >>> mean, log_deviation = net.encode(torch.zeros(5, 6))
-    >>> mean.shape, net.decode(mean).shape
-    (torch.Size([5, 3]), torch.Size([5, 6]))
+    >>> net.encoder(torch.zeros(5, 6)).shape, net.decoder(torch.zeros(5, 3)).shape
+    (torch.Size([5, 6]), torch.Size([5, 6]))
     """
 
     def __init__(
@@ -97,34 +97,6 @@ class Autoencoder(nn.Module):
         self.encoder = Layers(width, compress, 2 * embedding, generator, frugal=frugal)
         self.decoder = Layers(embedding, decompress, width, generator, frugal=frugal)
         self.log_sigma = nn.Parameter(torch.full((residuals,), -2.0))
-
-    def encode(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_deviation = self.encoder(rows).chunk(2, dim=1)
-        return mean, log_deviation
-
-    def decode(self, latent: Tensor) -> Tensor:
-        raw: Tensor = self.decoder(latent)
-        return raw
-
-
-def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Tensor, layout: Layout) -> Tensor:
-    """Return each row's negative log-likelihood under the decoder (paper, section 4.5).
-
-    Codes are categorical; a residual is normal around the tanh of its output with a learned spread.
-
-    NOTE[DIFF]: a residual counts only where the row's code is an interval; beside a spike or a missing value there is none.
-
-    Shape
-    -----
-    raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,) -> (n,)
-    """
-    logits, centre = raw.split([layout.slots, layout.residuals], dim=1)
-    loss = code_loss(logits, slots, layout.segment)
-    if not layout.residuals:
-        return loss
-    inside = layout.any_interval[slots[:, layout.residual_columns]]
-    scaled = (residuals - centre.tanh()) * (-log_sigma).exp()
-    return loss + (inside * (0.5 * scaled.square() + log_sigma)).sum(1)
 
 
 class Decoder(Fitted):
@@ -151,7 +123,7 @@ class Decoder(Fitted):
         NOTE[DIFF]: what is drawn from the logits is a code, as the model says; the argmax alone, as often used, makes
         frequent codes more frequent.
         """
-        raw = self.net.decode(self.latents.draw(rows, draws).to(self.device))
+        raw = self.net.decoder(self.latents.draw(rows, draws).to(self.device))
         spread = torch.randn(rows, self.layout.residuals, generator=draws).to(self.device) * self.net.log_sigma.exp()
         return raw[:, : self.layout.slots], (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1)
 
@@ -199,8 +171,9 @@ class _Training(Task):
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.held_out_rows = self.layout.slots_of(held_out), self.layout.residuals_of(held_out)
         self.batch, self.steps = plan(len(table), settings)
+        self.weights = Weights(self.net, self.precision.dtype)
         rate = scaled(settings.learning_rate, self.batch, settings)
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=rate, weight_decay=settings.l2scale, fused=True)
+        optimizer = torch.optim.Adam([self.weights.master], lr=rate, weight_decay=settings.l2scale, fused=True)
         self.kept, self.networks, self.optimizers = self.net, {"autoencoder": self.net}, {"autoencoder": optimizer}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
@@ -209,6 +182,7 @@ class _Training(Task):
 
     def begin_epoch(self) -> None:
         """Shuffle, and cut the rows into steps of equal size: none is left out; a small table is gone through several times."""
+        self.weights.spread()
         rows = len(self.slots)
         passes = max(round(self.batch * self.steps / rows), 1)
         order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
@@ -216,36 +190,36 @@ class _Training(Task):
 
     def step(self, position: int) -> dict[str, Tensor]:
         rows = self.parts[position]
-        loss = self._bound(self.slots[rows], self.residuals[rows], self.noise)
-        self.precision.descend(loss, self.optimizers["autoencoder"])
+        loss = self._bound(self.weights.net, self.slots[rows], self.residuals[rows], self.noise)
+        self.precision.descend(self.weights, self.optimizers["autoencoder"], (loss, None))
         return {"loss": loss.detach()}
 
-    def _bound(self, slots: Tensor, residuals: Tensor, noise: torch.Generator) -> Tensor:
+    def _bound(self, net: Autoencoder, slots: Tensor, residuals: Tensor, noise: torch.Generator) -> Tensor:
         """Return the mean over rows of loss_factor · reconstruction + divergence (paper, section 4.5)."""
-        with self.precision.products():
-            mean, log_deviation = self.net.encode(self.layout.rows(slots, residuals))
-        mean, log_deviation = mean.float(), log_deviation.float()
-        deviation = log_deviation.exp()
-        latent = torch.addcmul(mean, torch.randn(mean.shape, generator=noise, device=mean.device), deviation)
-        with self.precision.products():
-            raw = self.net.decode(latent)
-        lost = reconstruction(raw.float(), slots, residuals, self.net.log_sigma, self.layout).mean()
-        square = 0.5 * (mean.square().sum() + deviation.square().sum() - mean.numel())
-        return self.settings.loss_factor * lost + (square - log_deviation.sum()) / len(mean)
+        dtype = net.log_sigma.dtype
+        found = net.encoder(self.layout.rows(slots, residuals).to(dtype)).float()
+        shape = len(slots), self.settings.embedding_dim
+        latent, divergence = posterior(found, torch.randn(shape, generator=noise, device=found.device))
+        raw = net.decoder(latent.to(dtype)).float()
+        lost = reconstruction(raw, slots, residuals, net.log_sigma.float(), self.layout).mean()
+        return self.settings.loss_factor * lost + divergence
 
     @torch.no_grad()
     def held_out(self) -> float:
         noise = torch.Generator(self.layout.device).manual_seed(self.held_out_seed)
         parts = [part.split(self.batch) for part in self.held_out_rows]
-        bounds = [self._bound(slots, residuals, noise) * len(slots) for slots, residuals in zip(*parts, strict=True)]
+        bounds = [
+            self._bound(self.net, slots, residuals, noise) * len(slots) for slots, residuals in zip(*parts, strict=True)
+        ]
         return float(torch.stack(bounds).sum()) / len(self.held_out_rows[0])
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def settle(self, hurry: Callable[[], bool]) -> None:
         """Describe where the training rows' latents lie."""
         if not self.settings.latent_components:
             return
         rng = generator(self.held_out_seed, "latents")
         rows = torch.from_numpy(np.sort(rng.permutation(len(self.slots))[:ROWS_MOST])).to(self.layout.device)
-        mean, log_deviation = self.net.encode(self.layout.rows(self.slots[rows], self.residuals[rows]))
-        self.fitted.latents = Latents.fit(mean, log_deviation, self.settings.latent_components, rng)
+        found = self.net.encoder(self.layout.rows(self.slots[rows], self.residuals[rows]))
+        mean, log_deviation = found.chunk(2, dim=1)
+        self.fitted.latents = Latents.fit(mean, log_deviation, self.settings.latent_components, rng, hurry)

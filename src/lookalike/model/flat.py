@@ -1,0 +1,90 @@
+"""All weights of a net in one tensor: Adam, and whatever else goes over every weight, is one operation."""
+
+from __future__ import annotations
+
+import copy
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+ALIGNMENT = 16
+"""Every weight starts at a multiple of 64 bytes, as matrix products like it."""
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def flatten(net: nn.Module) -> nn.Parameter:
+    """Move the weights of ``net`` and their gradients into one vector each, which this returns; ``net`` keeps views.
+
+    Gradients are collected in place: set them to zero (``flat.grad.zero_()``), never to None. Moving ``net`` to another
+    device afterwards would break the tie.
+
+    >>> net = nn.utils.skip_init(nn.Linear, 2, 1)
+    >>> flat = flatten(net)
+    >>> with torch.no_grad():
+    ...     _ = flat.fill_(1.0)
+    >>> net(torch.ones(1, 2)).sum().backward()
+    >>> net.weight.tolist(), flat.shape, flat.grad.sum().item()
+    ([[1.0, 1.0]], torch.Size([32]), 3.0)
+    """
+    parameters = list(net.parameters())
+    sizes = [-(-parameter.numel() // ALIGNMENT) * ALIGNMENT for parameter in parameters]
+    flat = nn.Parameter(torch.zeros(sum(sizes), device=parameters[0].device, dtype=parameters[0].dtype))
+    flat.grad = torch.zeros_like(flat)
+    for parameter, values, gradients in zip(parameters, flat.data.split(sizes), flat.grad.split(sizes), strict=True):
+        count = parameter.numel()
+        values[:count].copy_(parameter.data.flatten())
+        parameter.data = values[:count].view_as(parameter)
+        parameter.grad = gradients[:count].view_as(parameter)
+    return flat
+
+
+class Weights(Generic[Net]):
+    """A net's weights in float32, and the net that takes the products: a copy in ``dtype``, or the net itself in float32.
+
+    Adam changes the float32 weights by gradients that the other net collected; rounding never adds up over steps
+    (Micikevicius et al. 2018, arXiv 1710.03740, section 3.1). Converting all weights at once costs two operations a step,
+    where autocast converts each operand of each product.
+
+    Attributes
+    ----------
+    master
+        Every weight, float32: what the optimizer, averaging and checkpoints see, through the net given.
+    net
+        The net to call while training.
+
+    >>> net = nn.utils.skip_init(nn.Linear, 2, 1).requires_grad_(False)
+    >>> _ = net.weight.fill_(1.0), net.bias.fill_(0.0), net.requires_grad_(True)
+    >>> weights = Weights(net, torch.bfloat16)
+    >>> weights.net(torch.ones(1, 2, dtype=torch.bfloat16)).sum().backward()
+    >>> weights.collect()
+    >>> net.weight.grad.tolist()
+    [[1.0, 1.0]]
+    """
+
+    def __init__(self, net: Net, dtype: torch.dtype) -> None:
+        self.master = flatten(net)
+        self.net, self.low = net, self.master
+        if dtype != torch.float32:
+            self.net = copy.deepcopy(net).to(dtype)
+            self.low = flatten(self.net)
+
+    def clear(self) -> None:
+        """Set all gradients to zero."""
+        _gradient(self.low).zero_()
+
+    def collect(self) -> None:
+        """Take the gradients over to the float32 weights."""
+        if self.low is not self.master:
+            _gradient(self.master).copy_(_gradient(self.low))
+
+    @torch.no_grad()
+    def spread(self) -> None:
+        """Take the float32 weights over to the net that takes the products."""
+        if self.low is not self.master:
+            self.low.copy_(self.master)
+
+
+def _gradient(weight: nn.Parameter) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad

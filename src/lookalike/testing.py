@@ -82,7 +82,7 @@ def _width(numbers: np.ndarray) -> int:
 
 
 def _scale(numbers: np.ndarray) -> float:
-    return max(float(np.abs(numbers).max(initial=0)), 5e-324)
+    return max(float(np.abs(numbers.astype(np.float64)).max(initial=0)), 5e-324)
 
 
 def _same(first: Values, second: Values) -> bool:

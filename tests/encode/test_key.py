@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookalike.encode.key import KeyEncoder, shuffled_index
+from lookalike.encode.key import KeyEncoder, shuffled_indices
 from lookalike.encode.pattern import from_regex, learn
 from lookalike.errors import SamplingError, SchemaError
 from lookalike.schema import ColumnSpec
@@ -24,14 +24,31 @@ def keys(cells, storage=None, **spec):
 
 
 @given(size=st.integers(1, 3000), seed=st.integers(0, 2**62))
-def test_shuffled_index_is_a_permutation(size, seed):
-    assert sorted(shuffled_index(index, size, seed) for index in range(size)) == list(range(size))
+def test_shuffled_indices_are_a_permutation(size, seed):
+    assert np.array_equal(np.sort(shuffled_indices(np.arange(size), size, seed)), np.arange(size))
 
 
-def test_shuffled_index_beyond_64_bits_keeps_entries_apart():
-    size = 62**20
-    drawn = [shuffled_index(index, size, 1) for index in range(2000)]
-    assert len(set(drawn)) == 2000 and max(drawn) < size and max(drawn) > size // 4
+@pytest.mark.parametrize("form", ["[A-Za-z0-9]{20}", "([a-f0-9]{8}-){3}[a-f0-9]{8}", "[a-z]{14,16}x?", "[0-9]{40}"])
+def test_more_texts_than_64_bits_count_are_kept_apart_and_spread_out(form):
+    drawn = keys(["x1", "x2"] * 5, pattern=form).stream(seed=0).take(3000).to_pylist()
+    assert len(set(drawn)) == 3000
+    assert all(re.fullmatch(form, key) for key in drawn)
+    assert len({key[0] for key in drawn}) > 8
+
+
+def test_numbers_of_forty_digits_are_made_anew():
+    real = [str(10**39 + 10**36 * number * number) for number in range(1, 90)]
+    drawn = keys(real).stream(seed=0).take(500).to_pylist()
+    assert len(set(drawn)) == 500 and not set(drawn) & set(real)
+    assert all(len(key) == 40 and key.isdigit() for key in drawn)
+    assert len({key[:4] for key in drawn}) > 5
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=9), st.text(max_size=3))
+def test_a_texts_bucket_is_its_own(text, other):
+    encoder = keys(["a1", "b2", "c3"], pattern="[a-c][0-9]")
+    alone, beside = encoder.buckets(np.array([text])), encoder.buckets(np.array([text, other + "longer than it"]))
+    assert alone[0] == beside[0]
 
 
 @pytest.mark.parametrize(

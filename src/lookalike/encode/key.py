@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from lookalike.rng import derive_seed
 from lookalike.schema import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text
 
-WIDEST = 2**62
+BLOCK = 65_536
+"""Keys made or marked at once."""
 DENSE_SHARE = 0.1
 """Integers that fill more of their range than this are serial numbers: they say nothing, so new ones are counted from the start."""
 
@@ -75,12 +75,17 @@ class KeyEncoder:
     def avoid(self, keys: pa.Array | pa.ChunkedArray) -> None:
         """Mark more keys (those of a holdout) as never to be given out."""
         if not self.serial:
-            for text in keys.cast(pa.string()).drop_null().to_pylist():
-                self.marks[self._bucket(text)] = True
+            texts = keys.cast(pa.string()).drop_null().to_pylist()
+            for start in range(0, len(texts), BLOCK):
+                self.marks[self.buckets(np.array(texts[start : start + BLOCK], dtype=str))] = True
 
-    def _bucket(self, text: str) -> int:
-        digest = hashlib.blake2b(text.encode("utf-8"), digest_size=8, key=self.spec.name.encode("utf-8")[:64]).digest()
-        return int.from_bytes(digest, "little") % len(self.marks)
+    def buckets(self, texts: np.ndarray) -> np.ndarray:
+        """(n,) texts → (n,) int64 buckets: a hash of their characters, all texts at once."""
+        characters = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), -1)
+        hashed: np.ndarray = np.full(len(texts), derive_seed(0, "keys", self.spec.name), np.uint64)
+        for place, column in enumerate(characters.T):
+            hashed = np.where(column > 0, pattern.mix(hashed ^ column, place), hashed)  # 0 fills up shorter texts
+        return (hashed % np.uint64(len(self.marks))).astype(np.int64)
 
     def stream(self, seed: int) -> KeyStream:
         """A fresh, endless supply of keys for one sampled table."""
@@ -117,11 +122,11 @@ class KeyStream:
         self.encoder = encoder
         self.rng = np.random.default_rng(seed)
         if encoder.is_number:
-            self.sizes = [encoder.high - encoder.low]
+            self.sizes = [min(encoder.high - encoder.low, pattern.WIDEST)]
             self.weights: np.ndarray = np.ones(1)
         else:
             self.patterns = [pattern.from_regex(form, encoder.spec.name) for form in encoder.forms]
-            self.sizes = [tree.size for tree in self.patterns]
+            self.sizes = [tree.capacity for tree in self.patterns]
             self.weights = np.asarray(encoder.weights, float) / sum(encoder.weights)
         self.seeds = [derive_seed(seed, "form", place) for place in range(len(self.sizes))]
         self.used = [0] * len(self.sizes)
@@ -134,55 +139,68 @@ class KeyStream:
         SamplingError
             The form has no more texts to give.
         """
-        forms = self.rng.choice(len(self.sizes), size=rows, p=self.weights).tolist()
-        keys = [self._next(form) for form in forms]
-        if self.encoder.is_number and not is_text(self.encoder.storage):
-            return pa.array(keys, self.encoder.storage)
-        return pa.array(list(map(str, keys)), pa.string()).cast(self.encoder.storage)
+        forms = self.rng.choice(len(self.sizes), size=rows, p=self.weights)
+        keys: np.ndarray = np.zeros(rows, object)
+        for form in np.unique(forms):
+            mine = np.flatnonzero(forms == form)
+            keys[mine] = self._some(int(form), len(mine))
+        storage = self.encoder.storage
+        if self.encoder.is_number and not is_text(storage):
+            return pa.array(keys.tolist(), storage)
+        return pa.array(keys.astype(str).tolist(), pa.string()).cast(storage)
 
-    def _next(self, form: int) -> Any:
-        for place in (form, *range(len(self.sizes))):  # a form that is used up hands over to the others
-            while self.used[place] < self.sizes[place]:
-                index = self.used[place]
-                self.used[place] += 1
-                key = self._key(place, index)
-                if self.encoder.serial or not self.encoder.marks[self.encoder._bucket(str(key))]:
-                    return key
-        name = self.encoder.spec.name
-        raise SamplingError(
-            f"keys must be unique and new, however: the form of column {name!r} has no more than {sum(self.used):,} texts, real ones included. "
-            "Give it a wider pattern in the schema, or ask for fewer rows."
-        )
+    def _some(self, form: int, wanted: int) -> np.ndarray:
+        """(wanted,) new keys of one form; a form that is used up hands over to the others."""
+        found: list[np.ndarray] = []
+        for place in (form, *range(len(self.sizes))):
+            while wanted and self.used[place] < self.sizes[place]:
+                count = min(2 * wanted + 64, self.sizes[place] - self.used[place], BLOCK)
+                keys, new = self._keys(place, self.used[place] + np.arange(count))
+                taken = np.flatnonzero(new)[:wanted]
+                self.used[place] += int(taken[-1]) + 1 if len(taken) == wanted else count
+                found.append(keys[taken])
+                wanted -= len(taken)
+        if wanted:
+            name = self.encoder.spec.name
+            raise SamplingError(
+                f"keys must be unique and new, however: the form of column {name!r} has no more than {sum(self.used):,} texts, real ones included. "
+                "Give it a wider pattern in the schema, or ask for fewer rows."
+            )
+        return np.concatenate(found)
 
-    def _key(self, form: int, index: int) -> Any:
+    def _keys(self, form: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The keys of some indices, and which of them are surely no real ones."""
         if self.encoder.serial:
-            return self.encoder.low + index
-        shuffled = shuffled_index(index, self.sizes[form], self.seeds[form])
-        return self.encoder.low + shuffled if self.encoder.is_number else self.patterns[form].pick(shuffled)
+            return indices.astype(object) + self.encoder.low, np.ones(len(indices), bool)
+        shuffled = shuffled_indices(indices, self.sizes[form], self.seeds[form])
+        if not self.encoder.is_number:
+            texts = self.patterns[form].pick(shuffled)
+            return texts.astype(object), ~self.encoder.marks[self.encoder.buckets(texts)]
+        numbers = shuffled.astype(object)
+        if (wide := (self.encoder.high - self.encoder.low) // pattern.WIDEST) > 1:
+            upper = pattern.mix(shuffled.astype(np.uint64), 0).astype(object) % wide
+            numbers = numbers + upper * pattern.WIDEST
+        numbers = numbers + self.encoder.low
+        return numbers, ~self.encoder.marks[self.encoder.buckets(numbers.astype(str))]
 
 
-def shuffled_index(index: int, size: int, seed: int) -> int:
-    """The ``index``-th entry of a seeded permutation of ``range(size)``, without making the permutation.
+def shuffled_indices(indices: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """(n,) int64 indices → their places in a seeded permutation of ``range(size)``, size ≤ 2⁶², without making it.
 
     A four-round Feistel network over the next even power of two, walked until it falls inside (Black and Rogaway 2002,
-    "Ciphers with arbitrary finite domains", section 3). Beyond 2⁶² entries the upper part is drawn by hash, which
-    keeps entries distinct.
+    "Ciphers with arbitrary finite domains", section 3).
 
-    >>> sorted(shuffled_index(index, 10, seed=3) for index in range(10)) == list(range(10))
+    >>> sorted(shuffled_indices(np.arange(10), 10, seed=3).tolist()) == list(range(10))
     True
     """
-    if size > WIDEST:
-        upper = derive_seed(seed, "upper", index) % (size // WIDEST)
-        return upper * WIDEST + shuffled_index(index, WIDEST, seed)
     half = max((max(size - 1, 1).bit_length() + 1) // 2, 1)
-    mask = (1 << half) - 1
-    while True:
-        left, right = index >> half, index & mask
+    mask, shift = np.uint64((1 << half) - 1), np.uint64(half)
+    places = indices.astype(np.uint64)
+    outside = np.arange(len(places))
+    while len(outside):
+        left, right = places[outside] >> shift, places[outside] & mask
         for turn in range(4):
-            mixed = ((right + 1) * (0x9E3779B97F4A7C15 ^ (seed + turn * 0xD1B54A32D192ED03))) & 0xFFFFFFFFFFFFFFFF
-            mixed ^= mixed >> 29
-            mixed = (mixed * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-            left, right = right, left ^ ((mixed >> 32) & mask)
-        index = left << half | right
-        if index < size:
-            return index
+            left, right = right, left ^ (pattern.mix(right ^ np.uint64(seed), turn) & mask)
+        places[outside] = left << shift | right
+        outside = outside[places[outside] >= np.uint64(size)]
+    return places.astype(np.int64)

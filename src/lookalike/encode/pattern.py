@@ -6,12 +6,16 @@ are cut at a few repetitions, since only finitely many texts can be counted.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import string
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from lookalike.errors import SchemaError
 
@@ -24,8 +28,33 @@ except ImportError:  # Python 3.10 keeps them under their old names
 
 UNBOUNDED_EXTRA = 8
 """How many repetitions beyond the least stand for "any number of them"."""
-CLASSES = {"u": string.ascii_uppercase, "l": string.ascii_lowercase, "d": string.digits}
 PRINTABLE = list(map(chr, range(32, 127)))
+
+
+WIDEST = 2**62
+"""Texts are told apart by an index below this, even where a pattern has more of them."""
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """One character out of several.
+
+    ``pick`` of this and of the other parts takes (n,) int64 indices in [0, capacity) and returns (n,) texts, all different
+    where the indices are.
+    """
+
+    characters: str
+
+    @property
+    def size(self) -> int:
+        return len(self.characters)
+
+    @property
+    def capacity(self) -> int:
+        return self.size
+
+    def pick(self, indices: np.ndarray) -> np.ndarray:
+        return np.array(list(self.characters))[indices]
 
 
 @dataclass(frozen=True)
@@ -38,34 +67,26 @@ class Choice:
     def size(self) -> int:
         return sum(part.size for part in self.parts)
 
-    def pick(self, index: int) -> str:
-        for part in self.parts:
-            if index < part.size:
-                return part.pick(index)
-            index -= part.size
-        raise IndexError(index)
-
-
-@dataclass(frozen=True)
-class Alphabet:
-    """One character out of several."""
-
-    characters: str
-
     @property
-    def size(self) -> int:
-        return len(self.characters)
+    def capacity(self) -> int:
+        return min(sum(part.capacity for part in self.parts), WIDEST)
 
-    def pick(self, index: int) -> str:
-        return self.characters[index]
+    def pick(self, indices: np.ndarray) -> np.ndarray:
+        ends = np.cumsum([part.capacity for part in self.parts], dtype=object).clip(max=WIDEST).astype(np.int64)
+        which = np.searchsorted(ends, indices, side="right")
+        picked = np.zeros(len(indices), object)
+        for place, part in enumerate(self.parts):
+            mine = which == place
+            picked[mine] = part.pick(indices[mine] - (ends[place - 1] if place else 0))
+        return picked.astype(str)
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """Parts one after the other.
+    """Parts one after the other. Where there are more texts than indices, leading parts are drawn by a hash of the index.
 
     >>> pattern = Sequence((Alphabet("AB"), Alphabet("01")))
-    >>> pattern.size, [pattern.pick(index) for index in range(4)]
+    >>> pattern.size, pattern.pick(np.arange(4)).tolist()
     (4, ['A0', 'A1', 'B0', 'B1'])
     """
 
@@ -73,24 +94,57 @@ class Sequence:
 
     @cached_property
     def size(self) -> int:
-        product = 1
-        for part in self.parts:
-            product *= part.size
-        return product
+        return math.prod(part.size for part in self.parts)
 
-    def pick(self, index: int) -> str:
-        picked = []
+    @cached_property
+    def shares(self) -> list[int]:
+        """How many texts of each part an index has room to tell apart, from the last part on."""
+        shares, taken = [], 1
         for part in reversed(self.parts):
-            index, here = divmod(index, part.size)
+            shares.append(min(part.capacity, WIDEST // taken))
+            taken *= shares[-1]
+        return shares
+
+    @property
+    def capacity(self) -> int:
+        return math.prod(self.shares)
+
+    def pick(self, indices: np.ndarray) -> np.ndarray:
+        picked, left = [], indices
+        for place, (part, share) in enumerate(zip(reversed(self.parts), self.shares, strict=True)):
+            left, here = np.divmod(left, share)
+            if part.capacity // share > 1:
+                drawn = mix(indices.astype(np.uint64), place) % np.uint64(part.capacity // share)
+                here = here + share * drawn.astype(np.int64)
             picked.append(part.pick(here))
-        return "".join(reversed(picked))
+        return _join(picked[::-1], len(indices))
+
+
+def mix(numbers: np.ndarray, salt: int) -> np.ndarray:
+    """(n,) uint64 → (n,) uint64 that look random: the finalizer of splitmix64 (Steele et al. 2014, "Fast splittable
+    pseudorandom number generators", section 6)."""
+    mixed = numbers + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _join(columns: list[np.ndarray], rows: int) -> np.ndarray:
+    """Texts side by side; runs of single characters by laying them out in memory, as adding texts takes longer."""
+    joined: Any = np.zeros(rows, "U1")
+    for single, run in itertools.groupby(columns, key=lambda column: column.dtype == np.dtype("U1")):
+        group = list(run)
+        parts = [np.stack(group, axis=1).view(f"U{len(group)}")[:, 0]] if single else group
+        for part in parts:
+            joined = np.char.add(joined, part)
+    return np.asarray(joined)
 
 
 def from_regex(pattern: str, column: str) -> Sequence:
     """Read a regular expression.
 
-    >>> from_regex("ID-[0-9]{2}", "id").pick(7)
-    'ID-07'
+    >>> from_regex("ID-[0-9]{2}", "id").pick(np.array([7])).tolist()
+    ['ID-07']
     """
     try:
         return _sequence(parser.parse(pattern), column)
@@ -99,7 +153,9 @@ def from_regex(pattern: str, column: str) -> Sequence:
 
 
 def _sequence(tokens: Any, column: str) -> Sequence:
-    return Sequence(tuple(part for token in tokens if (part := _part(token[0], token[1], column)) is not None))
+    parts = [part for token in tokens if (part := _part(token[0], token[1], column)) is not None]
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, Sequence) else [part])]
+    return Sequence(tuple(flat))
 
 
 def _part(operation: Any, argument: Any, column: str) -> Any:
@@ -117,7 +173,8 @@ def _part(operation: Any, argument: Any, column: str) -> Any:
         least, most, body = argument
         most = least + UNBOUNDED_EXTRA if most == constants.MAXREPEAT else most
         part = _sequence(body, column)
-        return Choice(tuple(Sequence((part,) * count) for count in range(least, most + 1)))
+        repeats = [Sequence(part.parts * count) for count in range(least, most + 1)]
+        return repeats[0] if len(repeats) == 1 else Choice(tuple(repeats))
     if operation == constants.AT:
         return None
     raise SchemaError(
@@ -165,7 +222,9 @@ def learn(texts: list[str], *, fewest: int = 5, most: int = 200) -> tuple[list[s
     """
     prefix = re.match(r"[^0-9]*", _common_prefix(texts))
     kept = len(prefix[0]) if prefix and len(texts) >= fewest else 0
-    forms = Counter(_form(text, kept) for text in texts)
+    kinds, forms = Kinds(), Counter[str]()
+    for shape, count in Counter(text[kept:].translate(kinds) for text in texts).items():
+        forms[re.escape(texts[0][:kept]) + _form(shape)] += count
     common = [(form, count) for form, count in forms.most_common(most) if count >= fewest]
     if not common:
         common = forms.most_common(1) if len(forms) == 1 else [(_broadest(texts), len(texts))]
@@ -180,14 +239,21 @@ def _common_prefix(texts: list[str]) -> str:
     return first[:length]
 
 
-def _form(text: str, kept: int) -> str:
-    runs: list[tuple[str, int]] = []
-    for character in text[kept:]:
-        kind = "d" if character.isdigit() else "u" if character.isupper() else "l" if character.isalpha() else character
-        runs.append((kind, runs.pop()[1] + 1) if runs and runs[-1][0] == kind and kind in CLASSES else (kind, 1))
+class Kinds(dict[int, str]):
+    """For ``str.translate``: a character's kind, u, l or d, or the mark it is; looked up once each."""
+
+    def __missing__(self, place: int) -> str:
+        mark = chr(place)
+        self[place] = "d" if mark.isdigit() else "u" if mark.isupper() else "l" if mark.isalpha() else mark
+        return self[place]
+
+
+def _form(shape: str) -> str:
+    """A regular expression for texts of one shape: ``uudd`` → ``[A-Z]{2}[0-9]{2}``."""
     written = {"u": "[A-Z]", "l": "[a-z]", "d": "[0-9]"}
-    return re.escape(text[:kept]) + "".join(
-        f"{written[kind]}{{{count}}}" if kind in written else re.escape(kind) for kind, count in runs
+    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(shape)]
+    return "".join(
+        f"{written[kind]}{{{count}}}" if kind in written else re.escape(kind) * count for kind, count in runs
     )
 
 

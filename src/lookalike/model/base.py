@@ -19,8 +19,9 @@ class EngineSettings(Settings):
 
     epochs: int = Field(300, ge=1, description="passes over the table")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="float32, bfloat16 or float16: of matrix products; weights stay float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,12 +31,10 @@ class Conditions:
     A condition is one integer in [0, size): the codes of all conditionable columns, counted through. Without such a
     column there is the one empty condition, 0.
 
-    Everything here stays on the CPU (it is a few integers a row, and not every device has float64); the result is moved.
-
     Attributes
     ----------
     counts
-        (size,) float64: how often each code occurs in training.
+        (size,) float64: how often each code occurs in training; everything is drawn on its device, from generators there.
 
     >>> colour = EncodedColumn("colour", 2, np.zeros(2, bool))
     >>> conditions = Conditions([colour], [0], torch.tensor([9.0, 1.0]))
@@ -67,12 +66,21 @@ class Conditions:
             parts.append(share + i)
         return torch.cat(parts) if parts else weights
 
+    def to(self, device: torch.device) -> Conditions:
+        """Return the same conditions, drawn on ``device``."""
+        moved = copy.copy(self)
+        moved.counts, moved._by_log, moved._by_count = (
+            part.to(device) for part in (self.counts, self._by_log, self._by_count)
+        )
+        return moved
+
     def draw(self, rows: int, generator: torch.Generator, *, logarithmic: bool) -> Tensor:
         """Return (rows,) conditions; all of them in one search."""
+        where = self.counts.device
         if not self.columns:
-            return torch.zeros(rows, dtype=torch.long)
-        column = torch.randint(len(self.columns), (rows,), generator=generator)
-        point = column + torch.rand(rows, generator=generator, dtype=torch.float64)
+            return torch.zeros(rows, dtype=torch.long, device=where)
+        column = torch.randint(len(self.columns), (rows,), generator=generator, device=where)
+        point = column + torch.rand(rows, generator=generator, dtype=torch.float64, device=where)
         return torch.searchsorted(self._by_log if logarithmic else self._by_count, point, right=True)
 
     def fixed(self, rows: int, wanted: Mapping[int, int], generator: torch.Generator) -> Tensor:
@@ -111,13 +119,14 @@ class RowIndex:
 
     def __init__(self, table: EncodedTable, conditions: Conditions) -> None:
         orders = [np.argsort(table.codes[:, j], kind="stable") for j in conditions.columns] or [np.arange(len(table))]
-        self.order = torch.from_numpy(np.concatenate(orders).astype(np.int32))
-        self.count = conditions.counts.long() if conditions.columns else torch.tensor([len(table)])
+        where = conditions.counts.device
+        self.order = torch.from_numpy(np.concatenate(orders).astype(np.int32)).to(where)
+        self.count = conditions.counts.long() if conditions.columns else torch.tensor([len(table)], device=where)
         self.start = self.count.cumsum(0) - self.count
 
     def draw(self, conditions: Tensor, generator: torch.Generator) -> Tensor:
         """Return (n,) one row for each condition, each of its rows with equal chance."""
-        share = torch.rand(len(conditions), generator=generator, dtype=torch.float64)
+        share = torch.rand(len(conditions), generator=generator, dtype=torch.float64, device=self.count.device)
         count = self.count[conditions]
         inside = (share * count).long().minimum(count - 1)
         return self.order[self.start[conditions] + inside].long()

@@ -147,8 +147,10 @@ class _Training(Task):
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
         chosen = conditionable(table.columns, settings.condition_on_modes)
-        self.conditions = Conditions.of(table, chosen)
-        self.fitted = RowSource(table.columns, self.conditions, settings, where, seed)
+        counted = Conditions.of(table, chosen)
+        self.fitted = RowSource(table.columns, counted, settings, where, seed)
+        draws = where if where.type == "cuda" else torch.device("cpu")  # MPS has no float64 to draw conditions with
+        self.conditions = counted.to(draws)
         self.layout, self.net = self.fitted.layout, self.fitted.net
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.index = RowIndex(table, self.conditions)
@@ -165,7 +167,7 @@ class _Training(Task):
             "generator": self._adam(self.weights, settings.generator_lr, settings.generator_decay),
             "critic": self._adam(self.critic_weights, settings.discriminator_lr, settings.discriminator_decay),
         }
-        self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
+        self.draws = torch.Generator(draws).manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
         self.pairs = PairTables(self.layout)
@@ -245,6 +247,6 @@ class _Training(Task):
     def settle(self, hurry: Callable[[], bool]) -> None:
         """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
         draws = torch.Generator().manual_seed(self.held_out_seed)
-        condition = self.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
+        condition = self.fitted.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
         noise = torch.randn(SETTLE_ROWS, self.settings.embedding_dim, generator=draws)
         self.net.settle(noise.to(self.layout.device), condition.to(self.layout.device))

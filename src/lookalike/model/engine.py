@@ -102,7 +102,8 @@ class NetEngine(Generator):
         trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
         device.keep_freed_memory()
-        trainer.train()
+        with device.tensor_cores(fitted.device):
+            trainer.train()
 
     def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
         return self._known.sample(rows, seed, conditions or {})

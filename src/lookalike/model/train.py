@@ -318,6 +318,7 @@ class Trainer:
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,
             "steps_per_epoch": self.task.steps,
+            "precision": str(self.task.precision.dtype).removeprefix("torch."),
         }
 
     # ----------------------------------------------------------------------------------------------- checkpoints

@@ -58,6 +58,9 @@ class CTGANSettings(NetSettings):
     condition_on_modes: bool = Field(
         False, description="conditions may name a numeric column's mode, not only a category"
     )
+    cuda_graph: bool = Field(
+        False, description="on CUDA: record a step once and replay it (new, and not yet measured on any GPU)"
+    )
 
     @property
     def batch_multiple(self) -> int:
@@ -70,6 +73,15 @@ class CTGANSettings(NetSettings):
             cure = f"{below} or {below + self.pac}" if below else f"{self.pac}"
             raise SettingsError(
                 f"batch_size must be a multiple of pac ({self.pac}), however: batch_size={self.batch_size}. Use {cure}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _graph_can_be_recorded(self) -> CTGANSettings:
+        hurdle = "precision='float16'" if self.precision == "float16" else f"diversity={self.diversity:g}"
+        if self.cuda_graph and (self.precision == "float16" or self.diversity):
+            raise SettingsError(
+                f"cuda_graph records steps that never look at a figure, however: {hurdle} does. Turn one of the two off."
             )
         return self
 
@@ -124,6 +136,13 @@ class CTGAN(NetEngine):
     name = "ctgan"
 
     @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        super().check(settings, rows)
+        assert isinstance(settings, CTGANSettings)
+        if settings.cuda_graph and (where := device.choose(settings.device).type) != "cuda":
+            raise SettingsError(f"cuda_graph needs a CUDA device, however: training is on {where}. Turn it off.")
+
+    @classmethod
     def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
         assert isinstance(settings, CTGANSettings)
         training = _Training(table, held_out, settings, seed)
@@ -174,16 +193,27 @@ class _Training(Task):
         self.targets = self.conditions.targets(self.layout)
         self.distance = Distance(held_out)
         self.held_out_seed = derive_seed(seed, "held out")
+        self.take_step = device.Replay(self._step, self.generators.values()) if settings.cuda_graph else self._step
 
     def _adam(self, weights: Weights[Any], rate: float, decay: float) -> torch.optim.Adam:
         rate = scaled(rate, self.batch, self.settings)
-        return torch.optim.Adam([weights.master], lr=rate, betas=(0.5, 0.9), weight_decay=decay, fused=True)
+        return torch.optim.Adam(
+            [weights.master],
+            lr=rate,
+            betas=(0.5, 0.9),
+            weight_decay=decay,
+            fused=True,
+            capturable=self.settings.cuda_graph,
+        )
 
     def begin_epoch(self) -> None:
         self.weights.spread()
         self.weights.net.train()
 
     def step(self, position: int) -> dict[str, Tensor]:
+        return self.take_step()
+
+    def _step(self) -> dict[str, Tensor]:
         for _ in range(self.settings.discriminator_steps - 1):
             with torch.no_grad():
                 condition, real = self._real()

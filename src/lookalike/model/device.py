@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,45 @@ def fastest(device: torch.device) -> torch.dtype:
         able = torch.cpu.get_capabilities()
         return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
     return torch.float32
+
+
+class Replay:
+    """A training step, recorded as a CUDA graph after a few plain ones, then replayed: no Python between its kernels.
+
+    ``step`` takes nothing from outside but device tensors that stay in place, draws from ``generators`` only, and its
+    optimizers are ``capturable``.
+    """
+
+    WARM = 3
+    """Plain steps first, as PyTorch asks for: they make lazily what a recording must not make."""
+
+    def __init__(self, step: Callable[[], dict[str, Tensor]], generators: Iterable[torch.Generator]) -> None:
+        self.step, self.generators = step, list(generators)
+        self.taken = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.losses: dict[str, Tensor] = {}
+
+    def __call__(self) -> dict[str, Tensor]:
+        """Take one step; the losses returned are overwritten by the next one."""
+        if self.taken < self.WARM:
+            self.taken += 1
+            return self._aside()
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            for generator in self.generators:
+                self.graph.register_generator_state(generator)
+            with torch.cuda.graph(self.graph):
+                self.losses = self.step()
+        self.graph.replay()
+        return self.losses
+
+    def _aside(self) -> dict[str, Tensor]:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            losses = self.step()
+        torch.cuda.current_stream().wait_stream(side)
+        return losses
 
 
 @contextmanager

@@ -178,10 +178,10 @@ class _Training(Task):
         self.critic = Critic(
             self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights
         ).to(where)
-        self.kept = self.net
         self.networks = {"generator": self.net, "critic": self.critic}
         self.weights = Weights(self.net, self.precision.dtype)
         self.critic_weights = Weights(self.critic, torch.float32)
+        self.averaged = self.weights.master
         self.optimizers = {
             "generator": self._adam(self.weights, settings.generator_lr, settings.generator_decay),
             "critic": self._adam(self.critic_weights, settings.discriminator_lr, settings.discriminator_decay),

@@ -12,7 +12,7 @@ import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -110,8 +110,8 @@ class Task(ABC):
     ----------
     networks, optimizers, generators
         Everything that changes while training, by name; a checkpoint holds all of it.
-    kept
-        The one of the networks that will sample: its weights are averaged, and the best of them kept.
+    averaged
+        The weights of the network that will sample: they are averaged, and the best of them kept.
     precision
         Its loss scale is part of a checkpoint.
     steps
@@ -121,7 +121,7 @@ class Task(ABC):
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     generators: dict[str, torch.Generator]
-    kept: nn.Module
+    averaged: Tensor
     precision: Precision
     steps: int
 
@@ -135,59 +135,52 @@ class Task(ABC):
 
     @abstractmethod
     def held_out(self) -> float:
-        """Return how badly ``kept`` fits the rows held out; less is better."""
+        """Return how badly ``averaged`` fits the rows held out; less is better."""
 
     @abstractmethod
     def settle(self, hurry: Callable[[], bool]) -> None:
-        """Make ``kept``, whose weights are final now, ready to sample; ``hurry`` says when time is up."""
+        """Make the network, whose weights are final now, ready to sample; ``hurry`` says when time is up."""
 
 
 class Average:
-    """A running mean of a net's weights, short at first so that the initial weights are soon forgotten.
+    """A running mean of weights, short at first so that the initial weights are soon forgotten.
 
-    >>> net = nn.utils.skip_init(nn.Linear, 1, 1)
-    >>> _ = net.requires_grad_(False).weight.fill_(0.0)
-    >>> average = Average(net, decay=0.9)
-    >>> _ = net.weight.fill_(1.0)
+    >>> weights = torch.zeros(2)
+    >>> average = Average(weights, decay=0.9)
+    >>> _ = weights.fill_(1.0)
     >>> average.update(0)
     >>> with average.in_place():
-    ...     round(net.weight.item(), 4)
-    0.9
+    ...     weights.tolist()
+    [0.8999999761581421, 0.8999999761581421]
     """
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, weights: Tensor, decay: float) -> None:
         self.decay = decay
-        self.live = [parameter.detach() for parameter in net.parameters()]
-        self.values = [parameter.clone() for parameter in self.live]
+        self.live = weights.detach()
+        self.values = self.live.clone()
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the live weights after step ``step`` (counted from 0)."""
-        torch._foreach_lerp_(self.values, self.live, 1 - min(self.decay, (1 + step) / (10 + step)))
+        self.values.lerp_(self.live, 1 - min(self.decay, (1 + step) / (10 + step)))
 
-    @torch.no_grad()
-    def load(self, values: Sequence[Tensor]) -> None:
-        torch._foreach_copy_(self.values, list(values))
-
-    @torch.no_grad()
     def impose(self) -> None:
         """Overwrite the live weights."""
-        torch._foreach_copy_(self.live, self.values)
+        self.live.copy_(self.values)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the mean in the net for a while."""
-        live = [parameter.clone() for parameter in self.live]
+        live = self.live.clone()
         try:
             self.impose()
             yield
         finally:
-            with torch.no_grad():
-                torch._foreach_copy_(self.live, live)
+            self.live.copy_(live)
 
     def usable(self) -> bool:
         """Whether every weight is a number of a size that weights have."""
-        return all(bool((value.abs() < DIVERGED).all()) for value in self.values)
+        return bool((self.values.abs() < DIVERGED).all())
 
 
 def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
@@ -225,13 +218,13 @@ class Trainer:
 
     def __init__(self, task: Task, settings: NetSettings, run: Run, mark: str) -> None:
         self.task, self.settings, self.run, self.mark = task, settings, run, mark
-        self.average = Average(task.kept, settings.ema)
+        self.average = Average(task.averaged, settings.ema)
         self.epoch, self.best_epoch, self.best, self.score = 0, 0, math.inf, math.inf
-        self.good = [value.clone() for value in self.average.values]
+        self.good = self.average.values.clone()
         self.score_every = math.ceil(5 * MINIMUM_STEPS / task.steps)
 
     def train(self) -> None:
-        """Train until one of the ends; leave the best weights in ``task.kept``, settled."""
+        """Train until one of the ends; leave the best weights in ``task.averaged``, settled."""
         self._resume()
         snapshot = self._snapshot()
         try:
@@ -266,7 +259,7 @@ class Trainer:
                 break
         means = torch.stack(rows).mean(0).tolist()
         if not all(map(math.isfinite, means)) or not self.average.usable():
-            self.average.load(self.good)
+            self.average.values.copy_(self.good)
             raise self._not_finite()
         self.epoch += 1
         return dict(zip(names, means, strict=True)) | self._judge(), len(rows) == self.task.steps
@@ -286,7 +279,7 @@ class Trainer:
 
     def _remember(self) -> None:
         self.best_epoch = self.epoch
-        torch._foreach_copy_(self.good, self.average.values)
+        self.good.copy_(self.average.values)
 
     @property
     def _stalled(self) -> bool:
@@ -311,7 +304,7 @@ class Trainer:
 
     def _finish(self) -> None:
         if self.best_epoch:
-            self.average.load(self.good)
+            self.average.values.copy_(self.good)
         self.average.impose()
         self.task.settle(lambda: self.run.out_of_time)
         self.run.notes["training"] = {
@@ -333,8 +326,7 @@ class Trainer:
         for name, optimizer in self.task.optimizers.items():
             for i, moments in optimizer.state_dict()["state"].items():
                 arrays |= {f"optimizer/{name}/{i}/{key}": value for key, value in moments.items()}
-        arrays |= {f"average/{i}": value for i, value in enumerate(self.average.values)}
-        arrays |= {f"good/{i}": value for i, value in enumerate(self.good)}
+        arrays |= {"average": self.average.values, "good": self.good}
         arrays |= {f"generator/{name}": generator.get_state() for name, generator in self.task.generators.items()}
         state = {
             "fingerprint": self.mark,
@@ -369,8 +361,8 @@ class Trainer:
             _restore_moments(optimizer, f"optimizer/{name}/", arrays)
         for name, generator in self.task.generators.items():
             generator.set_state(arrays[f"generator/{name}"])
-        self.average.load([arrays[f"average/{i}"].view_as(value) for i, value in enumerate(self.average.values)])
-        self.good = [arrays[f"good/{i}"].view_as(value).to(value.device) for i, value in enumerate(self.good)]
+        self.average.values.copy_(arrays["average"])
+        self.good.copy_(arrays["good"])
         self.task.precision.scaler.load_state_dict(state["scale"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best, self.score = (math.inf if value is None else value for value in state["scores"])

@@ -174,7 +174,8 @@ class _Training(Task):
         self.weights = Weights(self.net, self.precision.dtype)
         rate = scaled(settings.learning_rate, self.batch, settings)
         optimizer = torch.optim.Adam([self.weights.master], lr=rate, weight_decay=settings.l2scale, fused=True)
-        self.kept, self.networks, self.optimizers = self.net, {"autoencoder": self.net}, {"autoencoder": optimizer}
+        self.averaged = self.weights.master
+        self.networks, self.optimizers = {"autoencoder": self.net}, {"autoencoder": optimizer}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}

@@ -107,9 +107,10 @@ def fit_mixture(
     ([0.5, 0.5], [-3.0, 3.0])
     """
     clusters = MiniBatchKMeans(components, random_state=seed, n_init=3, batch_size=4_096).fit(points).labels_
-    member = functional.one_hot(torch.from_numpy(clusters).long(), components).double()
-    blocks = [_terms(block) for block in torch.from_numpy(points).split(BLOCK)]
-    moments = torch.stack([part.T @ block for part, block in zip(member.split(BLOCK), blocks, strict=True)]).sum(0)
+    member = functional.one_hot(torch.from_numpy(clusters).long(), components).float()
+    blocks = [_terms(block) for block in torch.from_numpy(points).float().split(BLOCK)]
+    parts = [part.T @ block for part, block in zip(member.split(BLOCK), blocks, strict=True)]
+    moments = torch.stack(parts).double().sum(0)
     fitted = -np.inf
     for _ in range(ITERATIONS):
         if hurry():
@@ -129,11 +130,11 @@ def _terms(points: Tensor) -> Tensor:
 
 def _improve(blocks: Sequence[Tensor], density: Tensor) -> tuple[float, Tensor]:
     """Share each point out among the Gaussians; return the mean log-likelihood, but for a constant, and new moments."""
-    total, moments = 0.0, density.new_zeros(density.shape[1], density.shape[0])
+    total, moments = 0.0, torch.zeros(density.shape[1], density.shape[0], dtype=torch.float64)
     for terms in blocks:
         levels = terms @ density
         total += float(levels.logsumexp(1).sum())
-        moments.addmm_(levels.softmax(1).T, terms)
+        moments += levels.softmax(1).T @ terms  # float32 within a block only
     return total / sum(map(len, blocks)), moments
 
 
@@ -155,4 +156,4 @@ def _density(weights: Tensor, means: Tensor, covariances: Tensor) -> Tensor:
     level = weights.log() + 0.5 * torch.logdet(precision) - 0.5 * (pull * means).sum(1)
     first, second = torch.triu_indices(means.shape[1], means.shape[1])
     square = -precision[:, first, second] * torch.where(first == second, 0.5, 1.0)
-    return torch.cat([level[:, None], pull, square], dim=1).T.contiguous()
+    return torch.cat([level[:, None], pull, square], dim=1).T.contiguous().float()

@@ -21,6 +21,7 @@ from common import record, settings_of, table_path
 from lookalike import pipeline, registry
 from lookalike.encode.frame import TableEncoder
 from lookalike.model.device import keep_freed_memory
+from lookalike.schema import EncodedTable
 
 BLOCK = 20
 """Steps timed together; the median over blocks is reported, so that a neighbour's burst does not count."""
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     arguments = parser.parse_args()
     settings = settings_of(arguments.set)
-    task = make_task(arguments.table, arguments.engine, settings)
+    task = make_task(*encode(table_path(arguments.table)), arguments.engine, settings)
     times = time_steps(task, arguments.steps)
     milliseconds = statistics.median(times)
     flops, multiply = count_flops(task), multiply_rate(task)
@@ -59,13 +60,17 @@ def main() -> None:
         profile(task)
 
 
-def make_task(name: str, engine: str, settings: dict[str, Any]) -> Any:
-    """The engine's training task on the encoded table, as ``fit`` makes it."""
+def encode(source: Any, schema: Any = None) -> tuple[TableEncoder, EncodedTable]:
+    """The columns learned, and the table in codes."""
     warnings.simplefilter("ignore", lookalike.LookalikeWarning)
-    table, schema = pipeline.prepare(table_path(name))
-    encoder = TableEncoder(schema)
+    table, settled = pipeline.prepare(source, schema=schema)
+    encoder = TableEncoder(settled)
     encoder.fit(table.data, seed=0)
-    encoded = encoder.encode(table.data, seed=0)
+    return encoder, encoder.encode(table.data, seed=0)
+
+
+def make_task(encoder: TableEncoder, encoded: EncodedTable, engine: str, settings: dict[str, Any]) -> Any:
+    """The engine's training task on the encoded table, as ``fit`` makes it."""
     kind = registry.load(registry.ENGINES, engine, "engine")
     task, _ = kind.task(encoded, encoded.take(np.arange(0)), kind.Settings.build(settings), 0)
     keep_freed_memory()

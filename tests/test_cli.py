@@ -74,7 +74,21 @@ def test_the_surface_is_frozen():
             ["twin", "--escape-formulas", "--force", "--out", "--quiet", "--rows", "--seed", "--verbose", "--where"]
         ),
         "evaluate": sorted(
-            ["real", "fake", "--force", "--holdout", "--json", "--out", "--quiet", "--schema", "--seed", "--verbose"]
+            [
+                "real",
+                "fake",
+                "--config",
+                "--fail-under",
+                "--force",
+                "--holdout",
+                "--json",
+                "--out",
+                "--quiet",
+                "--schema",
+                "--seed",
+                "--target",
+                "--verbose",
+            ]
         ),
         "schema": ["--verbose", "table"],
         "config": [],
@@ -148,7 +162,7 @@ def test_json_is_all_that_machines_read(csv):
         text=True,
         check=True,
     )
-    assert json.loads(result.stdout)["lookalike_scorecard"] == 1
+    assert json.loads(result.stdout)["lookalike_scorecard"] == 2
     assert "kept back" in result.stderr
 
 
@@ -164,7 +178,8 @@ def test_fit_then_sample_then_evaluate(csv, tmp_path):
         and set(rows["churned"].to_pylist()) == {"true"}
     )
     run("evaluate", csv, path, "--out", tmp_path / "r.html")
-    run("evaluate", csv, path, "--out", tmp_path / "r.json")
+    assert (tmp_path / "r.json").exists()
+    run("evaluate", csv, path, "--out", tmp_path / "r.json", "--force")
     assert json.loads((tmp_path / "r.json").read_text())["rows"]["synthetic"] == 40
 
 
@@ -180,7 +195,7 @@ def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
 
 def test_config_is_read_back_and_flags_win(csv, tmp_path):
     text = run("config")
-    for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]"):
+    for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]", "[thresholds]"):
         assert title in text
     (tmp_path / "l.toml").write_text(
         text.replace('engine = "tvae"', 'engine = "ctgan"').replace("epochs = 300", "epochs = 7")
@@ -261,3 +276,35 @@ def test_demo_then_what_to_look_at(tmp_path, monkeypatch):
     assert "Look at:" in output
     for path in re.findall(r"^  (\S+)   ", output, re.M):
         assert Path(path).exists(), path
+
+
+def test_a_pipeline_fails_on_what_is_not_met_and_has_its_report(csv, tmp_path):
+    write_table(as_table(demo_table(300, seed=5)), tmp_path / "fake.csv")
+    write_table(as_table(demo_table(300, seed=6)), tmp_path / "fresh.csv")
+    arguments = ["evaluate", csv, tmp_path / "fake.csv", "--holdout", tmp_path / "fresh.csv", "--target", "churned"]
+    report = tmp_path / "r.html"
+    output = run(*arguments, "--out", report, "--fail-under", "accuracy=0.999,dcr_share=0.9,diagnostic=0.5", code=3)
+    assert "accuracy is 0." in output and "required: at least 0.999" in output and "dcr_share is" not in output
+    card = json.loads((tmp_path / "r.json").read_text())
+    assert report.exists() and card["utility"]["target"] == "churned"
+    limits = {entry["figure"]: entry["threshold"] for entry in card["verdicts"]}
+    assert limits["accuracy"] == 0.999 and limits["dcr_share"] == 0.9 and limits["nndr_ratio"] == 0.5
+    (tmp_path / "l.toml").write_text("[thresholds]\nnndr_ratio = 0.25\n")
+    output = run(*arguments, "--config", tmp_path / "l.toml", "--fail-under", "dcr_share=0.9", "--json")
+    limits = {entry["figure"]: entry["threshold"] for entry in json.loads(output.splitlines()[0])["verdicts"]}
+    assert limits["nndr_ratio"] == 0.25 and limits["dcr_share"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fail-under", "acuracy=0.9"], "'acuracy' is none"),
+        (["--fail-under", "accuracy=2"], "accuracy"),
+        (["--target", "nothing"], "'nothing' is none"),
+        (["--out", "r.pdf"], "ends in .html or .json"),
+    ],
+)
+def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words):
+    output = run("evaluate", csv, csv, "--out", csv.parent / "r.html", *arguments, code=2)
+    assert words in output and "Traceback" not in output
+    assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]

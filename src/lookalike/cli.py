@@ -52,9 +52,14 @@ EscapeFormulas = Annotated[
     bool, typer.Option("--escape-formulas", help="CSV: put ' before text a spreadsheet would run")
 ]
 Holdout = Annotated[Path | None, typer.Option("--holdout", help="real rows that no engine sees: the yardstick")]
+Target = Annotated[str | None, typer.Option("--target", help="the column that a model would predict")]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", help="any other setting, NAME=VALUE (see: lookalike config)")
 ]
+
+
+NOT_MET = 3
+"""The exit code of a table that does not meet its requirements; 2 is that of a call or a table that is wrong."""
 
 
 class Screen:
@@ -73,6 +78,10 @@ class Screen:
         if not self.quiet:
             self.console.print(escape(text))
 
+    def complain(self, label: str, text: str) -> None:
+        """What made the command fail: on standard error, and not to be silenced."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{label:<10}[/red] {escape(text)}")
+
     @property
     def bar(self) -> Console | None:
         """Where a progress bar goes: only to a person's terminal."""
@@ -90,9 +99,7 @@ class Screen:
             except LookalikeError as error:
                 if self.verbose:
                     raise
-                Console(stderr=True, highlight=False, soft_wrap=True).print(
-                    f"[red]error[/red]      {escape(str(error))}"
-                )
+                self.complain("error", str(error))
                 raise typer.Exit(2) from None
             except KeyboardInterrupt:
                 Console(stderr=True).print("interrupted: nothing was left half-written")
@@ -127,6 +134,14 @@ def gather(config: Path | None, flags: dict[str, Any], extra: list[str] | None) 
     return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
 
 
+def thresholds(config: Path | None) -> dict[str, float]:
+    """The limits in a settings file."""
+    from lookalike import config as settings
+    from lookalike import presets
+
+    return {} if config is None else settings.read_toml(config, presets.settings_sections()).get("thresholds", {})
+
+
 @app.command()
 def make(
     table: Source,
@@ -142,7 +157,7 @@ def make(
     schema: SchemaFile = None,
     drop: Drop = None,
     key: Key = None,
-    target: Annotated[str | None, typer.Option("--target", help="the column that a model would predict")] = None,
+    target: Target = None,
     holdout: Holdout = None,
     keep_back: Annotated[
         float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
@@ -188,6 +203,7 @@ def make(
             console=screen.bar,
             command=command_line(),
             say=screen.say,
+            thresholds=thresholds(config),
             **gather(config, flags, setting),
         )
         show(screen, made.card, json_)
@@ -283,30 +299,49 @@ def evaluate(
     real: Annotated[Path, typer.Argument(help="the real rows it was made from", metavar="REAL")],
     fake: Annotated[Path, typer.Argument(help="the synthetic rows, made by any tool", metavar="FAKE")],
     holdout: Holdout = None,
+    target: Target = None,
     schema: SchemaFile = None,
-    out: Annotated[Path | None, typer.Option("--out", help="write the report here (.html, or .json)")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="write the report here: .html (and .json beside it), or .json alone")
+    ] = None,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-under", help="FIGURE=LIMIT,…: exit with 3 where one is not met (accuracy=0.95,dcr_share=0.52)"
+        ),
+    ] = None,
+    config: Config = None,
     seed: Annotated[int, typer.Option("--seed", help="for the figures that draw a sample")] = 0,
     force: Force = False,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Judge a synthetic table, made by any tool."""
+    """Judge a synthetic table, made by any tool. Exit codes: 0 judged, 2 an error, 3 a --fail-under is not met."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
     with screen.guarded():
-        from lookalike import pipeline, presets
+        from lookalike import presets
 
-        if out is not None:
-            if out.suffix.lower() not in (".html", ".json"):
-                raise SettingsError(f"a report ends in .html or .json, however: --out {out}.")
-            presets.check_outputs([out], force=force)
-        card = pipeline.evaluate(
-            real, fake, holdout=holdout, schema=schema, seed=seed, information={"command": command_line()}
+        judged = presets.judge(
+            real,
+            fake,
+            holdout=holdout,
+            schema=schema,
+            target=target,
+            out=out,
+            fail_under=fail_under,
+            thresholds=thresholds(config),
+            seed=seed,
+            force=force,
+            command=command_line(),
         )
-        show(screen, card, json_)
-        if out is not None:
-            (card.to_json if out.suffix.lower() == ".json" else card.to_html)(out)
-            screen.print(f"\n{out}")
+        show(screen, judged.card, json_)
+        if judged.files:
+            screen.print("\n" + "   ".join(map(str, judged.files)))
+        for sentence in judged.unmet:
+            screen.complain("not met", sentence)
+        if judged.unmet:
+            raise typer.Exit(NOT_MET)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder, refuse
 from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.evaluate.scorecard import score
+from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.device import threads
 from lookalike.report import Scorecard
 from lookalike.rng import generator
@@ -254,7 +255,9 @@ def evaluate(
     *,
     holdout: Any = None,
     schema: Any = None,
+    target: str | None = None,
     seed: int = 0,
+    thresholds: Thresholds | Mapping[str, float] | None = None,
     information: dict[str, Any] | None = None,
 ) -> Scorecard:
     """Judge a synthetic table, made by any tool, against the real rows it was made from.
@@ -266,19 +269,33 @@ def evaluate(
     holdout
         Real rows that the tool never saw: the yardstick. Without it, figures that need one are said to be missing.
     schema
-        As for :func:`fit`; columns the synthetic table lacks are left out.
+        As for :func:`fit`.
+    target
+        The column that models should predict, for the section on utility; the schema's target when left out. Needs
+        ``pip install 'lookalike[utility]'`` and a holdout.
+    thresholds
+        Limits that change the verdicts, by figure: ``{"dcr_share": 0.51, "accuracy": 0.95}``; the others keep their
+        defaults (see ``docs/scorecard.md``).
     information
         What the report should say about the run.
+
+    Raises
+    ------
+    SettingsError
+        The target is no scored column, a threshold names no figure, or xgboost and lightgbm are missing: before any work.
+    InputError, SchemaError
+        A table is empty, lacks a column, or holds other types.
 
     >>> import lookalike, pyarrow as pa
     >>> table = pa.table({"colour": ["red", "blue"] * 30, "size": [1, 2, 3] * 20})
     >>> lookalike.evaluate(table, table).to_dict()["fidelity"]["quality"]
     1.0
     """
+    limits = thresholds if isinstance(thresholds, Thresholds) else Thresholds.build(thresholds or {})
     table, settled = prepare_to_judge(real, schema)
     other = like(as_table(synthetic), table, settled, "synthetic table")
     fresh = None if holdout is None else like(as_table(holdout), table, settled, "holdout")
-    result = score(table.data, other, settled, holdout=fresh, seed=seed)
+    result = score(table.data, other, settled, holdout=fresh, target=target, seed=seed, thresholds=limits)
     return Scorecard.of(result, table.data, other, settled, holdout=fresh, run=information)
 
 

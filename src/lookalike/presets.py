@@ -17,7 +17,8 @@ from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.demo import demo_table
 from lookalike.encode.base import EncoderSettings
-from lookalike.errors import OutputError
+from lookalike.errors import OutputError, SettingsError
+from lookalike.evaluate.verdicts import Thresholds, requirements, unmet
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -123,6 +124,7 @@ def make(
     console: Console | None = None,
     command: str | None = None,
     say: Say = lambda label, text, other: None,
+    thresholds: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Made:
     """A table file in; its look-alike, a report and a twin out.
@@ -139,6 +141,8 @@ def make(
         A trial run in seconds: few rows, few epochs, marked as a trial.
     force, resume
         Overwrite what an earlier run left; go on from its checkpoint.
+    thresholds
+        Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
     **settings
         As for :func:`lookalike.fit`.
     """
@@ -148,6 +152,7 @@ def make(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
     pipeline.route(settings, registry.load(registry.ENGINES, engine, "engine").Settings)
+    limits = Thresholds.build(thresholds or {})
     if rows is not None:
         check_rows(rows)
     places = Places.beside(source, None if out is None else Path(out))
@@ -194,12 +199,83 @@ def make(
     say("sampling", f"{asked_rows:,} rows", "--rows")
     information = report_information(twin, command, seconds=time.perf_counter() - start)
     card = pipeline.evaluate(
-        parts.train, fake, holdout=parts.holdout, schema=settled, seed=seed, information=information
+        parts.train,
+        fake,
+        holdout=parts.holdout,
+        schema=settled,
+        seed=seed,
+        thresholds=limits,
+        information=information,
     )
     card.to_html(places.report)
     run.write_json("scorecard.json", card.to_dict())
     run.log(f"report written to {places.report.name}")
     return Made(places.table, places.report, places.twin, places.folder, twin, card)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What ``judge`` found: the card, the files it left, and one sentence for each requirement that is not met."""
+
+    card: Scorecard
+    files: list[Path]
+    unmet: list[str]
+
+
+def judge(
+    real: str | Path,
+    fake: str | Path,
+    *,
+    holdout: str | Path | None = None,
+    schema: Any = None,
+    target: str | None = None,
+    out: str | Path | None = None,
+    fail_under: str | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    command: str | None = None,
+) -> Judged:
+    """Judge a synthetic file, made by any tool, and leave the report and its figures.
+
+    Parameters
+    ----------
+    out
+        ``report.html`` leaves the page and ``report.json`` beside it; ``report.json`` leaves the figures alone.
+    fail_under
+        What the table must reach, ``"accuracy=0.95,dcr_share=0.52"``: the figures and directions are those of
+        ``docs/scorecard.md``. The value alone decides, and a figure that is missing is not met.
+    thresholds
+        Limits behind the verdicts; those of ``fail_under`` go before them.
+
+    Raises
+    ------
+    SettingsError, OutputError
+        Before any work.
+    """
+    required = {} if fail_under is None else requirements(fail_under)
+    limits = Thresholds.build({**(thresholds or {}), **required})
+    files = [] if out is None else _reports(Path(out))
+    check_outputs(files, force=force)
+    card = pipeline.evaluate(
+        real,
+        fake,
+        holdout=holdout,
+        schema=schema,
+        target=target,
+        seed=seed,
+        thresholds=limits,
+        information={"command": command},
+    )
+    for path in files:
+        (card.to_json if path.suffix.lower() == ".json" else card.to_html)(path)
+    return Judged(card, files, unmet(card.to_dict(), required))
+
+
+def _reports(out: Path) -> list[Path]:
+    if out.suffix.lower() not in (".html", ".json"):
+        raise SettingsError(f"a report ends in .html or .json, however: --out {out}.")
+    return [out] if out.suffix.lower() == ".json" else [out, out.with_suffix(".json")]
 
 
 def fit_to(
@@ -303,7 +379,13 @@ def _sample(twin: Twin, path: Path, rows: int, seed: int, escape_formulas: bool)
 def settings_sections() -> Mapping[str, type[Settings]]:
     """Every settings class by the name of its table in ``lookalike.toml``."""
     engines = {name: registry.load(registry.ENGINES, name, "engine").Settings for name in registry.ENGINES}
-    return {"run": pipeline.RunSettings, "encoder": EncoderSettings, "sampling": SamplingSettings, **engines}
+    return {
+        "run": pipeline.RunSettings,
+        "encoder": EncoderSettings,
+        "sampling": SamplingSettings,
+        **engines,
+        "thresholds": Thresholds,
+    }
 
 
 def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str) -> dict[str, Any]:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from conftest import bench_table
 from lookalike.evaluate import privacy, score
 from lookalike.evaluate.prepare import prepare
+from lookalike.evaluate.scorecard import _plain
+from lookalike.evaluate.verdicts import FIGURES, verdicts
+from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 
 
@@ -74,7 +81,129 @@ def test_missing_equals_missing_and_nothing_else():
 
 def test_large_tables_are_subsampled_to_the_same_size_on_both_sides(tables, monkeypatch):
     monkeypatch.setattr(privacy, "SUBSAMPLE", 300)
+    monkeypatch.setattr(privacy, "REFERENCES", 300)
     first, second = (judged(tables, tables["fresh"], seed=seed)["closeness"] for seed in (1, 2))
     assert first["compared"] == first["rows"] == 300
     assert first["share"] != second["share"]
     assert judged(tables, tables["fresh"], seed=1)["closeness"] == first
+
+
+def section(train, synthetic, holdout=None, seed=0):
+    tables = {"real": train, "synthetic": synthetic, **({} if holdout is None else {"holdout": holdout})}
+    columns = prepare(tables, infer_schema(people(400, 99)))
+    return privacy.privacy(columns, [side for side in tables if side != "real"], seed)
+
+
+def words(found, holdout_rows=500):
+    card = {"rows": {"holdout": holdout_rows}, "privacy": json.loads(json.dumps(_plain(found)))}
+    return {
+        entry["figure"]: entry["verdict"] for entry in verdicts(card) if FIGURES[entry["figure"]].path[:8] == "privacy."
+    }
+
+
+def test_a_copy_of_the_training_table_fails_loudly():
+    found = words(section(people(500, 1), people(500, 1), people(500, 2)))
+    assert [figure for figure, word in found.items() if word != "fail"] in (
+        ["rare_levels", "loners"],
+        ["rare_levels"],
+    ), found  # there may be none
+
+
+def test_half_a_copy_fails_too():
+    synthetic = pa.concat_tables([people(500, 1).slice(0, 250), people(250, 3)])
+    found = words(section(people(500, 1), synthetic, people(500, 2)))
+    assert [figure for figure, word in found.items() if word != "fail"] in (
+        ["rare_levels", "extremes", "loners"],
+        ["rare_levels", "extremes"],
+    ), found
+
+
+def test_a_fresh_sample_passes():
+    """Of 8 × 14 verdicts none fails outright but by rare chance: each is allowed 2.5 % at its limit and less beyond."""
+    failed = [
+        (seed, figure)
+        for seed in range(8)
+        for figure, word in words(section(people(500, seed), people(500, seed + 20), people(500, seed + 40))).items()
+        if word not in ("pass", "too few rows")
+    ]
+    assert len(failed) <= 2, failed
+
+
+def test_one_lone_person_copied_once_fails():
+    loner = pa.table({"age": [89.0], "pay": [900.0], "town": ["town 1"], "plan": ["c"]}, people(2, 0).schema)
+    train = pa.concat_tables([people(900, 1), loner])
+    assert words(section(train, people(900, 3), people(900, 2)))["loners"] == "pass"
+    assert words(section(train, pa.concat_tables([people(899, 3), loner]), people(900, 2)))["loners"] == "fail"
+
+
+def test_without_a_holdout_what_needs_one_is_missing():
+    found = section(people(300, 1), people(300, 2))
+    assert found["closeness"] is found["nndr"] is found["attacks"] is found["membership"] is None
+    assert found["exact_copies"]["fresh"] is None and found["protection"]["overfitting"] is None
+    assert 0 < found["protection"]["baseline"] <= 1 and found["protection"]["baseline_fresh"] is None
+    assert found["leakage"]["outliers"]["excess"] is None
+
+
+def test_the_same_seed_gives_the_same_section():
+    tables = people(300, 1), people(300, 2), people(300, 3)
+    assert section(*tables, seed=4) == section(*tables, seed=4)
+
+
+def test_protection_is_what_the_definition_says():
+    """Distances by hand: range 10, so |Δ|/range is 0.1 and 0.5; a label differs by 1; missing differs wholly."""
+    schema = infer_schema(pa.table({"x": [0.5, 10.25, None, 2.5], "y": ["a", None, "b", "c"]}))
+    real = pa.table({"x": [0.0, 10.0, None], "y": ["a", "a", None]}, real_types)
+    mine = pa.table({"x": [1.0, 5.0, None, None, 30.0], "y": ["a", "b", None, "a", "a"]}, real_types)
+    columns = prepare({"real": real, "synthetic": mine}, schema)
+    cells = [privacy._cells(columns, side, np.arange(rows)) for side, rows in (("synthetic", 5), ("real", 3))]
+    np.testing.assert_allclose(privacy._closest(columns, *cells), [0.05, 0.75, 0.0, 0.5, 0.5], atol=1e-6)
+
+
+real_types = pa.schema([("x", pa.float64()), ("y", pa.string())])
+
+
+@pytest.mark.parametrize("holdout_rows", [None, 1, 2, 40])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows, draw: {"one": draw.integers(0, 3, rows)},
+        lambda rows, draw: {"same": ["only"] * rows, "none": pa.nulls(rows, pa.string()), "zero": [0.5] * rows},
+        lambda rows, draw: {"gaps": pa.nulls(rows, pa.float64()), "plan": draw.choice(["a", "b"], rows)},
+        lambda rows, draw: {f"n{place}": draw.normal(size=rows) * 1e308 for place in range(3)},
+        lambda rows, draw: {"many": [f"level {place}" for place in draw.integers(0, 1000, rows)], "b": [True] * rows},
+        lambda rows, draw: {f"w{place}": draw.integers(0, 4, rows) for place in range(120)},
+    ],
+    ids=["one column", "constant", "all missing", "huge", "a thousand levels", "wide"],
+)
+def test_awkward_tables_neither_warn_nor_break(make, holdout_rows):
+    def table(rows, seed):
+        with np.errstate(over="ignore"):
+            return pa.table({
+                name: pa.array(np.nan_to_num(cells)) if isinstance(cells, np.ndarray) and cells.dtype == float else cells
+                for name, cells in make(rows, np.random.default_rng(seed)).items()
+            })  # fmt: skip
+
+    sizes = {"real": 60, "synthetic": 50, **({} if holdout_rows is None else {"holdout": holdout_rows})}
+    schema = Schema([
+        ColumnSpec(name=field.name, kind="float" if pa.types.is_floating(field.type) else "integer" if pa.types.is_integer(field.type) else "category", storage=str(field.type))
+        for field in table(60, 0).schema
+    ])  # fmt: skip
+    for rows in (60, 1):
+        columns = prepare(
+            {side: table(min(size, rows), place) for place, (side, size) in enumerate(sizes.items())}, schema
+        )
+        found = privacy.privacy(columns, [side for side in sizes if side != "real"], 0)
+        json.dumps(_plain(found), allow_nan=False)
+        verdicts({"privacy": _plain(found)})
+
+
+def test_bench_tables_pass_when_fresh_and_fail_when_copied():
+    train, holdout = (pq.read_table(bench_table(f"shoppers-{part}.parquet")) for part in ("train", "holdout"))
+    order = np.random.default_rng(1).permutation(holdout.num_rows)
+    half = holdout.num_rows // 2
+    fresh, kept = holdout.take(order[:half]), holdout.take(order[half:])
+    for synthetic, wrong in ((fresh, 0), (train, 11)):
+        columns = prepare({"real": train, "synthetic": synthetic, "holdout": kept}, infer_schema(train))
+        found = words(privacy.privacy(columns, ["synthetic", "holdout"], 0), half)
+        assert sum(word == "fail" for word in found.values()) >= wrong
+        assert wrong or "fail" not in found.values(), found

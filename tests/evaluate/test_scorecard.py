@@ -19,7 +19,7 @@ from lookalike.schema.infer import infer_schema
 
 LAYOUT = {
     "lookalike_scorecard", "version", "seed", "rows", "columns", "yardstick", "diagnostic", "fidelity", "associations",
-    "privacy", "worst", "notes", "timings",
+    "privacy", "utility", "verdicts", "worst", "notes", "timings",
 }  # fmt: skip
 
 
@@ -56,6 +56,11 @@ def every_score(card):
     fidelity, diagnostic = card["fidelity"], card["diagnostic"]
     yield from (fidelity[name] for name in ("quality", "column_shapes", "pair_trends", "pair_trends_all"))
     yield from (diagnostic[name] for name in ("score", "validity", "structure"))
+    yield from (part["quality"] for part in (fidelity["even"], fidelity["fresh"]) if part)
+    for part in (fidelity["accuracy"], fidelity["accuracy"]["even"], fidelity["accuracy"]["fresh"]):
+        for figures in (part, part["max"]) if part else ():
+            yield from (figures[name] for name in ("overall", "univariate", "bivariate", "trivariate"))
+    yield fidelity["detection"]["auc"]
     yield from (entry["score"] for entry in [*fidelity["columns"], *fidelity["pair_scores"], *diagnostic["columns"]])
     yield card["privacy"]["exact_copies"]["share"]
     if card["privacy"]["closeness"]:
@@ -71,6 +76,10 @@ def test_layout_is_json_and_documented():
     assert all(part in scorecard.__doc__ for part in LAYOUT)
     assert card["rows"] == {"real": 300, "synthetic": 200, "holdout": 150}
     assert card["columns"]["keys"] == card["columns"]["dropped"] == 1
+    for part in ("even", "fresh", "accuracy", "detection", "pairs", "columns", "pair_scores"):
+        assert part in card["fidelity"] and part in scorecard.__doc__
+    for entries in ("columns", "pair_scores"):
+        assert all(key in scorecard.__doc__ for key in card["fidelity"][entries][0])
 
 
 def test_no_value_of_any_cell_is_in_the_scorecard():
@@ -182,6 +191,10 @@ def test_without_a_holdout_nothing_is_invented():
     card = score(frozen.table(300, 0), frozen.table(200, 1), frozen.SCHEMA)
     assert card["yardstick"]["strength"] == "none" and "No yardstick" in card["yardstick"]["note"]
     assert card["fidelity"]["fresh"] is None and card["diagnostic"]["fresh"] is None
+    assert card["fidelity"]["even"] is None and card["fidelity"]["accuracy"]["even"] is None
+    assert card["fidelity"]["accuracy"]["fresh"] is None and card["fidelity"]["detection"]["fresh"] is None
+    assert card["fidelity"]["detection"]["against"] == "real"
+    assert all(entry["even"] is None and entry["fresh"] is None for entry in card["fidelity"]["columns"])
     assert card["privacy"]["closeness"] is None and card["privacy"]["exact_copies"]["fresh"] is None
     assert card["rows"]["holdout"] is None and card["associations"]["fresh"] is None
 
@@ -214,6 +227,68 @@ def test_worst_first_is_the_greatest_shortfall_against_the_yardstick():
         ]
         assert shortfalls == sorted(shortfalls, reverse=True)
     assert card["worst"]["column"] == card["fidelity"]["columns"][0]
+
+
+NAMES = ("quality", "column_shapes", "pair_trends", "pair_trends_all")
+
+
+def normal_table(rows, seed):
+    random = np.random.default_rng(seed)
+    size = random.normal(size=rows)
+    noisy = size + random.normal(size=rows)
+    return pa.table({"size": size, "price": noisy, "zone": [f"z{place}" for place in np.digitize(noisy, [-1, 0, 1])]})
+
+
+@pytest.mark.parametrize("kept_back", [150, 1400])
+def test_a_small_holdout_is_set_beside_as_small_a_draw_from_the_synthetic_table(kept_back):
+    real, synthetic = normal_table(1500, 0), normal_table(1500, 1)
+    card = score(real, synthetic, infer_schema(real), holdout=normal_table(kept_back, 2))["fidelity"]
+    figures = {name: card[name] for name in NAMES}
+    even = {name: card["even"][name] for name in NAMES}
+    assert card["even"]["rows"] == kept_back
+    assert (even == figures) == (kept_back == 1400)
+    if kept_back == 150:
+        # the synthetic table is as good as a fresh one: only the number of rows made the yardstick look too kind
+        assert card["quality"] > card["fresh"]["quality"] + 0.01
+        assert (
+            abs(card["even"]["quality"] - card["fresh"]["quality"])
+            < 0.5 * (card["quality"] - card["fresh"]["quality"]) + 0.01
+        )
+        assert card["accuracy"]["even"]["max"]["overall"] == pytest.approx(
+            card["accuracy"]["fresh"]["max"]["overall"], abs=0.01
+        )
+    for entry in card["columns"]:
+        assert (entry["even"] == entry["score"]) == (kept_back == 1400)
+
+
+def test_a_large_holdout_is_thinned_to_the_synthetic_table():
+    real = normal_table(1500, 0)
+    large = score(real, normal_table(150, 1), infer_schema(real), holdout=normal_table(1500, 2))["fidelity"]
+    whole = score(real, normal_table(1500, 1), infer_schema(real), holdout=normal_table(1500, 2))["fidelity"]
+    assert large["even"] == {**{name: large[name] for name in NAMES}, "rows": 150}
+    assert large["fresh"]["column_shapes"] < whole["fresh"]["column_shapes"] - 0.01
+    assert large["accuracy"]["fresh"]["max"]["overall"] < whole["accuracy"]["fresh"]["max"]["overall"]
+
+
+def test_shuffled_columns_fail_and_copies_and_fresh_rows_pass():
+    real, holdout, fresh = (normal_table(1200, seed) for seed in range(3))
+    random = np.random.default_rng(9)
+    shuffled = pa.table({name: fresh[name].take(pa.array(random.permutation(1200))) for name in fresh.column_names})
+    cards = {
+        name: score(real, table, infer_schema(real), holdout=holdout)["fidelity"]
+        for name, table in (("fresh", fresh), ("copy", real), ("shuffled", shuffled))
+    }
+    for name in ("fresh", "copy"):
+        card = cards[name]
+        assert card["pair_trends_all"] > card["fresh"]["pair_trends_all"] - 0.02
+        assert card["accuracy"]["bivariate"] > card["accuracy"]["max"]["bivariate"] - 0.01
+        assert card["detection"]["interval"][0] <= 0.5
+    card = cards["shuffled"]
+    assert card["column_shapes"] > card["fresh"]["column_shapes"] - 0.02
+    assert card["pair_trends_all"] < card["fresh"]["pair_trends_all"] - 0.1
+    assert card["accuracy"]["bivariate"] < card["accuracy"]["max"]["bivariate"] - 0.1
+    assert card["detection"]["interval"][0] > 0.7
+    assert card["accuracy"]["triples"]["worst"][0]["accuracy"] < card["accuracy"]["triples"]["worst"][0]["accuracy_max"]
 
 
 def test_too_many_pairs_are_sampled_and_said(monkeypatch):

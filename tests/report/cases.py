@@ -64,3 +64,46 @@ def scorecard(holdout: bool = True, run: bool = True) -> Scorecard:
     real, synthetic, kept = table(400, 0), table(300, 1), table(200, 2) if holdout else None
     card = score(real, synthetic, SCHEMA, holdout=kept)
     return Scorecard.of(card, real, synthetic, SCHEMA, holdout=kept, run=RUN if run else None)
+
+
+@cache
+def useful() -> Scorecard:
+    """A small table with a target, so that models are trained."""
+    schema = Schema([
+        ColumnSpec(name="age", kind="integer", storage="int64"),
+        ColumnSpec(name="pay", kind="float", storage="double"),
+        ColumnSpec(name=MARKUP, kind="category", storage="string", role="target"),
+    ])  # fmt: skip
+
+    def rows(seed: int) -> pa.Table:
+        draw = np.random.default_rng(seed)
+        age = draw.integers(18, 80, 300)
+        answer = np.where(age + draw.normal(0, 5, 300) > 50, "</script><b>yes", "no")
+        return pa.table({"age": age, "pay": draw.normal(0, 1, 300), MARKUP: answer})
+
+    real, synthetic, kept = rows(0), rows(1), rows(2)
+    card = score(real, synthetic, schema, holdout=kept)
+    return Scorecard.of(card, real, synthetic, schema, holdout=kept)
+
+
+@cache
+def bare(kind: str) -> Scorecard:
+    """Tables of one column: "number", "label", or "nothing" where every cell is missing."""
+    column = {
+        "number": (ColumnSpec(name="x", kind="float", storage="double"), pa.array(np.arange(60.0))),
+        "label": (ColumnSpec(name="x", kind="category", storage="string"), pa.array(["a", "b", "c"] * 20)),
+        "nothing": (ColumnSpec(name="x", kind="float", storage="double"), pa.array([None] * 60, pa.float64())),
+    }[kind]
+    schema, table = Schema([column[0]]), pa.table({"x": column[1]})
+    real, kept = table.slice(0, 40), table.slice(40)
+    return Scorecard.of(score(real, real, schema, holdout=kept), real, real, schema, holdout=kept)
+
+
+def variants() -> dict[str, Scorecard]:
+    """Every kind of page: full, and with each part missing."""
+    return {
+        "full": scorecard(),
+        "no holdout": scorecard(holdout=False, run=False),
+        "useful": useful(),
+        **{f"one column, {kind}": bare(kind) for kind in ("number", "label", "nothing")},
+    }

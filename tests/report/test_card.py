@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -8,21 +9,51 @@ import pytest
 
 from lookalike.errors import OutputError, SettingsError
 from lookalike.report import Scorecard
+from lookalike.report.overview import MOST_FAILED
 from report import cases
 
 
 def test_the_overview_is_aligned_and_sets_a_yardstick_beside_every_figure():
-    lines = str(cases.scorecard()).splitlines()
+    lines = str(cases.useful()).splitlines()
     assert lines[0].split("  ")[-1] == "a fresh real sample"
-    figures = lines[1:7]
-    assert [line[:9].strip() for line in figures] == ["alike", "", "", "", "safe", ""]
-    assert len({len(line) for line in figures}) == 1
-    assert lines[7].startswith("look at")
+    figures = lines[1:14]
+    assert [line[:9].strip() for line in figures] == ["alike", *[""] * 4, "safe", *[""] * 3, "useful", *[""] * 3]
+    assert len({len(line) for line in figures}) == 1 and all(len(line) < 130 for line in figures)
+    assert lines[14].startswith("checks") and any(line.startswith("look at") for line in lines)
+    assert len(lines) < 30
+
+
+def test_failed_checks_are_named_in_the_overview():
+    card = cases.scorecard().to_dict()
+    failed = [check["plain"] for check in card["verdicts"] if check["verdict"] == "fail"]
+    text = str(cases.scorecard())
+    assert failed and all(f"fails: {plain}" in text for plain in failed)
+
+
+def test_many_failed_checks_do_not_push_the_figures_off_the_screen():
+    card = copy.deepcopy(cases.useful().to_dict())
+    for check in card["verdicts"]:
+        check.update(verdict="fail", value=0.9, interval=[0.8, 1.0])
+    text = str(Scorecard(card))
+    assert text.count("fails: ") == MOST_FAILED and f"and {len(card['verdicts']) - MOST_FAILED} more" in text
+    assert len(text.splitlines()) < 32
 
 
 def test_without_a_holdout_the_overview_says_so():
     text = str(cases.scorecard(holdout=False))
-    assert "no yardstick" in text and "No yardstick" in text
+    assert "closer to training rows (DCR share)" in text and "No yardstick" in text and "not measured" in text
+    figures = [line for line in text.splitlines() if "(AUC)" in line or "(DCR share)" in line or "(risk)" in line]
+    assert len(figures) == 4 and all("no holdout" in line for line in figures)
+
+
+@pytest.mark.parametrize("variant", cases.variants())
+def test_every_face_of_every_card_can_be_shown(variant):
+    card = cases.variants()[variant]
+    assert str(card) == repr(card) and "None" not in str(card) and "nan" not in str(card)
+    html = card._repr_html_()
+    assert "None" not in html and ">nan" not in html
+    for question in ("Is it alike?", "Is it safe?", "Is it useful?"):
+        assert question in html
 
 
 def test_the_notebook_cell_escapes():

@@ -8,10 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lookalike.report.explained import EXPLAINED
 from lookalike.report.html import render
 from report import cases
 
-SECTIONS = ["columns", "pairs", "associations", "privacy", "training", "rows", "settings"]
+SECTIONS = ["fidelity", "columns", "pairs", "privacy", "utility", "training", "rows", "settings"]
 VOID = {"meta", "img", "br", "input", "link", "hr"}
 
 
@@ -62,7 +63,7 @@ def test_nothing_is_loaded_from_anywhere(page, read):
 
 def test_markup_in_names_and_cells_is_text(page, read):
     scripts = [attributes for tag, attributes in read.tags if tag == "script"]
-    assert scripts == [{"type": "application/json", "id": "scorecard"}, {}]
+    assert scripts == [*({"type": "application/json", "id": name} for name in ("scorecard", "pickers")), {}]
     assert cases.MARKUP not in page and cases.QUOTES not in page
     assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
     assert cases.MARKUP in read.text and "49" not in [text.strip() for text in read.text if "7*7" in text]
@@ -82,6 +83,7 @@ def test_every_section_stands(read):
     for words in (
         "Is it alike?",
         "Is it safe?",
+        "Is it useful?",
         "a fresh real sample",
         "What this means",
         "trial run",
@@ -101,6 +103,7 @@ def test_the_scorecard_inside_is_the_scorecard(page):
 
 
 def test_no_real_row_only_synthetic_ones(page):
+    assert cases.RARE not in re.sub(r'<table class="preview">.*?</table>', "", page, flags=re.DOTALL)
     assert f"{cases.LONELY}" not in re.sub(r'<table class="preview">.*?</table>', "", page, flags=re.DOTALL)
 
 
@@ -111,3 +114,31 @@ def test_the_page_of_a_bare_card_says_what_is_missing():
 
 def test_the_same_input_gives_the_same_page(page):
     assert render(cases.scorecard()._full()) == page
+
+
+@pytest.mark.parametrize("variant", cases.variants())
+def test_every_page_closes_its_tags_and_says_what_is_missing(variant):
+    reader = Reader()
+    text = render(cases.variants()[variant]._full())
+    reader.feed(text)
+    assert reader.open == [] and len(reader.ids) == len(set(reader.ids))
+    shown = " ".join(reader.text[: reader.text.index("Settings")])
+    assert "None" not in shown and "nan " not in shown
+    assert ("Utility was not measured" in " ".join(reader.text)) == (variant != "useful")
+
+
+def test_every_figure_says_what_it_means_and_what_it_does_not():
+    text = render(cases.useful()._full())
+    assert text.count("What this means.") == text.count("What it does not.") > 20
+    for means, does_not in EXPLAINED.values():
+        assert len(means) > 40 and len(does_not) > 40
+
+
+def test_two_columns_at_a_time_show_no_rare_label_and_no_lone_row():
+    pickers = cases.scorecard()._full()["pickers"]
+    assert pickers["pairs"] and cases.RARE not in json.dumps(pickers)
+    for pair in pickers["pairs"]:
+        cells = [len(pickers["axes"][name]) for name in pair["columns"]]
+        assert len(pair["real"]) == len(pair["synthetic"]) == cells[0] * cells[1]
+        assert all(share % 125 == 0 for share in pair["real"])  # 5 of 400 rows
+        assert sum(pair["synthetic"]) == pytest.approx(10_000, abs=40)

@@ -1,68 +1,25 @@
-"""What the verdicts say, and what they must never say."""
-
 from __future__ import annotations
 
-import copy
+from hypothesis import given
+from hypothesis import strategies as st
 
-import numpy as np
-import pyarrow as pa
-import pytest
-
-from evaluate import frozen
-from lookalike.evaluate import score
 from lookalike.report import words
 
-REAL, FRESH = frozen.table(2000, 0), frozen.table(2000, 0).slice(0, 1000)
+
+@given(st.floats(-1, 1), st.floats(0, 1))
+def test_a_figure_and_its_interval_are_written_to_the_same_places(value, half):
+    written = words.estimate(value, [value - half, value + half])
+    first, second = written.split(" ± ")
+    assert len(first.lstrip("−").split(".")[1]) == len(second.split(".")[1])
 
 
-def shuffled(table):
-    generator = np.random.default_rng(0)
-    return pa.table(
-        {name: table[name].take(pa.array(generator.permutation(table.num_rows))) for name in table.column_names}
-    )
+def test_what_is_missing_is_a_dash_everywhere():
+    assert {write(None, None) for write in (words.estimate, words.percent_estimate)} == {"–"}
+    assert {write(None) for write in (words.score, words.signed, words.gap, words.percent, words.percent_range)} == {
+        "–"
+    }
+    assert words.score_range([None, None]) == words.percent_range([None, None]) == "–"
 
 
-def card(synthetic=REAL, holdout=FRESH):
-    return score(REAL, synthetic, frozen.SCHEMA, holdout=holdout)
-
-
-def test_a_table_as_good_as_a_fresh_sample_is_alike():
-    assert words.alike(card())["level"] == "good"
-
-
-def test_broken_ties_are_named():
-    answer = words.alike(card(shuffled(REAL)))
-    assert (
-        answer["level"] == "poor"
-        and "ties between columns" in answer["sentence"]
-        and "single columns" not in answer["sentence"]
-    )
-
-
-def test_copies_sound_the_alarm():
-    answer = words.safe(card(REAL, frozen.table(1000, 2)))
-    assert answer["level"] == "poor" and "exact copy" in answer["sentence"]
-
-
-def test_without_a_yardstick_nothing_is_promised():
-    found = card(frozen.table(500, 1), None)
-    assert words.alike(found)["level"] == words.safe(found)["level"] == "unknown"
-
-
-@pytest.mark.parametrize(("strength", "word"), [("weak", "Too early to tell"), ("skewed", "Cannot be told")])
-def test_a_poor_yardstick_never_ends_in_no_alarm(strength, word):
-    found = copy.deepcopy(card(frozen.table(1000, 3), frozen.table(1000, 2)))
-    found["yardstick"]["strength"] = strength
-    found["privacy"]["closeness"].update(share=0.5, interval=[0.48, 0.52])
-    assert words.safe(found)["word"] == word
-
-
-@pytest.mark.parametrize(
-    ("interval", "level"), [([0.47, 0.51], "good"), ([0.505, 0.53], "fair"), ([0.53, 0.6], "poor")]
-)
-def test_closeness_is_judged_by_its_interval(interval, level):
-    found = copy.deepcopy(card(frozen.table(1000, 3), frozen.table(1000, 2)))
-    found["yardstick"]["strength"] = "good"
-    found["privacy"]["closeness"].update(share=sum(interval) / 2, interval=interval)
-    assert words.safe(found)["level"] == level
-    assert words.safe(found)["word"] != "Yes"
+def test_names_are_listed_and_the_rest_counted():
+    assert words.listed([]) == "" and words.listed(list("abcd")) == "a, b, c and 1 more"

@@ -52,6 +52,13 @@ class Side:
         numbers = self.present
         return len(numbers) > 0 and bool((numbers == numbers[0]).all())
 
+    def take(self, rows: np.ndarray) -> Side:
+        """The same column of a part of the rows; (m,) positions. Numbers get bins of their own, as every table's do."""
+        missing = self.missing[rows]
+        if self.numbers is None:
+            return Side(missing, self.codes[rows])
+        return Side(missing, own_bins(self.numbers[rows], missing), self.numbers[rows])
+
 
 @dataclass(frozen=True)
 class Column:

@@ -1,25 +1,65 @@
 """A first look at safety: rows copied outright, and rows closer to the training table than chance allows.
 
-Both are smoke alarms, not proofs: a table that passes can still be open to membership inference (arXiv 2505.01524).
+Distances are smoke alarms, not proofs: a table that passes can still be open to membership inference (arXiv
+2505.01524), so :func:`privacy` sets leaked cells and attacks beside them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate import attacks, leakage, membership
+from lookalike.evaluate.neighbours import Encoder, Rows, count_rows, distance, join, pick, similarities
 from lookalike.evaluate.prepare import Column
 from lookalike.rng import generator
 
 SUBSAMPLE = 5_000
-BLOCK = 500
+"""Synthetic rows in :func:`closeness`: a share of 5,000 is known to ±1.5 points, which is finer than the limit of 52 %."""
+REFERENCES = 10_000
+"""Real rows a side in :func:`closeness`: a copied row is seen only where its original is among them."""
 TIE = 1e-6
-WEAK_HOLDOUT = 100
-"""A holdout of fewer rows than this is a yardstick too short to lean on."""
+TIGHT = 0.5
+"""A row twice as near to its nearest real row as to the next leans on that one."""
+SMALLEST = 10
+"""The NNDR ratio compares the tenth-smallest values."""
+BOOTSTRAPS = 200
+PROTECTION_QUERIES = 500
+"""Rows whose nearest :func:`protection` looks for: a median of 500 is known to about one fiftieth of its spread."""
+PROTECTION_ROWS = 2_500
+"""Real rows a side in :func:`protection`, whose distance is no matrix product and costs more."""
+
+
+def privacy(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
+    """The whole privacy section of a scorecard.
+
+    ``sides`` are the tables besides the real one; figures that need a "holdout" are None without it. Keys:
+
+    exact_copies   see :func:`exact_copies`; ``fresh``: the same of the holdout
+    closeness      see :func:`closeness`; ``fresh``: ½; None without a holdout
+    nndr           see :func:`closeness_and_ratios`; None without a holdout
+    protection     see :func:`protection`
+    leakage        see :func:`lookalike.evaluate.leakage.leakage`
+    attacks        see :func:`lookalike.evaluate.attacks.attacks`; None without a holdout
+    membership     see :func:`lookalike.evaluate.membership.membership`; None without a holdout
+    """
+    kept_back = "holdout" in sides
+    encoder = Encoder(columns, seed)
+    copies = exact_copies(columns, "synthetic")
+    copies["fresh"] = exact_copies(columns, "holdout") if kept_back else None
+    near, ratios = closeness_and_ratios(columns, seed, encoder) if kept_back else (None, None)
+    return {
+        "exact_copies": copies,
+        "closeness": {**near, "fresh": 0.5} if near else None,
+        "nndr": ratios,
+        "protection": protection(columns, sides, seed),
+        "leakage": leakage.leakage(columns, sides, seed, encoder),
+        "attacks": attacks.attacks(columns, sides, seed, encoder),
+        "membership": membership.membership(columns, sides, seed, encoder),
+    }
 
 
 def exact_copies(columns: list[Column], side: str) -> dict[str, Any]:
@@ -28,13 +68,19 @@ def exact_copies(columns: list[Column], side: str) -> dict[str, Any]:
     ``share`` is in [0, 1] with a 95 % Wilson interval. Its yardstick is the same share of the holdout: rows that two
     strangers happen to share. Source: mostlyai-qa's IMS share, on cells instead of distances.
     """
-    rows = len(columns[0].sides[side].missing) if columns else 0
+    rows = count_rows(columns, side)
     if rows == 0:
         return {"rows": 0, "count": 0, "share": math.nan, "interval": [0.0, 1.0]}
     codes = [_identity_codes(column, side) for column in columns]
-    real = {row.tobytes() for row in np.stack([first for first, _ in codes], axis=1)}
-    count = sum(row.tobytes() in real for row in np.stack([second for _, second in codes], axis=1))
+    real, mine = (_as_keys(np.stack(parts, axis=1)) for parts in zip(*codes, strict=True))
+    count = int(np.isin(mine, real).sum())
     return {"rows": rows, "count": count, "share": count / rows, "interval": list(stats.wilson_interval(count, rows))}
+
+
+def _as_keys(codes: np.ndarray) -> np.ndarray:
+    """A row's codes as one opaque value, so that NumPy sorts and compares whole rows."""
+    codes = np.ascontiguousarray(codes)
+    return codes.view(np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))).ravel()
 
 
 def _identity_codes(column: Column, side: str) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +98,7 @@ def closeness(columns: list[Column], seed: int) -> dict[str, Any]:
     """DCR share: how often a synthetic row lies nearer to a training row than to any holdout row, ties counted half.
 
     In [0, 1]. ½ is what a fresh real sample is expected to score, by symmetry; above it, rows lean towards the
-    training table. As many training rows as holdout rows are compared, at most 5,000 of each, so neither has the
+    training table. As many training rows as holdout rows are compared, at most 10,000 of each, so neither has the
     better chance. Source: mostlyai-qa (DCR share); the Flatland and MOSTLY AI prizes accept up to 52 %.
 
     The interval holds the chance of all three draws. Were nothing memorised, training and holdout rows could swap their
@@ -66,24 +112,39 @@ def closeness(columns: list[Column], seed: int) -> dict[str, Any]:
     NOTE[DIFF]: labels count as equal or not where mostlyai-qa embeds sentences: no model to download, and a code such
     as ``V58`` has no meaning to embed. A different label weighs as much as the whole length of a number's axis.
     """
-    size = min(SUBSAMPLE, _rows(columns, "real"), _rows(columns, "holdout"))
-    queries = min(SUBSAMPLE, _rows(columns, "synthetic"))
+    return closeness_and_ratios(columns, seed, Encoder(columns, seed))[0]
+
+
+def closeness_and_ratios(
+    columns: list[Column], seed: int, encoder: Encoder
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """:func:`closeness`, and from the same distances the NNDR figures (None where either side has one row).
+
+    NNDR is d₁/d₂, a synthetic row's distance to the nearest real row over that to the next: near 0, it leans on one
+    person; near 1, it stands in a crowd. Keys of the second dict:
+
+    ratio           tenth-smallest NNDR against training rows / the same against holdout rows; 1 is ideal, low is bad.
+                    None below ten rows. Source: mostlyai-qa 1.10 (NNDR ratio); the prizes accept from 0.5
+    interval        its 95 % bootstrap interval over synthetic rows: ten rows decide the ratio, so it is wide
+    tight           share of synthetic rows with NNDR < ½ against training rows; ``tight_fresh`` against holdout rows
+    excess          tight − tight_fresh, in [−1, 1], 0 is expected of a fresh sample; ``excess_interval``, 95 %, paired.
+                    Hundreds of rows decide it, hence the one to lean on
+    rows, compared  synthetic rows; real rows on each side
+    """
+    size = min(REFERENCES, count_rows(columns, "real"), count_rows(columns, "holdout"))
+    queries = min(SUBSAMPLE, count_rows(columns, "synthetic"))
     half = size // 2
     if not columns or half < 2 or queries == 0:
-        return {**_nothing(), "compared": size, "control": None}
-    encoded = _encode(columns, {
-        "real": _pick(_rows(columns, "real"), size, seed, "real"),
-        "holdout": _pick(_rows(columns, "holdout"), size, seed, "holdout"),
-        "synthetic": _pick(_rows(columns, "synthetic"), queries, seed, "synthetic"),
-    })  # fmt: skip
-    train, holdout, synthetic = encoded["real"], encoded["holdout"], encoded["synthetic"]
+        return {**_nothing(), "compared": size, "control": None}, None
+    train, holdout, synthetic = (
+        encoder.rows(side, pick(count_rows(columns, side), limit, seed, "closeness", side))
+        for side, limit in (("real", size), ("holdout", size), ("synthetic", queries))
+    )
     order = generator(seed, "evaluate", "closeness", "control").permutation(size)
-    first, second = holdout.take(order[:half]), holdout.take(order[half : 2 * half])
-    return {
-        **_share(synthetic, train, holdout),
-        "compared": size,
-        "control": _share(first, train.take(order[:half]), second),
-    }
+    first, second = holdout.take(order[: min(half, SUBSAMPLE // 2)]), holdout.take(order[half : 2 * half])
+    share, to_train, to_holdout = _share(synthetic, train, holdout)
+    control = _share(first, train.take(order[:half]), second)[0]
+    return {**share, "compared": size, "control": control}, _ratios(to_train, to_holdout, size, seed)
 
 
 def _nothing() -> dict[str, Any]:
@@ -96,99 +157,188 @@ def _nothing() -> dict[str, Any]:
     }
 
 
-def _share(rows: Rows, train: Rows, holdout: Rows) -> dict[str, Any]:
-    """P(nearer to train) + ½ P(tie) and its 95 % interval."""
+def _share(rows: Rows, train: Rows, holdout: Rows) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """P(nearer to train) + ½ P(tie) and its 95 % interval; and each row's two nearest distances to both sides."""
     count, size = len(rows), len(train)
     points, ties, nearest = 0.0, 0, np.zeros(size + len(holdout))
-    for start in range(0, count, BLOCK):
-        block = rows.take(np.arange(start, min(start + BLOCK, count)))
-        similarity = np.concatenate([_similarity(block, train), _similarity(block, holdout)], axis=1)
-        to_train, to_holdout = similarity[:, :size].max(axis=1), similarity[:, size:].max(axis=1)
-        tied = np.abs(to_train - to_holdout) <= TIE
+    places = np.zeros((2, count, 2), np.int64)
+    for block, similarity in similarities(rows, join(train, holdout)):
+        lines = np.arange(len(similarity))
+        first = similarity[:, :size].argmax(axis=1), similarity[:, size:].argmax(axis=1) + size
+        to_train, to_holdout = similarity[lines, first[0]], similarity[lines, first[1]]
+        within = TIE * rows.lengths[block]
+        tied = np.abs(to_train - to_holdout) <= within
         points += float(np.where(tied, 0.5, to_train > to_holdout).sum())
         ties += int(tied.sum())
-        closest = similarity >= (np.maximum(to_train, to_holdout) - np.float32(TIE))[:, None]
-        nearest += (1 / closest.sum(axis=1)) @ closest  # equally near rows share the point
+        closest = similarity >= (np.maximum(to_train, to_holdout) - within)[:, None]
+        line, place = np.divmod(np.flatnonzero(closest), size + len(holdout))
+        weights = 1 / np.bincount(line, minlength=len(closest))  # equally near rows share the point
+        nearest += np.bincount(place, weights=weights[line], minlength=len(nearest))
+        for side, part in enumerate((similarity[:, :size], similarity[:, size:])):
+            places[side, block, 0] = first[side] - side * size
+            part[lines, places[side, block, 0]] = -np.inf
+            places[side, block, 1] = part.argmax(axis=1)
     share, error = points / count, float(nearest.std(ddof=1)) * math.sqrt(len(nearest)) / (2 * count)
     interval = [max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error)]
-    return {"share": share, "standard_error": error, "interval": interval, "ties": ties / count, "rows": count}
+    figures = {"share": share, "standard_error": error, "interval": interval, "ties": ties / count, "rows": count}
+    to_train, to_holdout = (
+        np.stack([distance(rows, side.take(two[:, place]), cosine=True) for place in range(2)], axis=1)
+        for side, two in ((train, places[0]), (holdout, places[1]))
+    )
+    return figures, to_train, to_holdout
 
 
-def _rows(columns: list[Column], side: str) -> int:
-    return len(columns[0].sides[side].missing) if columns else 0
-
-
-def _pick(rows: int, size: int, seed: int, side: str) -> np.ndarray:
-    if rows == size:
-        return np.arange(rows)
-    return np.sort(generator(seed, "evaluate", "closeness", side).choice(rows, size, replace=False))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows as axes and labels.
-
-    Attributes
-    ----------
-    axes
-        (n, a) float32: a number's uniform quantile − ½, 0 where missing.
-    labels
-        (n, l) int32: every label column, and for numbers with gaps whether the cell is missing.
-    """
-
-    axes: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.axes)
-
-    def take(self, rows: np.ndarray) -> Rows:
-        return Rows(self.axes[rows], self.labels[rows])
-
-
-def _encode(columns: list[Column], picks: dict[str, np.ndarray]) -> dict[str, Rows]:
-    """The picked rows of every side; quantiles are those of all training and holdout rows."""
-    axes: dict[str, list[np.ndarray]] = {side: [] for side in picks}
-    labels: dict[str, list[np.ndarray]] = {side: [] for side in picks}
-    for column in columns:
-        if not column.numeric:
-            for side, rows in picks.items():
-                labels[side].append(column.sides[side].codes[rows])
-            continue
-        reference = np.concatenate([column.sides["real"].present, column.sides["holdout"].present])
-        gaps = any(side.missing.any() for side in column.sides.values())
-        for side, rows in picks.items():
-            numbers, missing = column.sides[side].numbers, column.sides[side].missing[rows]
-            assert numbers is not None
-            axes[side].append(np.where(missing, 0.0, stats.mid_ranks(numbers[rows], reference) - 0.5))
-            if gaps:
-                labels[side].append(missing)
+def _ratios(to_train: np.ndarray, to_holdout: np.ndarray, size: int, seed: int) -> dict[str, Any]:
+    rows = len(to_train)
+    mine, fresh = (
+        (np.sort(side, axis=1)[:, 0] + 1e-8) / (np.sort(side, axis=1)[:, 1] + 1e-8) for side in (to_train, to_holdout)
+    )
+    ratio, interval = None, None
+    if rows >= SMALLEST:
+        draws = generator(seed, "evaluate", "nndr").integers(0, rows, (BOOTSTRAPS, rows))
+        again = _smallest(mine[draws]) / _smallest(fresh[draws])
+        ratio = float(_smallest(mine[None])[0] / _smallest(fresh[None])[0])
+        interval = np.quantile(again, [0.025, 0.975]).tolist()
+    tight, tight_fresh = mine < TIGHT, fresh < TIGHT
+    excess = float(tight.mean() - tight_fresh.mean())
+    differing = float((tight != tight_fresh).mean())
+    error = 1.96 * math.sqrt(max(0.0, differing - excess**2) / rows)
     return {
-        side: Rows(
-            _stack(axes[side], len(rows)).astype(np.float32),
-            np.asfortranarray(_stack(labels[side], len(rows)), np.int32),
-        )
-        for side, rows in picks.items()
+        "ratio": ratio,
+        "interval": interval,
+        "tight": float(tight.mean()),
+        "tight_fresh": float(tight_fresh.mean()),
+        "excess": excess,
+        "excess_interval": [max(-1.0, excess - error), min(1.0, excess + error)],
+        "rows": rows,
+        "compared": size,
     }
 
 
-def _stack(parts: list[np.ndarray], rows: int) -> np.ndarray:
-    return np.stack(parts, axis=1) if parts else np.zeros((rows, 0))
+def _smallest(ratios: np.ndarray) -> np.ndarray:
+    return np.asarray(np.partition(ratios, SMALLEST - 1, axis=1)[:, SMALLEST - 1])
 
 
-def _similarity(rows: Rows, others: Rows) -> np.ndarray:
-    """Cosine similarity of every row to every other: the greatest is the nearest, as rows have length one.
+def protection(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
+    """sdmetrics' two DCR scores, under their own names and in their own distance. Keys:
 
-    Shape: (n, m) float32. A label is half a unit when equal: what one-hot codes of length √½ would give, without
-    building a column for each of a thousand levels.
+    baseline        min(median DCR of synthetic rows / median DCR of uniform random rows, 1); 1 is as safe as noise,
+                    and real data is far from noise: hold it against ``baseline_fresh``, the holdout's (None without)
+    interval        its 95 % bootstrap interval over both groups of rows
+    overfitting     min(2 (1 − share), 1), the share being that of synthetic rows strictly nearer to the training rows
+                    than to the holdout: ties count as safe. Near 1 is ideal. None without a holdout
+    overfitting_interval  from the share's Wilson interval
+    rows, compared  synthetic rows; real rows on each side
+
+    DCR is the distance to the nearest real row: the mean over columns of min(|Δ|/range, 1) for numbers and of 0 or 1
+    for labels; missing equals missing and differs wholly from any value. All None where the median of random rows is
+    0. Source: sdmetrics 0.32 (DCRBaselineProtection, DCROverfittingProtection).
+
+    NOTE[DIFF]: sdmetrics compares all rows unless told otherwise, for hours; these are at most 500 rows against at most
+    2,500, as its ``num_rows_subsample`` would draw them, seeded, and as many training as holdout rows.
     """
-    weight = np.float32(0.5)
-    lengths, other_lengths = (
-        np.maximum(np.sqrt((side.axes**2).sum(axis=1) + weight * side.labels.shape[1]), np.float32(1e-9))
-        for side in (rows, others)
+    kept_back = "holdout" in sides
+    compared = min(
+        [PROTECTION_ROWS, *(count_rows(columns, side) for side in (["real", "holdout"] if kept_back else ["real"]))]
     )
-    equal = np.zeros((len(rows), len(others)), dtype=np.uint16)
-    for mine, theirs in zip(rows.labels.T, others.labels.T, strict=True):
-        equal += mine[:, None] == theirs
-    similarity = rows.axes @ others.axes.T + weight * equal
-    return np.asarray(similarity / other_lengths / lengths[:, None])
+    rows = min(PROTECTION_QUERIES, count_rows(columns, "synthetic"))
+    nothing = dict.fromkeys(["baseline", "interval", "baseline_fresh", "overfitting", "overfitting_interval"])
+    if not columns or compared == 0 or rows == 0:
+        return {**nothing, "rows": rows, "compared": compared}
+    picks = {
+        side: pick(count_rows(columns, side), limit, seed, "protection", side)
+        for side, limit in (("real", compared), ("holdout", compared), ("synthetic", rows))
+        if side == "synthetic" or side in ("real", *sides)
+    }
+    queries = {
+        "synthetic": _cells(columns, "synthetic", picks["synthetic"]),
+        "random": _random_cells(columns, rows, seed),
+    }
+    train = _cells(columns, "real", picks["real"])
+    mine, random = (_closest(columns, cells, train) for cells in queries.values())
+    found = {**nothing, "rows": rows, "compared": compared}
+    if np.median(random) > 0:
+        draws = generator(seed, "evaluate", "protection").integers(0, rows, (2, BOOTSTRAPS, rows))
+        medians = np.median(mine[draws[0]], axis=1), np.median(random[draws[1]], axis=1)
+        again = medians[0] / np.maximum(medians[1], 1e-12)
+        found["baseline"] = min(1.0, float(np.median(mine) / np.median(random)))
+        found["interval"] = np.minimum(1.0, np.quantile(again, [0.025, 0.975])).tolist()
+    if kept_back:
+        holdout = _cells(columns, "holdout", picks["holdout"])
+        nearer = int((mine < _closest(columns, queries["synthetic"], holdout)).sum())
+        low, high = stats.wilson_interval(nearer, rows)
+        found["overfitting"] = min(1.0, 2 * (1 - nearer / rows))
+        found["overfitting_interval"] = [min(1.0, 2 * (1 - high)), min(1.0, 2 * (1 - low))]
+        if np.median(random) > 0:
+            fresh = _cells(columns, "holdout", picks["holdout"][:: max(1, compared // rows)][:rows])
+            found["baseline_fresh"] = min(1.0, float(np.median(_closest(columns, fresh, train)) / np.median(random)))
+    return found
+
+
+Cells = list[tuple[np.ndarray, np.ndarray]]
+"""A column's values (numbers, or codes) and which are missing."""
+
+
+def _cells(columns: list[Column], side: str, picks: np.ndarray) -> Cells:
+    cells: Cells = []
+    for column in columns:
+        values = column.sides[side].numbers if column.numeric else column.sides[side].codes
+        assert values is not None
+        cells.append(
+            (values[picks].astype(np.float64) / 4, column.sides[side].missing[picks])
+        )  # 1e308 has a range then
+    return cells
+
+
+def _random_cells(columns: list[Column], rows: int, seed: int) -> Cells:
+    """Rows drawn uniformly between each real column's bounds, or among its levels, with its share of gaps."""
+    cells: Cells = []
+    for column in columns:
+        draw = generator(seed, "evaluate", "protection", column.name)
+        real = column.sides["real"]
+        missing = draw.random(rows) < real.missing.mean()
+        if not column.numeric:
+            levels = np.unique(real.codes[~real.missing]) if not real.missing.all() else np.zeros(1, np.int64)
+            cells.append((draw.choice(levels, rows) / 4, missing))
+            continue
+        present = real.present.astype(np.float64) / 4 if not real.missing.all() else np.zeros(1)
+        values = draw.uniform(0, 1, rows) * (present.max() - present.min()) + present.min()
+        cells.append((np.round(values * 4) / 4 if column.spec.kind == "integer" else values, missing))
+    return cells
+
+
+def _closest(columns: list[Column], queries: Cells, references: Cells) -> np.ndarray:
+    """Each query's DCR, sdmetrics' way: (n,) in [0, 1]. Ranges are those of the references, as there."""
+    scaled = [_scaled(column, mine, theirs) for column, mine, theirs in zip(columns, queries, references, strict=True)]
+    count, others = len(queries[0][1]), len(references[0][1])
+    closest = np.zeros(count)
+    size = max(1, 2**18 // others)  # six numbers a comparison stay in the cache
+    apart = np.empty((size, others), np.float32)
+    for start in range(0, count, size):
+        block = slice(start, min(start + size, count))
+        high = block.stop - start
+        total = np.zeros((high, others), np.float32)
+        for mine, theirs in scaled:
+            np.subtract(mine[block, None], theirs, out=apart[:high])
+            np.abs(apart[:high], out=apart[:high])
+            np.minimum(apart[:high], 1, out=apart[:high])
+            total += apart[:high]
+        closest[block] = total.min(axis=1)
+    return closest / len(scaled)
+
+
+def _scaled(
+    column: Column, mine: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values such that min(|Δ|, 1) is the distance: divided by the range, clipped far outside it, missing further out."""
+    present = theirs[0][~theirs[1]]
+    low, high = (present.min(), present.max()) if len(present) and column.numeric else (0.0, 0.25)
+    one, other = (
+        np.where(missing, -100.0, np.clip((values - low) / (high - low), -9, 1e6) if high > low else _off(values, low))
+        for values, missing in (mine, theirs)
+    )
+    return one.astype(np.float32), other.astype(np.float32)
+
+
+def _off(values: np.ndarray, constant: float) -> np.ndarray:
+    return np.asarray(np.where(values == constant, 0.0, 9.0))

@@ -8,17 +8,46 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     columns               {total, scored, keys, dropped, text, kinds: {kind: count}}
     yardstick             {strength: "none" | "weak" | "skewed" | "good", rows, note}
     diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
-    fidelity              {quality, column_shapes, pair_trends, pair_trends_all, fresh: {the same four},
-                           pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]}
+    fidelity              {quality, column_shapes, pair_trends, pair_trends_all,
+                           even: {the same four, rows}, fresh: {the same four},
+                           accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
+                                      even: {the same five}, fresh: {the same five},
+                                      triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
+                           detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
+                                       fresh: {the same}},
+                           pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
+                          a column: {column, kind, metric, score, even, fresh, accuracy, accuracy_max, missing_real,
+                           missing_synthetic}; a pair: {columns, measure, score, even, fresh, accuracy, accuracy_max,
+                           real, synthetic, strong}
     associations          {columns, measures, real, synthetic, fresh}: symmetric matrices, null where undefined
     privacy               {exact_copies: {count, share, interval, rows, fresh: {the same}},
-                           closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null}
+                           closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null,
+                           nndr: {ratio, interval, tight, tight_fresh, excess, excess_interval, rows, compared} | null,
+                           protection: {baseline, interval, baseline_fresh, overfitting, overfitting_interval, rows,
+                                        compared},
+                           leakage: {rare_levels, extremes, outliers, loners}, each {possible, count, share, interval,
+                                    rows, compared, fresh, excess, excess_interval},
+                           attacks: {singling_out_one, singling_out_many, linkability, inference}, each {attempts,
+                                    attack, control, baseline, risk, interval} | null; inference has columns [{column,
+                                    the same}, worst first] and worst as well; null without a holdout,
+                           membership: {members, references, distance, density}, the last two {auc, auc_interval,
+                                       tpr_at_1, tpr_at_1_interval, tpr_at_10, tpr_at_10_interval}; null without a
+                                       holdout}
+    utility               {target, task, measure, classes, rows, learners, baseline, headline, minority, importance,
+                           notes}: see ``evaluate.utility.utility``; all but target and notes are null where nothing was
+                           measured (no target, no holdout, no xgboost or lightgbm)
+    verdicts              [{figure, plain, value, interval, bound: "at least" | "at most", threshold,
+                            verdict: "pass" | "fail" | "too few rows" | "missing"}] of every figure that has a limit
     worst                 {column, pair}: where to look first
     notes                 sentences a reader needs
     timings               seconds a part
 
-``fresh`` is always the holdout scored as if it were synthetic: what the best possible generator is expected to reach.
-"Worst" is the greatest shortfall against it, or the lowest score where there is no holdout.
+``fresh`` is the holdout scored as if it were synthetic: what the best possible generator is expected to reach. Fewer rows
+score lower by chance alone, so in ``fidelity`` the two are brought to as many rows where they differ by over 10 %:
+``even`` is the synthetic table thinned to ``rows`` rows (a seeded draw), to be set against ``fresh``; a holdout that is the
+larger is thinned for ``fresh`` instead. ``even`` and ``fresh`` are null without a holdout. Accuracy's ``max`` is what a fresh
+real sample of as many rows as the table scored is expected to get. "Worst" is the greatest shortfall of ``even`` against
+``fresh``, or the lowest score where there is no holdout.
 """
 
 from __future__ import annotations
@@ -35,22 +64,33 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import InputError
-from lookalike.evaluate import diagnostic, fidelity, privacy
-from lookalike.evaluate.pairs import PairTrends, association_matrix, pair_trends
-from lookalike.evaluate.prepare import Column, prepare
+from lookalike.evaluate import diagnostic, entries, fidelity, privacy
+from lookalike.evaluate.accuracy import Accuracy, accuracy
+from lookalike.evaluate.detection import detection, fresh_detection
+from lookalike.evaluate.pairs import PairTrends, pair_trends
+from lookalike.evaluate.prepare import Column, prepare, scored
+from lookalike.evaluate.utility import target_name, utility
+from lookalike.evaluate.verdicts import Thresholds, verdicts
+from lookalike.evaluate.yardstick import WEAK_HOLDOUT, Even, even_out, yardstick
 from lookalike.schema import Schema
 
-SCORECARD_VERSION = 1
-SKEWED = 0.05
-"""A control share further than this from ½ (and than four standard errors) betrays a holdout that is no random draw."""
-MAXIMUM_MATRIX = 100
-"""Association matrices hold at most this many columns: the worst ones by shape."""
+SCORECARD_VERSION = 2
 
 
 def score(
-    real: pa.Table, synthetic: pa.Table, schema: Schema, *, holdout: pa.Table | None = None, seed: int = 0
+    real: pa.Table,
+    synthetic: pa.Table,
+    schema: Schema,
+    *,
+    holdout: pa.Table | None = None,
+    target: str | None = None,
+    seed: int = 0,
+    thresholds: Thresholds | None = None,
 ) -> dict[str, Any]:
     """Judge ``synthetic`` against the ``real`` rows it was made from, beside a ``holdout`` that no engine saw.
+
+    ``target`` is the column that utility predicts; the one whose role is target when left out. ``thresholds`` are the
+    limits behind the verdicts.
 
     >>> from lookalike.schema import ColumnSpec
     >>> schema = Schema([ColumnSpec(name="age", kind="integer", storage="int64")])
@@ -66,46 +106,60 @@ def score(
     for name in ("real", "synthetic"):
         if tables[name].num_rows == 0:
             raise InputError(f"an evaluation needs rows, however: the {name} table has none. Sample at least one row.")
+    rows = {name: table.num_rows for name, table in tables.items()}
+    target_name(scored(schema), target)
     sides = [name for name in tables if name != "real"]
     timings: dict[str, float] = {}
     with _timed(timings, "parse"):
-        columns = prepare(tables, schema)
+        whole = prepare(tables, schema)
+        columns, even = even_out(whole, rows, seed)
     with _timed(timings, "diagnostic"):
         diagnoses = {side: diagnostic.diagnose(real, tables[side], schema, columns, side) for side in sides}
     with _timed(timings, "columns"):
-        shapes = fidelity.shapes(columns, sides)
+        shapes = fidelity.shapes(columns, even.sides)
     with _timed(timings, "pairs"):
-        pairs = pair_trends(columns, sides, seed)
+        pairs = pair_trends(columns, even.sides, seed)
+    with _timed(timings, "accuracy"):
+        accuracies = accuracy(columns, even.sides, (pairs.places, pairs.possible), seed)
+    with _timed(timings, "detection"):
+        detected = _detection(whole, seed)
     with _timed(timings, "privacy"):
-        safety = _privacy(columns, sides, seed)
-    shape_entries, pair_entries = _shape_entries(shapes), _pair_entries(columns, pairs)
+        safety = privacy.privacy(whole, sides, seed)
+    with _timed(timings, "utility"):
+        useful = utility(whole, target, seed)
+    shape_entries = entries.column_entries(shapes, even, accuracies.columns)
+    pair_entries = entries.pair_entries(columns, pairs, even, accuracies.pairs)
     card = {
         "lookalike_scorecard": SCORECARD_VERSION,
         "version": _version(),
         "seed": seed,
-        "rows": {name: tables[name].num_rows if name in tables else None for name in ("real", "synthetic", "holdout")},
+        "rows": {name: rows.get(name) for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
-        "yardstick": _yardstick(tables.get("holdout"), safety["closeness"]),
+        "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"]),
         "diagnostic": _diagnostic(diagnoses),
         "fidelity": {
             **fidelity.quality(shapes, pairs, "synthetic"),
-            "fresh": fidelity.quality(shapes, pairs, "holdout") if "holdout" in sides else None,
+            "even": {**fidelity.quality(shapes, pairs, even.synthetic), "rows": even.rows} if even.fresh else None,
+            "fresh": fidelity.quality(shapes, pairs, even.fresh) if even.fresh else None,
+            "accuracy": _accuracy(columns, accuracies, even),
+            "detection": detected,
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,
             "pair_scores": pair_entries,
         },
-        "associations": _associations(columns, pairs, [entry["column"] for entry in shape_entries]),
+        "associations": entries.associations(columns, pairs, even.fresh, [entry["column"] for entry in shape_entries]),
         "privacy": safety,
+        "utility": useful,
+        "verdicts": [],
         "worst": {
             "column": shape_entries[0] if shape_entries else None,
-            "pair": next(
-                (entry for entry in pair_entries if entry["score"] is not None and not math.isnan(entry["score"])), None
-            ),
+            "pair": next((entry for entry in pair_entries if not math.isnan(entry["score"])), None),
         },
-        "notes": _notes(schema, pairs, tables),
+        "notes": _notes(schema, pairs, accuracies, tables),
         "timings": timings,
     }
-    return _plain(card)
+    card = _plain(card)
+    return {**card, "verdicts": verdicts(card, thresholds)}
 
 
 @contextmanager
@@ -135,111 +189,47 @@ def _column_counts(schema: Schema, columns: list[Column]) -> dict[str, Any]:
     }
 
 
-def _yardstick(holdout: pa.Table | None, nearness: dict[str, Any] | None) -> dict[str, Any]:
-    if holdout is None:
-        note = "No yardstick: no real rows were kept back, so nothing says what a fresh real sample would score."
-        return {"strength": "none", "rows": 0, "note": note}
-    rows = holdout.num_rows
-    if rows < privacy.WEAK_HOLDOUT:
-        note = f"Weak yardstick: only {rows} real rows were kept back; what they score is mostly chance."
-        return {"strength": "weak", "rows": rows, "note": note}
-    control = (nearness or {}).get("control")
-    if control and abs(control["share"] - 0.5) > max(SKEWED, 4 * control["standard_error"]):
-        note = f"Skewed yardstick: the {rows:,} real rows kept back are not a random draw from the same table as the training rows."
-        return {"strength": "skewed", "rows": rows, "note": note}
-    return {"strength": "good", "rows": rows, "note": f"Yardstick: {rows:,} real rows that no engine saw."}
-
-
 def _diagnostic(diagnoses: dict[str, dict[str, Any]]) -> dict[str, Any]:
     mine, fresh = diagnoses["synthetic"], diagnoses.get("holdout")
     fresh_scores = {entry["column"]: entry["score"] for entry in fresh["columns"]} if fresh else {}
-    entries = [{**entry, "fresh": fresh_scores.get(entry["column"])} for entry in mine["columns"]]
+    scored = [{**entry, "fresh": fresh_scores.get(entry["column"])} for entry in mine["columns"]]
     figures = ("score", "validity", "structure")
     return {
         **{figure: mine[figure] for figure in figures},
         "fresh": {figure: fresh[figure] for figure in figures} if fresh else None,
-        "columns": sorted(entries, key=lambda entry: _worst_first(entry["score"], None)),
+        "columns": sorted(scored, key=lambda entry: entries.worst_first(entry["score"], None)),
     }
 
 
-def _worst_first(mine: float | None, fresh: float | None) -> tuple[int, float]:
-    """Sort key: greatest shortfall first where there is a yardstick, lowest score first elsewhere; undefined last."""
-    if mine is None or math.isnan(mine):
-        return 2, 0.0
-    if fresh is None or math.isnan(fresh):
-        return 1, mine
-    return 0, mine - fresh
-
-
-def _shape_entries(shapes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    entries = [
-        {
-            "column": shape["column"],
-            "kind": shape["kind"],
-            "metric": shape["metric"],
-            "score": shape["score_synthetic"],
-            "fresh": shape.get("score_holdout"),
-            "missing_real": shape["missing_real"],
-            "missing_synthetic": shape["missing_synthetic"],
-        }
-        for shape in shapes
-    ]
-    return sorted(entries, key=lambda entry: _worst_first(entry["score"], entry["fresh"]))
-
-
-def _pair_entries(columns: list[Column], pairs: PairTrends) -> list[dict[str, Any]]:
-    fresh_scores = pairs.scores.get("holdout")
-    entries = [
-        {
-            "columns": [columns[i].name, columns[j].name],
-            "measure": _measure(columns[i], columns[j]),
-            "score": float(pairs.scores["synthetic"][row]),
-            "fresh": None if fresh_scores is None else float(fresh_scores[row]),
-            "real": float(pairs.associations["real"][row]),
-            "synthetic": float(pairs.associations["synthetic"][row]),
-            "strong": bool(pairs.strong[row]),
-        }
-        for row, (i, j) in enumerate(pairs.places.tolist())
-    ]
-    return sorted(entries, key=lambda entry: _worst_first(entry["score"], entry["fresh"]))
-
-
-def _measure(first: Column, second: Column) -> str:
-    if first.numeric and second.numeric:
-        return "correlation"
-    return "correlation ratio" if first.numeric or second.numeric else "Cramér's V"
-
-
-def _associations(columns: list[Column], pairs: PairTrends, worst_first: list[str]) -> dict[str, Any]:
-    shown = set(worst_first[:MAXIMUM_MATRIX])
-    keep = np.array([place for place, column in enumerate(columns) if column.name in shown], dtype=np.int64)
-    matrices = {
-        side: association_matrix(pairs, len(columns), side)[np.ix_(keep, keep)].tolist() for side in pairs.associations
-    }
+def _accuracy(columns: list[Column], accuracies: Accuracy, even: Even) -> dict[str, Any]:
+    triples = accuracies.triples
     return {
-        "columns": [columns[place].name for place in keep],
-        "left_out": len(columns) - len(keep),
-        "measures": "number × number: Pearson's ρ; label × label: Cramér's V; label × number: correlation ratio η",
-        "real": matrices["real"],
-        "synthetic": matrices["synthetic"],
-        "fresh": matrices.get("holdout"),
+        **accuracies.summary("synthetic"),
+        "even": accuracies.summary(even.synthetic) if even.fresh else None,
+        "fresh": accuracies.summary(even.fresh) if even.fresh else None,
+        "triples": {
+            "possible": triples.possible,
+            "scored": len(triples.places),
+            "worst": entries.triple_entries(columns, triples),
+        },
     }
 
 
-def _privacy(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
-    copies = privacy.exact_copies(columns, "synthetic")
-    copies["fresh"] = privacy.exact_copies(columns, "holdout") if "holdout" in sides else None
-    nearness = {**privacy.closeness(columns, seed), "fresh": 0.5} if "holdout" in sides else None
-    return {"exact_copies": copies, "closeness": nearness}
+def _detection(columns: list[Column], seed: int) -> dict[str, Any]:
+    mine = detection(columns, seed)
+    fresh = fresh_detection(columns, seed, mine["rows"]) if mine["against"] == "holdout" else None
+    return {**mine, "fresh": fresh}
 
 
-def _notes(schema: Schema, pairs: PairTrends, tables: dict[str, pa.Table]) -> list[str]:
-    notes = []
+def _notes(schema: Schema, pairs: PairTrends, accuracies: Accuracy, tables: dict[str, pa.Table]) -> list[str]:
+    notes, triples = [], accuracies.triples
     if len(pairs.places) < pairs.possible:
         notes.append(f"{len(pairs.places):,} of {pairs.possible:,} pairs were scored, chosen by the seed.")
+    if len(triples.places) < triples.possible:
+        notes.append(f"{len(triples.places):,} of {triples.possible:,} triples were scored, chosen by the seed.")
     if any(spec.kind == "text" and spec.modelled for spec in schema):
         notes.append("Columns of free text have no distribution to compare and are not scored.")
-    if tables["real"].num_rows < privacy.WEAK_HOLDOUT:
+    if tables["real"].num_rows < WEAK_HOLDOUT:
         notes.append(f"The real table has only {tables['real'].num_rows} rows: every figure is rough.")
     return notes
 

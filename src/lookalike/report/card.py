@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError, SettingsError
-from lookalike.report import words
-from lookalike.report.summarize import look_at, summarize
+from lookalike.report import answers, overview
+from lookalike.report.summarize import summarize
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,22 +61,7 @@ class Scorecard:
 
     def __str__(self) -> str:
         """One aligned overview: this table beside a fresh real sample."""
-        blocks = words.figures(self._card)
-        lines = [
-            (title if not place else "", f"{line['plain']} ({line['term']})", line["mine"], line["fresh"])
-            for title, block in blocks.items()
-            for place, line in enumerate(block)
-        ]
-        heads = ("", "", "look-alike", "a fresh real sample")
-        widths = [max(len(row[column]) for row in [heads, *lines]) for column in range(4)]
-        text = [
-            f"{row[0]:<9}{row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
-            for row in [heads, *lines]
-        ]
-        text += [f"{'look at' if not place else '':<9}{line}" for place, line in enumerate(look_at(self._card))]
-        if self._card["yardstick"]["strength"] != "good":
-            text.append(f"{'note':<9}{self._card['yardstick']['note']}")
-        return "\n".join(text)
+        return overview.text(self._card)
 
     def __repr__(self) -> str:
         return str(self)
@@ -84,14 +69,16 @@ class Scorecard:
     def _repr_html_(self) -> str:
         from lookalike.report.html import render_overview
 
-        figures = words.figures(self._card)
+        figures = overview.figures(self._card)
         return render_overview({
             "trial": bool(self._summary and self._summary["trial"]),
             "blocks": [
-                {"question": "Is it alike?", **words.alike(self._card), "figures": figures["alike"]},
-                {"question": "Is it safe?", **words.safe(self._card), "figures": figures["safe"]},
+                {"question": "Is it alike?", **answers.alike(self._card), "figures": figures["alike"]},
+                {"question": "Is it safe?", **answers.safe(self._card), "figures": figures["safe"]},
+                {"question": "Is it useful?", **answers.useful(self._card), "figures": figures["useful"]},
             ],
-            "look_at": look_at(self._card),
+            "checks": overview.checks(self._card),
+            "look_at": overview.look_at(self._card),
             "yardstick": self._card["yardstick"]["note"],
         })  # fmt: skip
 

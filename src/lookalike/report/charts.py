@@ -17,26 +17,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike import stats
+from lookalike.report.axes import FEW, bin_labels, edges_of, exact, mark, on_axis, places_of, spike_of, ticks_of
 from lookalike.schema import ColumnSpec, Values, parse
-from lookalike.schema.dates import unit_of
-from lookalike.schema.types import arrow_type, is_text
 
-FEW = 5
-MOST_BARS = 6
-SPIKE = 0.5
-"""A number that this share of the real rows holds is drawn as a bar of its own, beside the curve of the rest."""
-LARGEST = 1e300
-"""Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
-SECONDS_A_TICK = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-DAY = 86_400.0
+MOST_BARS, MOST_BARS_ENLARGED = 6, 24
+"""Labels in a small picture, and where one column has the page to itself."""
 
 
 def column_chart(real: pa.ChunkedArray, synthetic: pa.ChunkedArray, spec: ColumnSpec) -> dict[str, Any]:
     """Shares of one column in both tables: ``{"type": "number" | "label", "specials": […], …}``."""
-    lenient = spec if spec.numeric else spec.replace(kind="category", levels=None)
-    first, second = parse(real, lenient), parse(synthetic, lenient)
+    first, second = read(real, spec), read(synthetic, spec)
     return number_chart(first, second, spec) if spec.numeric else label_chart(first, second, spec)
+
+
+def read(cells: pa.ChunkedArray, spec: ColumnSpec) -> Values:
+    """Cells as numbers or as labels; labels that were never declared are labels too."""
+    return parse(cells, spec if spec.numeric else spec.replace(kind="category", levels=None))
 
 
 def rounded_shares(counts: np.ndarray, total: int) -> np.ndarray:
@@ -52,14 +48,26 @@ def rounded_shares(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def label_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str, Any]:
-    """Paired bars: the commonest labels, the rest pooled, missing last."""
-    real_counts, synthetic_counts = _level_counts(real), _level_counts(synthetic)
+    """Paired bars: the commonest labels, the rest pooled, missing last; ``enlarged`` are the bars of more labels."""
+    bars, enlarged = (_label_bars(real, synthetic, spec, most) for most in (MOST_BARS, MOST_BARS_ENLARGED))
+    return {"type": "label", "bars": bars, "enlarged": enlarged}
+
+
+def common_labels(real: Values, synthetic: Values, spec: ColumnSpec, most: int) -> list[str]:
+    """At most ``most`` labels that at least ``FEW`` real rows hold, commonest first or in their declared order."""
+    real_counts, synthetic_counts = level_counts(real), level_counts(synthetic)
     shown = [level for level, held in real_counts.items() if held >= FEW]
     shown.sort(key=lambda level: -max(real_counts[level] / len(real), synthetic_counts.get(level, 0) / len(synthetic)))
-    shown = shown[:MOST_BARS]
+    shown = shown[:most]
     if spec.levels is not None:
         order = {level: place for place, level in enumerate(spec.levels)}
         shown.sort(key=lambda level: order.get(level, len(order)))
+    return shown
+
+
+def _label_bars(real: Values, synthetic: Values, spec: ColumnSpec, most: int) -> list[dict[str, Any]]:
+    real_counts, synthetic_counts = level_counts(real), level_counts(synthetic)
+    shown = common_labels(real, synthetic, spec, most)
     bars = [_bar(level, real_counts[level], synthetic_counts.get(level, 0), real, synthetic) for level in shown]
     pooled = [
         sum(held for level, held in counts.items() if level not in set(shown))
@@ -68,11 +76,11 @@ def label_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str, 
     if any(pooled):
         others = len({*real_counts, *synthetic_counts} - set(shown))
         bars.append({**_bar(f"other ({others:,})", pooled[0], pooled[1], real, synthetic), "pooled": True})
-    bars += _missing_bar(real, synthetic)
-    return {"type": "label", "bars": bars}
+    return bars + _missing_bar(real, synthetic)
 
 
-def _level_counts(values: Values) -> dict[str, int]:
+def level_counts(values: Values) -> dict[str, int]:
+    """How many rows hold each label."""
     assert values.codes is not None and values.levels is not None
     counts = np.bincount(values.codes[~values.missing], minlength=len(values.levels))
     merged: dict[str, int] = {}
@@ -102,18 +110,16 @@ def _missing_bar(real: Values, synthetic: Values) -> list[dict[str, Any]]:
 def number_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str, Any]:
     """Two curves over the same bins, and bars for missing and for a value that many rows share.
 
-    ``edges`` (b + 1) are in drawing units (log₁₀ where ``log``), ``real`` and ``synthetic`` (b) are shares of all rows;
-    the first and last bin hold what lies beyond them.
+    ``edges`` (b + 1) are in drawing units (log₁₀ where ``log``), ``real`` and ``synthetic`` (b) are shares of all rows,
+    ``labels`` (b) say what a bin holds; the first and last one hold what lies beyond them.
     """
-    first, second = _on_axis(real, spec), _on_axis(synthetic, spec)
+    first, second = on_axis(real, spec), on_axis(synthetic, spec)
     bars = _missing_bar(real, synthetic)
-    spike = _spike(first)
+    spike = spike_of(first)
     if spike is not None:
         bars.insert(
             0,
-            _bar(
-                f"= {_exact(spike, spec)}", int((first == spike).sum()), int((second == spike).sum()), real, synthetic
-            ),
+            _bar(f"= {exact(spike, spec)}", int((first == spike).sum()), int((second == spike).sum()), real, synthetic),
         )
         first, second = first[first != spike], second[second != spike]
     chart: dict[str, Any] = {
@@ -124,128 +130,20 @@ def number_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str,
         "real": [],
         "synthetic": [],
         "ticks": [],
+        "labels": [],
     }
     if len(first) < FEW:
         return chart
-    edges, log = _edges(first, spec)
-    chart["log"] = log
+    edges, log = edges_of(first, spec)
+    chart["log"], chart["labels"] = log, bin_labels(edges, spec)
     chart["edges"] = (np.log10(edges) if log else edges).tolist()
     chart["real"] = rounded_shares(_histogram(first, edges), len(real)).tolist()
     chart["synthetic"] = (_histogram(second, edges) / max(len(synthetic), 1)).tolist()
-    chart["ticks"] = [{"at": math.log10(at) if log else at, "label": mark(at, spec)} for at in _ticks(edges, log, spec)]
+    chart["ticks"] = [
+        {"at": math.log10(at) if log else at, "label": mark(at, spec)} for at in ticks_of(edges, log, spec)
+    ]
     return chart
 
 
-def _on_axis(values: Values, spec: ColumnSpec) -> np.ndarray:
-    """Numbers that are present, in the unit a person reads: dates in seconds, decimals in whole units."""
-    assert values.numbers is not None
-    numbers = values.numbers[~values.missing].astype(np.float64)
-    return np.clip(numbers * _unit(spec), -LARGEST, LARGEST)
-
-
-def _unit(spec: ColumnSpec) -> float:
-    storage = arrow_type(spec.storage)
-    if pa.types.is_decimal(storage):
-        return float(10.0 ** -max(storage.scale, 0))
-    if is_text(storage):
-        return SECONDS_A_TICK[unit_of(spec.format or "")] if spec.kind == "datetime" else 1.0
-    if pa.types.is_date32(storage):
-        return DAY
-    return SECONDS_A_TICK[getattr(storage, "unit", "ms")] if pa.types.is_temporal(storage) else 1.0
-
-
-def _spike(numbers: np.ndarray) -> float | None:
-    if len(numbers) < FEW:
-        return None
-    values, counts = np.unique(numbers, return_counts=True)
-    top = counts.argmax()
-    return float(values[top]) if len(values) > FEW and counts[top] >= max(FEW, SPIKE * len(numbers)) else None
-
-
-def _edges(numbers: np.ndarray, spec: ColumnSpec) -> tuple[np.ndarray, bool]:
-    """Rounded bin edges around the central 98 %, evenly spaced, or in powers where the tail is long."""
-    low, high = stats.central_range(numbers)
-    wanted = int(np.clip(math.sqrt(len(numbers)), 8, 32))
-    whole = spec.kind == "integer" and not _is_time(spec)
-    median = float(np.median(numbers))
-    if not _is_time(spec) and low > 0 and high > 40 * max(low, median / 8) and high > 8 * median:
-        return _power_edges(low, high, wanted, whole), True
-    step = _round_step((high - low) / wanted, whole or _is_time(spec))
-    first, last = math.floor(low / step), math.ceil(high / step)
-    edges = np.arange(first, max(last, first + 1) + (2 if whole else 1)) * step
-    return (edges - step / 2 if whole and step == 1 else edges), False
-
-
-def _power_edges(low: float, high: float, wanted: int, whole: bool) -> np.ndarray:
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    each = max(1, round(wanted / max(last - first, 1)))
-    edges = 10 ** (np.arange(first * each, last * each + 1) / each)
-    edges = edges[np.searchsorted(edges, low, side="right") - 1 : np.searchsorted(edges, high) + 1]
-    if whole:  # between 1 and 10 a quarter decade may hold no integer at all
-        edges = np.unique(np.ceil(edges)) - 0.5
-    return edges
-
-
-def _round_step(raw: float, whole: bool) -> float:
-    if raw <= 0 or not math.isfinite(raw):
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(raw))
-    if power == 0:
-        return raw
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
-    return max(1.0, step) if whole else step
-
-
 def _histogram(numbers: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    return np.bincount(places, minlength=len(edges) - 1)
-
-
-def _ticks(edges: np.ndarray, log: bool, spec: ColumnSpec) -> list[float]:
-    low, high = float(edges[0]), float(edges[-1])
-    if log:
-        powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-        every = max(1, len(powers) // 4)
-        return [10.0**power for power in powers][::every]
-    if _is_time(spec):
-        return [low + (high - low) * share for share in (0.08, 0.5, 0.92)]
-    step = _round_step((high - low) / 4, spec.kind == "integer")
-    return [place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def mark(value: float, spec: ColumnSpec) -> str:
-    """A number as an axis mark, short.
-
-    >>> price = ColumnSpec(name="price", kind="float")
-    >>> [mark(value, price) for value in (0.0, 0.25, 12.0, 25000.0, 3.2e6)]
-    ['0', '0.25', '12', '25k', '3.2M']
-    """
-    if _is_time(spec):
-        return _time_mark(value, arrow_type(spec.storage))
-    size = abs(value)
-    if size >= 1e15 or (0 < size < 1e-4):
-        return f"{value:.2g}"
-    for unit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= unit:
-            return f"{value / (1e3 if letter == 'k' else unit):.4g}{letter}"
-    return f"{value:.4g}"
-
-
-def _exact(value: float, spec: ColumnSpec) -> str:
-    """A value that many rows share, in full."""
-    return mark(value, spec) if _is_time(spec) else f"{value:,.10g}"
-
-
-def _is_time(spec: ColumnSpec) -> bool:
-    """Dates, times of day and durations: their ticks are seconds by now."""
-    return spec.kind == "datetime" or pa.types.is_temporal(arrow_type(spec.storage))
-
-
-def _time_mark(value: float, storage: pa.DataType) -> str:
-    if pa.types.is_duration(storage):
-        return f"{value / DAY:.3g} d" if abs(value) >= 2 * DAY else f"{value / 3600:.3g} h"
-    if pa.types.is_time(storage):
-        return f"{int(value) // 3600:02d}:{int(value) % 3600 // 60:02d}"
-    if not abs(value) < 2e11:
-        return "…"
-    return str(np.datetime64(int(value), "s"))[:10]
+    return np.bincount(places_of(numbers, edges), minlength=len(edges) - 1)

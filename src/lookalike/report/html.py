@@ -15,6 +15,18 @@ from lookalike.report.svg import inline_svg
 
 MOST_COLUMNS_DRAWN = 120
 """More pictures than this make a page that a browser opens slowly."""
+COLUMNS_AT_ONCE = 16
+"""Pictures that stand open; the others are closer to real and unfold at a click."""
+PANELS = {
+    "fidelity": "Fidelity",
+    "columns": "Columns",
+    "pairs": "Pairs",
+    "privacy": "Privacy",
+    "utility": "Utility",
+    "training": "Training",
+    "rows": "Synthetic rows",
+    "settings": "Settings",
+}
 
 
 @cache
@@ -31,12 +43,18 @@ def _template(name: str) -> Template:
 
 def render(summary: Mapping[str, Any]) -> str:
     """Return the whole page."""
+    drawn = [
+        (place, _column_svg(column, place)) for place, column in enumerate(summary["columns"][:MOST_COLUMNS_DRAWN])
+    ]
     return _template("template.html").render(
         **summary,
-        charts=[_column_svg(column, place) for place, column in enumerate(summary["columns"][:MOST_COLUMNS_DRAWN])],
+        panels=list(PANELS.items()),
+        chart_groups=[group for group in (drawn[:COLUMNS_AT_ONCE], drawn[COLUMNS_AT_ONCE:]) if group],
+        drawn=len(drawn),
         losses_svg=_losses_svg(summary["losses"]),
         associations_svg=_associations_svg(summary["associations"]),
         card_json=script_json(summary["card"]),
+        pickers_json=script_json(summary["pickers"]),
     )
 
 
@@ -49,9 +67,9 @@ def script_json(document: Any) -> Markup:
     """JSON that is inert inside ``<script type="application/json">``.
 
     >>> script_json({"name": "</script><b>"})
-    Markup('{"name": "\\\\u003c/script\\\\u003e\\\\u003cb\\\\u003e"}')
+    Markup('{"name":"\\\\u003c/script\\\\u003e\\\\u003cb\\\\u003e"}')
     """
-    text = json.dumps(document, ensure_ascii=True)
+    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
     for character in "<>&'":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

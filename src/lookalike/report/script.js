@@ -24,25 +24,34 @@
       target.focus();
     });
   });
-  const named = tabs.find((tab) => "#" + tab.id.slice(4) === location.hash);
-  open(named || tabs[0]);
+  const named = () => tabs.find((tab) => tab.id.slice(4) === location.hash.replace(/^#(panel-)?/, ""));
+  open(named() || tabs[0]);
+  addEventListener("hashchange", () => {
+    const tab = named();
+    if (!tab) return;
+    open(tab);
+    document.getElementById("details").scrollIntoView();
+    tab.focus();
+  });
+  if (named()) document.getElementById("details").scrollIntoView();
 
   const valueOf = (row, place) => {
     const cell = row.cells[place];
-    return cell.dataset.value === undefined ? cell.textContent : Number.parseFloat(cell.dataset.value);
+    return cell.dataset.value === undefined ? cell.textContent.trim() : Number.parseFloat(cell.dataset.value);
   };
   const compare = (first, second, sign) => {
     if (typeof first === "number") {
       if (Number.isNaN(first) || Number.isNaN(second)) return Number.isNaN(first) - Number.isNaN(second);
       return sign * (first - second);
     }
-    return sign * first.localeCompare(second);
+    return sign * first.localeCompare(second, undefined, { numeric: true });
   };
   for (const table of document.querySelectorAll("table.sortable")) {
     const body = table.tBodies[0];
     [...table.tHead.rows[0].cells].forEach((head, place) => {
       const button = document.createElement("button");
       button.type = "button";
+      button.title = "Sort by this column";
       button.append(...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
@@ -54,6 +63,16 @@
       });
     });
   }
+
+  // what is folded away on a screen is printed
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    for (const details of unfolded) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of unfolded) details.open = false;
+  });
 
   const save = document.getElementById("save-json");
   save.hidden = false;

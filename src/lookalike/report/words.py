@@ -1,19 +1,25 @@
-"""Figures to words: how numbers are written, and what they answer.
-
-Plain words first, the field's term beside them. A verdict is read off the yardstick, never off a bare score: a fresh
-real sample is the best that any generator can be expected to reach.
-"""
+"""Figures to words: how numbers, names and intervals are written. A figure that is missing is a dash, never a guess."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-NEAR, FAIR = 0.02, 0.06
-"""Shortfall against a fresh real sample up to which the answer is "yes" and "in part"."""
-CLOSE_LIMIT = 0.52
-"""The share that the Flatland and MOSTLY AI prizes still accept; ½ is ideal."""
 OBEYED = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)), "�"))
 """Control characters, and those that turn the direction of what follows."""
+
+
+def at(card: Any, path: str) -> Any:
+    """What stands at a dotted path of a scorecard, or None.
+
+    >>> at({"privacy": {"nndr": None}}, "privacy.nndr.ratio") is None
+    True
+    """
+    for key in path.split("."):
+        if not isinstance(card, Mapping):
+            return None
+        card = card.get(key)
+    return card
 
 
 def score(value: float | None) -> str:
@@ -55,6 +61,100 @@ def percent(value: float | None, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
+def spread(interval: Sequence[float | None] | None) -> float | None:
+    """Half the width of an interval, None where it is not known.
+
+    >>> spread([0.25, 0.75]), spread(None), spread([None, None])
+    (0.25, None, None)
+    """
+    if interval is None or len(interval) != 2 or interval[0] is None or interval[1] is None:
+        return None
+    return (interval[1] - interval[0]) / 2
+
+
+def estimate(value: float | None, interval: Sequence[float | None] | None) -> str:
+    """A score with half its 95 % interval, to as many places as the interval makes sense of.
+
+    >>> estimate(0.5241, [0.51, 0.54]), estimate(0.98, None), estimate(None, None), estimate(-0.2, [-0.5, 0.1])
+    ('.52 ± .02', '.980', '–', '−.2 ± .3')
+    """
+    half = spread(interval)
+    if value is None or half is None:
+        return signed(value)
+    digits = 3 if half < 0.005 else 2 if half < 0.195 else 1
+    written = _pointed(abs(value), digits)
+    sign = "−" if value < 0 and float(f"{value:.{digits}f}") != 0 else ""
+    return f"{sign}{written} ± {_pointed(half, digits)}"
+
+
+def _pointed(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def signed(value: float | None) -> str:
+    """A score that may lie below 0.
+
+    >>> signed(-0.25), signed(0.25), signed(None)
+    ('−.250', '.250', '–')
+    """
+    return "–" if value is None else score(value) if value >= 0 else f"−{score(-value)}"
+
+
+def percent_estimate(value: float | None, interval: Sequence[float | None] | None) -> str:
+    """A share with half its 95 % interval, in points; with both ends where the interval leans far to one side.
+
+    >>> percent_estimate(0.504, [0.497, 0.511]), percent_estimate(-0.01, [-0.03, 0.01]), percent_estimate(0.5, None)
+    ('50.4 % ± 0.7', '−1.0 % ± 2.0', '50.0 %')
+    >>> percent_estimate(1.0, [-0.12, 1.0])
+    '100.0 % (−12.0 % to 100.0 %)'
+    """
+    half = spread(interval)
+    if value is None:
+        return "–"
+    sign = "−" if value < -0.0005 else ""
+    written = f"{sign}{100 * abs(value):.1f} %"
+    if half is None or interval is None:
+        return written
+    if half > 0.02 and abs(value - (interval[0] or 0.0) - half) > half / 2:
+        return f"{written} ({percent_range(interval)})"
+    return f"{written} ± {100 * half:.1f}"
+
+
+def percent_range(interval: Sequence[float | None] | None, digits: int = 1) -> str:
+    """An interval of shares, both ends.
+
+    >>> percent_range([0.001, 0.025]), percent_range(None)
+    ('0.1 % to 2.5 %', '–')
+    """
+    if interval is None or spread(interval) is None:
+        return "–"
+    low, high = (f"{'−' if end < -1e-9 else ''}{100 * abs(end):.{digits}f} %" for end in interval if end is not None)
+    return f"{low} to {high}"
+
+
+def score_range(interval: Sequence[float | None] | None) -> str:
+    """An interval of scores, both ends.
+
+    >>> score_range([0.51, 0.54]), score_range([None, None])
+    ('.510 to .540', '–')
+    """
+    if interval is None or spread(interval) is None:
+        return "–"
+    return " to ".join(signed(end) for end in interval)
+
+
+def listed(parts: Sequence[str], most: int = 3) -> str:
+    """Names in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d", "e"]), listed(["a"])
+    ('a, b and c', 'a, b, c and 2 more', 'a')
+    """
+    if len(parts) > most:
+        return f"{', '.join(parts[:most])} and {len(parts) - most} more"
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
 def count(value: int | None) -> str:
     """A number of rows.
 
@@ -64,24 +164,13 @@ def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def copies(entry: dict[str, Any] | None) -> str:
+def copies(entry: Mapping[str, Any] | None) -> str:
     """Exact copies, of how many rows.
 
     >>> copies({"count": 3, "rows": 24395})
     '3 of 24,395'
     """
     return "–" if entry is None else f"{entry['count']:,} of {entry['rows']:,}"
-
-
-def closeness(entry: dict[str, Any] | None) -> str:
-    """The DCR share with its 95 % interval.
-
-    >>> closeness({"share": 0.504, "standard_error": 0.0036})
-    '50.4 % ± 0.7'
-    """
-    if entry is None or entry["share"] is None:
-        return "no yardstick"
-    return f"{100 * entry['share']:.1f} % ± {196 * entry['standard_error']:.1f}"
 
 
 def seconds(value: float) -> str:
@@ -111,148 +200,10 @@ def clean(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def pair_name(entry: dict[str, Any]) -> str:
-    """Both columns of a pair.
+def pair_name(entry: Mapping[str, Any]) -> str:
+    """The columns of a pair or a triple.
 
     >>> pair_name({"columns": ["income", "age"]})
     'income × age'
     """
     return " × ".join(clean(name, 40) for name in entry["columns"])
-
-
-# --------------------------------------------------------------------------------------------------------- verdicts
-
-
-def alike(card: dict[str, Any]) -> dict[str, str]:
-    """Is it alike? ``level`` (good, fair, poor, unknown), one ``word``, one ``sentence``."""
-    fidelity = card["fidelity"]
-    if fidelity["quality"] is None:
-        return _answer("unknown", "Cannot be told", "No column has a distribution that could be compared.")
-    if fidelity["fresh"] is None or fidelity["fresh"]["quality"] is None:
-        return _answer(
-            "unknown",
-            "Cannot be told",
-            f"It scores {score(fidelity['quality'])} of 1, but no real rows were kept back to say what a fresh real sample would score.",
-        )
-    parts = {
-        "columns": _shortfall(fidelity, "column_shapes"),
-        "pairs": max(_shortfall(fidelity, "pair_trends"), _shortfall(fidelity, "pair_trends_all")),
-    }
-    worst = max(parts.values())
-    if card["yardstick"]["strength"] == "weak":
-        tail = f" But only {card['yardstick']['rows']} real rows were kept back, so this is a rough guess."
-    else:
-        tail = ""
-    if worst <= NEAR:
-        return _answer("good", "Yes", "It scores about what a fresh real sample of the same table would score." + tail)
-    which = _which(parts)
-    if worst <= FAIR:
-        return _answer("fair", "Largely", f"It comes close to a fresh real sample; {which} fall a little short." + tail)
-    return _answer("poor", "Not enough", f"It stays clearly below a fresh real sample: {which} differ." + tail)
-
-
-def _shortfall(fidelity: dict[str, Any], figure: str) -> float:
-    mine, fresh = fidelity[figure], fidelity["fresh"][figure]
-    return 0.0 if mine is None or fresh is None else fresh - mine
-
-
-def _which(parts: dict[str, float]) -> str:
-    short = [name for name, value in parts.items() if value > NEAR]
-    words = {"columns": "single columns", "pairs": "the ties between columns"}
-    return " and ".join(words[name] for name in short)
-
-
-def safe(card: dict[str, Any]) -> dict[str, str]:
-    """Is it safe? Never "yes": these are smoke alarms, so the best answer is that none went off."""
-    copied, near = card["privacy"]["exact_copies"], card["privacy"]["closeness"]
-    fresh = copied["fresh"]
-    if fresh is None:
-        if copied["count"]:
-            return _answer(
-                "unknown",
-                "Take care",
-                f"{_rows(copied['count'])} an exact copy of a training row, and no real rows were kept back to say whether chance explains that.",
-            )
-        return _answer(
-            "unknown",
-            "Cannot be told",
-            "No row is an exact copy of a training row, but no real rows were kept back to measure closeness against.",
-        )
-    if copied["interval"][0] > fresh["interval"][1]:
-        return _answer(
-            "poor",
-            "Alarm",
-            f"{_rows(copied['count'])} an exact copy of a training row, more than a fresh real sample shares with it by chance.",
-        )
-    weak = card["yardstick"]["strength"] == "weak"
-    tail = f" But only {card['yardstick']['rows']} real rows were kept back: too few to rely on." if weak else ""
-    if card["yardstick"]["strength"] == "skewed":
-        return _answer(
-            "unknown",
-            "Cannot be told",
-            "The real rows that were kept back are not a random draw from the same table, so closeness says nothing.",
-        )
-    if near is None or near["share"] is None:
-        return _answer("unknown", "Cannot be told", "Too few real rows were kept back to measure closeness.")
-    if near["interval"][0] > CLOSE_LIMIT:
-        return _answer(
-            "poor",
-            "Alarm",
-            "Its rows lie closer to the training rows than to other real rows: it has memorised some." + tail,
-        )
-    if near["interval"][0] > 0.5:
-        return _answer("fair", "Take care", "Its rows lean a little towards the training rows." + tail)
-    if weak:
-        return _answer("unknown", "Too early to tell", "No alarm went off." + tail)
-    return _answer(
-        "good",
-        "No alarm",
-        "No more copies than chance explains, and its rows are no closer to the training rows than to other real rows.",
-    )
-
-
-def _rows(number: int) -> str:
-    return "1 row is" if number == 1 else f"{number:,} rows are each"
-
-
-def _answer(level: str, word: str, sentence: str) -> dict[str, str]:
-    return {"level": level, "word": word, "sentence": sentence}
-
-
-def figures(card: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """The overview's lines: what it is in plain words, the field's term, this table's figure, a fresh sample's."""
-    fidelity, diagnostic, privacy = card["fidelity"], card["diagnostic"], card["privacy"]
-    fresh, fresh_diagnostic = fidelity["fresh"] or {}, diagnostic["fresh"] or {}
-
-    def line(plain: str, term: str, mine: str, yardstick: str) -> dict[str, str]:
-        return {"plain": plain, "term": term, "mine": mine, "fresh": yardstick}
-
-    return {
-        "alike": [
-            line("overall", "quality score", score(fidelity["quality"]), score(fresh.get("quality"))),
-            line(
-                "single columns", "column shapes", score(fidelity["column_shapes"]), score(fresh.get("column_shapes"))
-            ),
-            line(
-                "ties between columns",
-                "column pair trends",
-                score(fidelity["pair_trends"]),
-                score(fresh.get("pair_trends")),
-            ),
-            line("valid cells", "diagnostic", score(diagnostic["score"]), score(fresh_diagnostic.get("score"))),
-        ],
-        "safe": [
-            line(
-                "exact copies of training rows",
-                "identical matches",
-                copies(privacy["exact_copies"]),
-                copies(privacy["exact_copies"]["fresh"]),
-            ),
-            line(
-                "rows closer to training rows",
-                "DCR share",
-                closeness(privacy["closeness"]),
-                "50 %" if privacy["closeness"] else "–",
-            ),
-        ],
-    }

@@ -1,0 +1,33 @@
+"""One fit by lookalike, in a process of its own, as the peers get one."""
+
+import json
+import resource
+import sys
+import time
+import warnings
+
+import pandas as pd
+import torch
+
+import lookalike
+
+warnings.simplefilter("ignore")
+job = json.loads(sys.argv[1])
+torch.set_num_threads(job["threads"])
+frame = pd.read_parquet(job["table"])
+settings = job["settings"] | ({"epochs": job["epochs"]} if job["epochs"] else {})
+start = time.perf_counter()
+twin = lookalike.fit(frame, engine=job["engine"], run=lookalike.Run(), **settings)
+fitted = time.perf_counter()
+rows = twin.sample(job["rows"], seed=1)
+sampled = time.perf_counter()
+rows.to_parquet(job["out"])
+print(
+    json.dumps(
+        {
+            "fit_seconds": fitted - start,
+            "sample_seconds": sampled - fitted,
+            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+    )
+)

@@ -1,0 +1,357 @@
+"""Figures against limits: one word a figure, and a line a script can fail on.
+
+One table names every figure that a limit can be set on: where it stands in the scorecard, which way is good, and what it
+says in plain words. To add a figure, add a line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lookalike.config import Settings
+from lookalike.errors import SettingsError
+from lookalike.evaluate.yardstick import WEAK_HOLDOUT
+
+Bound = Literal["at least", "at most"]
+Verdict = Literal["pass", "fail", "missing", "too few rows"]
+
+
+class Thresholds(Settings):
+    """Where a figure passes. Unset: the figure is shown without a verdict unless a limit is given.
+
+    ``pairs_shortfall`` has none: sdmetrics cuts each table's numbers between its own extremes, so on columns with long
+    tails two real samples of 2,000 rows were up to .2 apart. ``bivariate_shortfall`` judges pairs on common bins.
+
+    What a table can reach depends on the table, so by default likeness and usefulness are held against what a fresh real
+    sample scores on it, and an absolute limit is for the user to set.
+    """
+
+    accuracy: float | None = Field(None, ge=0, le=1, description="bins of one, two, three columns alike, at least")
+    quality: float | None = Field(None, ge=0, le=1, description="sdmetrics' quality score, at least")
+    column_shapes: float | None = Field(None, ge=0, le=1, description="columns one by one alike, at least")
+    pair_trends: float | None = Field(None, ge=0, le=1, description="pairs of columns alike, at least")
+    diagnostic: float | None = Field(None, ge=0, le=1, description="valid cells and structure, at least")
+    diagnostic_shortfall: float | None = Field(
+        0.005, ge=-1, le=1, description="valid cells and structure, below a fresh real sample, at most"
+    )
+    detection_auc: float | None = Field(None, ge=0, le=1, description="told apart from real rows by trees, at most")
+    columns_shortfall: float | None = Field(
+        0.05, ge=-1, le=1, description="columns one by one, below a fresh real sample, at most"
+    )
+    pairs_shortfall: float | None = Field(
+        None, ge=-1, le=1, description="clearly tied pairs of columns, below a fresh real sample, at most"
+    )
+    accuracy_shortfall: float | None = Field(
+        0.03, ge=-1, le=1, description="bins of one, two, three columns, below a fresh real sample, at most"
+    )
+    bivariate_shortfall: float | None = Field(
+        0.03, ge=-1, le=1, description="bins of two columns, below a fresh real sample, at most"
+    )
+    detection_excess: float | None = Field(
+        0.2, ge=-1, le=1, description="told apart by trees, beyond a fresh real sample, at most"
+    )
+    utility: float | None = Field(
+        None, ge=0, description="score of models trained on it over that of real rows, at least"
+    )
+    utility_difference: float | None = Field(
+        -0.05, le=1, description="score of models trained on it minus that of real rows, at least"
+    )
+    exact_copies: float | None = Field(
+        0.001, ge=0, le=1, description="training rows repeated in full, beyond what the holdout repeats, at most"
+    )
+    dcr_share: float | None = Field(0.52, ge=0, le=1, description="rows nearer to training than holdout rows, at most")
+    nndr_ratio: float | None = Field(
+        0.5, ge=0, description="tenth-smallest distance ratio, over the holdout's, at least"
+    )
+    nndr_excess: float | None = Field(
+        0.02, ge=-1, le=1, description="rows leaning on one real row, beyond chance, at most"
+    )
+    overfitting_protection: float | None = Field(None, ge=0, le=1, description="sdmetrics' DCR score, at least")
+    baseline_protection: float | None = Field(None, ge=0, le=1, description="sdmetrics' DCR score, at least")
+    rare_levels: float | None = Field(0.05, ge=-1, le=1, description="rare labels shown again, beyond chance, at most")
+    extremes: float | None = Field(0.05, ge=-1, le=1, description="extreme numbers shown again, beyond chance, at most")
+    outliers: float | None = Field(0.01, ge=-1, le=1, description="outliers nearly copied, beyond chance, at most")
+    loners: float | None = Field(0.0, ge=-1, le=1, description="people unlike all others nearly copied, at most")
+    singling_out_one: float | None = Field(0.05, ge=-1, le=1, description="people singled out by one value, at most")
+    singling_out_many: float | None = Field(0.05, ge=-1, le=1, description="people singled out by several, at most")
+    linkability: float | None = Field(0.05, ge=-1, le=1, description="halves of a person's row linked, at most")
+    inference: float | None = Field(0.05, ge=-1, le=1, description="secret cells inferred, mean of columns, at most")
+    inference_worst: float | None = Field(0.1, ge=-1, le=1, description="secret cells inferred, worst column, at most")
+    membership_auc: float | None = Field(0.52, ge=0, le=1, description="training rows told by distance, AUC, at most")
+    membership_density_auc: float | None = Field(0.52, ge=0, le=1, description="the same by density, AUC, at most")
+    membership_tpr: float | None = Field(0.02, ge=0, le=1, description="found at 1 % false alarms, at most")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the scorecard.
+
+    Attributes
+    ----------
+    bound
+        Which side of its limit is good.
+    plain
+        What it says, in plain words.
+    path, interval
+        Where value and interval stand, keys joined by dots; no interval where the figure is exact.
+    beyond
+        Where a chance level stands that is subtracted first; nothing is subtracted where it is missing.
+    above, short_of
+        Where a fresh real sample's value stands, if the figure is how far the table is above it, or below it; missing
+        where that is missing.
+    holdout
+        Whether its yardstick is the rows that were kept back, so that it needs enough of them.
+    chance
+        Where the holdout's own share stands, if the value alone decides once that is 0: what none of as many fresh rows
+        does is no accident, and one person is enough.
+    """
+
+    bound: Bound
+    plain: str
+    path: str
+    interval: str | None = None
+    beyond: str | None = None
+    above: str | None = None
+    short_of: str | None = None
+    holdout: bool = True
+    chance: str | None = None
+
+
+FIGURES: Mapping[str, Figure] = {
+    "accuracy": Figure("at least", "alike in one, two and three columns", "fidelity.accuracy.overall", holdout=False),
+    "quality": Figure("at least", "alike by sdmetrics' score", "fidelity.quality", holdout=False),
+    "column_shapes": Figure("at least", "columns alike", "fidelity.column_shapes", holdout=False),
+    "pair_trends": Figure("at least", "pairs of columns alike", "fidelity.pair_trends", holdout=False),
+    "diagnostic": Figure("at least", "valid cells and structure", "diagnostic.score", holdout=False),
+    # sdmetrics calls anything under 1 a fault, but a fresh real sample has new extremes and new rare labels too
+    "diagnostic_shortfall": Figure(
+        "at most", "less valid than a fresh sample", "diagnostic.score", short_of="diagnostic.fresh.score"
+    ),
+    "detection_auc": Figure("at most", "told apart from real rows", "detection.auc", "detection.interval"),
+    **{
+        name: Figure("at most", plain, f"fidelity.{before}even.{figure}", short_of=f"fidelity.{before}fresh.{figure}")
+        for name, plain, before, figure in (
+            ("columns_shortfall", "columns less alike than in a fresh sample", "", "column_shapes"),
+            ("pairs_shortfall", "pairs less alike than in a fresh sample", "", "pair_trends"),
+            ("accuracy_shortfall", "bins less alike than in a fresh sample", "accuracy.", "overall"),
+            ("bivariate_shortfall", "pairs of bins less alike than in a fresh sample", "accuracy.", "bivariate"),
+        )
+    },
+    "detection_excess": Figure(
+        "at most",
+        "told apart more than a fresh sample",
+        "fidelity.detection.auc",
+        "fidelity.detection.interval",
+        above="fidelity.detection.fresh.auc",
+    ),
+    "utility": Figure("at least", "useful for training models", "utility.headline.ratio"),
+    "utility_difference": Figure(
+        "at least", "models as good as from real rows", "utility.headline.difference", "utility.headline.interval"
+    ),
+    "exact_copies": Figure(
+        "at most",
+        "training rows repeated in full",
+        "privacy.exact_copies.share",
+        "privacy.exact_copies.interval",
+        beyond="privacy.exact_copies.fresh.share",
+        holdout=False,
+    ),
+    "dcr_share": Figure("at most", "closer to training rows", "privacy.closeness.share", "privacy.closeness.interval"),
+    "nndr_ratio": Figure(
+        "at least", "closest rows no closer than chance", "privacy.nndr.ratio", "privacy.nndr.interval"
+    ),
+    "nndr_excess": Figure(
+        "at most", "rows leaning on one person", "privacy.nndr.excess", "privacy.nndr.excess_interval"
+    ),
+    "overfitting_protection": Figure(
+        "at least",
+        "no closer to training rows, by sdmetrics",
+        "privacy.protection.overfitting",
+        "privacy.protection.overfitting_interval",
+    ),
+    "baseline_protection": Figure(
+        "at least",
+        "as far from training rows as noise",
+        "privacy.protection.baseline",
+        "privacy.protection.interval",
+        holdout=False,
+    ),
+    **{
+        name: Figure(
+            "at most",
+            plain,
+            f"privacy.leakage.{name}.excess",
+            f"privacy.leakage.{name}.excess_interval",
+            chance="privacy.leakage.loners.fresh" if name == "loners" else None,
+        )
+        for name, plain in {
+            "rare_levels": "rare labels shown again",
+            "extremes": "extreme numbers shown again",
+            "outliers": "outliers nearly copied",
+            "loners": "people unlike all others nearly copied",
+        }.items()
+    },
+    **{
+        name: Figure("at most", plain, f"privacy.attacks.{path}.risk", f"privacy.attacks.{path}.interval")
+        for name, path, plain in (
+            ("singling_out_one", "singling_out_one", "singled out by one value"),
+            ("singling_out_many", "singling_out_many", "singled out by several values"),
+            ("linkability", "linkability", "halves of a row linked"),
+            ("inference", "inference", "secret cells inferred"),
+            ("inference_worst", "inference.worst", "secret cells inferred, worst column"),
+        )
+    },
+    "membership_auc": Figure(
+        "at most",
+        "membership guessed by distance",
+        "privacy.membership.distance.auc",
+        "privacy.membership.distance.auc_interval",
+    ),
+    "membership_density_auc": Figure(
+        "at most",
+        "membership guessed by density",
+        "privacy.membership.density.auc",
+        "privacy.membership.density.auc_interval",
+    ),
+    "membership_tpr": Figure(
+        "at most",
+        "members found at 1 % false alarms",
+        "privacy.membership.density.tpr_at_1",
+        "privacy.membership.density.tpr_at_1_interval",
+    ),
+}
+
+
+def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
+    """One word for each figure that has a limit.
+
+    Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
+    "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
+    but the interval reaches over, or the holdout has fewer than 100 rows; "missing": not in the card.
+
+    >>> verdicts({"diagnostic": {"score": 0.9}}, Thresholds(diagnostic=1))[0]["verdict"]
+    'fail'
+    """
+    limits = (thresholds or Thresholds()).model_dump()
+    return [_verdict(card, name, FIGURES[name], limit) for name, limit in limits.items() if limit is not None]
+
+
+def _verdict(card: Mapping[str, Any], name: str, figure: Figure, threshold: float) -> dict[str, Any]:
+    value, interval = read(card, name)
+    return {
+        "figure": name,
+        "plain": figure.plain,
+        "value": value,
+        "interval": interval,
+        "bound": figure.bound,
+        "threshold": threshold,
+        "verdict": _word(card, figure, value, interval, threshold),
+    }
+
+
+def _word(
+    card: Mapping[str, Any], figure: Figure, value: float | None, interval: list[float] | None, threshold: float
+) -> Verdict:
+    if value is None:
+        return "missing"
+    holdout = _number(_at(card, "rows.holdout"))
+    short = figure.holdout and holdout is not None and holdout < WEAK_HOLDOUT
+    if not _beyond(figure, value, threshold):
+        return "too few rows" if short else "pass"
+    if figure.chance is not None and _number(_at(card, figure.chance)) == 0:
+        return "fail"
+    if interval is None:
+        return "too few rows" if short else "fail"
+    kinder = interval[0] if figure.bound == "at most" else interval[1]
+    return "fail" if _beyond(figure, kinder, threshold) else "too few rows"
+
+
+def _beyond(figure: Figure, value: float, threshold: float) -> bool:
+    return value > threshold if figure.bound == "at most" else value < threshold
+
+
+def read(card: Mapping[str, Any], name: str) -> tuple[float | None, list[float] | None]:
+    """A figure's value and interval in a card; None where it is absent, null or not a number.
+
+    >>> read({"fidelity": {"quality": 0.9}}, "quality")
+    (0.9, None)
+    """
+    figure = FIGURES[name]
+    value = _number(_at(card, figure.path))
+    ends = _at(card, figure.interval) if figure.interval else None
+    numbers = [_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
+    interval = [end for end in numbers if end is not None]
+    yardstick = figure.beyond or figure.above or figure.short_of
+    zero = (_number(_at(card, yardstick)) if yardstick else None) or (None if figure.above or figure.short_of else 0.0)
+    if value is None or zero is None:
+        return None, None
+    sign = -1 if figure.short_of else 1
+    return sign * (value - zero), sorted(sign * (end - zero) for end in interval) if len(interval) == 2 else None
+
+
+def _at(card: Any, path: str) -> Any:
+    for key in path.split("."):
+        if not isinstance(card, Mapping):
+            return None
+        card = card.get(key)
+    return card
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        return None
+    return float(value)
+
+
+def requirements(text: str) -> dict[str, float]:
+    """Limits as a person types them: figures and numbers, separated by commas.
+
+    >>> requirements("accuracy=0.95, dcr_share=0.52")
+    {'accuracy': 0.95, 'dcr_share': 0.52}
+    >>> requirements("acuracy=0.95")
+    Traceback (most recent call last):
+    lookalike.errors.SettingsError: A requirement names a figure, however: 'acuracy' is none. Known: accuracy, ...
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, sign, number = (piece.strip() for piece in part.partition("="))
+        if name not in FIGURES:
+            raise SettingsError(
+                f"A requirement names a figure, however: {name!r} is none. Known: {', '.join(FIGURES)}."
+            )
+        if name in found:
+            raise SettingsError(f"A requirement stands once for each figure, however: {name!r} stands twice. Keep one.")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = math.nan
+        if not sign or not math.isfinite(limit):
+            raise SettingsError(
+                f"A requirement reads figure=number, however: {part!r} has no number. Write {name}=0.5, say."
+            )
+        found[name] = limit
+    if not found:
+        raise SettingsError(f"Requirements read figure=number, however: there are none. Known: {', '.join(FIGURES)}.")
+    Thresholds.build(found)
+    return found
+
+
+def unmet(card: Mapping[str, Any], required: Mapping[str, float]) -> list[str]:
+    """One sentence for each requirement that a card does not meet; the value alone decides, and a missing one fails.
+
+    >>> unmet({"fidelity": {"quality": 0.9}}, {"quality": 0.95, "accuracy": 0.9})
+    ['quality is 0.9, required: at least 0.95', 'accuracy is missing, required: at least 0.9']
+    """
+    found = []
+    for name, limit in required.items():
+        value, figure = read(card, name)[0], FIGURES[name]
+        if value is None:
+            found.append(f"{name} is missing, required: {figure.bound} {limit:g}")
+        elif _beyond(figure, value, limit):
+            found.append(f"{name} is {value:.6g}, required: {figure.bound} {limit:g}")
+    return found

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from lookalike.errors import SettingsError
+from lookalike.evaluate.verdicts import FIGURES, Thresholds, read, requirements, unmet, verdicts
+
+
+def card(**privacy):
+    return {"rows": {"real": 900, "holdout": 500}, "fidelity": {"quality": 0.9}, "privacy": privacy}
+
+
+def word(figure, card, **thresholds):
+    found = {entry["figure"]: entry for entry in verdicts(card, Thresholds(**thresholds))}
+    return found[figure]["verdict"]
+
+
+def closeness(share, low, high):
+    return card(closeness={"share": share, "interval": [low, high]})
+
+
+def test_every_threshold_is_a_figure_and_every_figure_has_a_threshold():
+    assert set(Thresholds.model_fields) == set(FIGURES)
+    assert all(field.description for field in Thresholds.model_fields.values())
+
+
+def test_a_word_follows_from_value_interval_and_limit():
+    assert word("dcr_share", closeness(0.51, 0.49, 0.53)) == "pass"
+    assert word("dcr_share", closeness(0.60, 0.57, 0.63)) == "fail"
+    assert word("dcr_share", closeness(0.54, 0.48, 0.60)) == "too few rows"
+    assert word("dcr_share", closeness(None, None, None)) == "missing"
+    assert word("dcr_share", card(closeness=None)) == "missing"
+    assert word("dcr_share", closeness(0.60, 0.57, 0.63), dcr_share=0.65) == "pass"
+
+
+def test_a_figure_that_should_be_high_fails_below():
+    ratio = {"nndr": {"ratio": 0.1, "interval": [0.05, 0.2]}}
+    assert word("nndr_ratio", card(**ratio)) == "fail"
+    assert word("quality", card(), quality=0.95) == "fail"
+    assert word("quality", card(), quality=0.9) == "pass"
+    assert "quality" not in [entry["figure"] for entry in verdicts(card())]
+
+
+def test_a_short_yardstick_passes_nobody():
+    short = {**closeness(0.5, 0.4, 0.6), "rows": {"real": 900, "holdout": 40}}
+    assert word("dcr_share", short) == "too few rows"
+    assert word("quality", {**short}, quality=0.5) == "pass"
+
+
+def test_copies_are_held_against_those_of_the_holdout():
+    common = {"share": 0.5, "interval": [0.48, 0.52], "fresh": {"share": 0.51}}
+    assert word("exact_copies", card(exact_copies=common)) == "pass"
+    assert word("exact_copies", card(exact_copies={**common, "fresh": {"share": 0.0}})) == "fail"
+    assert word("exact_copies", card(exact_copies={**common, "fresh": None})) == "fail"
+    assert read(card(exact_copies=common), "exact_copies")[0] == pytest.approx(-0.01)
+
+
+def test_one_lone_person_is_enough_where_no_stranger_comes_as_near():
+    alone = {"excess": 0.01, "excess_interval": [-0.03, 0.05], "fresh": 0.0}
+    assert word("loners", card(leakage={"loners": alone})) == "fail"
+    assert word("loners", card(leakage={"loners": {**alone, "fresh": 0.02}})) == "too few rows"
+    assert word("extremes", card(leakage={"extremes": {**alone, "excess": 0.2}})) == "too few rows"
+
+
+@pytest.mark.parametrize(
+    "text", ["acuracy=0.95", "accuracy", "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=2", "", " , ",
+             "quality=0.9,quality=0.8", "accuracy=0.9;dcr_share=0.5"],
+)  # fmt: skip
+def test_requirements_that_mean_nothing_are_refused(text):
+    with pytest.raises(SettingsError):
+        requirements(text)
+
+
+def test_a_wrong_name_is_told_the_right_ones():
+    with pytest.raises(SettingsError, match="dcr_share.*membership_auc"):
+        requirements("dcr=0.5")
+
+
+def test_requirements_not_met_are_named_in_words():
+    required = requirements("quality=0.95, dcr_share=0.52 ,accuracy=0.9")
+    assert unmet(closeness(0.6, 0.5, 0.7), required) == [
+        "quality is 0.9, required: at least 0.95",
+        "dcr_share is 0.6, required: at most 0.52",
+        "accuracy is missing, required: at least 0.9",
+    ]
+    assert unmet(closeness(0.52, 0.5, 0.7), requirements("dcr_share=0.52")) == []
+    assert unmet({}, requirements("diagnostic=1")) == ["diagnostic is missing, required: at least 1"]

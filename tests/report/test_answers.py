@@ -1,0 +1,151 @@
+"""What the verdicts say, and what they must never say."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from evaluate import frozen
+from lookalike.evaluate import score
+from lookalike.evaluate.verdicts import FIGURES, verdicts
+from lookalike.report import answers, overview, safety
+
+REAL, FRESH = frozen.table(2000, 0), frozen.table(2000, 0).slice(0, 1000)
+
+
+def shuffled(table):
+    generator = np.random.default_rng(0)
+    return pa.table(
+        {name: table[name].take(pa.array(generator.permutation(table.num_rows))) for name in table.column_names}
+    )
+
+
+def card(synthetic=REAL, holdout=FRESH):
+    return score(REAL, synthetic, frozen.SCHEMA, holdout=holdout)
+
+
+def test_a_table_as_good_as_a_fresh_sample_is_alike():
+    assert answers.alike(card())["level"] == "good"
+
+
+def test_broken_ties_are_named():
+    answer = answers.alike(card(shuffled(REAL)))
+    assert (
+        answer["level"] == "poor"
+        and "ties between columns" in answer["sentence"]
+        and "single columns" not in answer["sentence"]
+    )
+
+
+def test_copies_sound_the_alarm():
+    answer = answers.safe(card(REAL, frozen.table(1000, 2)))
+    assert answer["level"] == "poor" and "exact copy" in answer["sentence"]
+
+
+def test_without_a_yardstick_nothing_is_promised():
+    found = card(frozen.table(500, 1), None)
+    assert answers.alike(found)["level"] == answers.safe(found)["level"] == "unknown"
+
+
+@pytest.mark.parametrize(("strength", "word"), [("weak", "Too early to tell"), ("skewed", "Cannot be told")])
+def test_a_poor_yardstick_never_ends_in_no_alarm(strength, word):
+    found = copy.deepcopy(card(frozen.table(1000, 3), frozen.table(1000, 2)))
+    found["yardstick"]["strength"] = strength
+    found["privacy"]["closeness"].update(share=0.5, interval=[0.48, 0.52])
+    assert answers.safe(found)["word"] == word
+
+
+@pytest.mark.parametrize(
+    ("interval", "level"), [([0.47, 0.51], "good"), ([0.505, 0.53], "fair"), ([0.53, 0.6], "poor")]
+)
+def test_closeness_is_judged_by_its_interval(interval, level):
+    found = copy.deepcopy(card(frozen.table(1000, 3), frozen.table(1000, 2)))
+    found["yardstick"]["strength"] = "good"
+    found["privacy"]["closeness"].update(share=sum(interval) / 2, interval=interval)
+    found["verdicts"] = verdicts(found)
+    assert answers.safe(found)["level"] == level
+    assert answers.safe(found)["word"] != "Yes"
+
+
+def with_verdicts(found, **changed):
+    found = copy.deepcopy(found)
+    for check in found["verdicts"]:
+        check["verdict"] = changed.get(check["figure"], "pass")
+    return found
+
+
+def test_every_figure_that_can_have_a_limit_has_a_term_and_belongs_to_one_question():
+    others = answers.ABOUT_LIKENESS | answers.ABOUT_USE
+    assert set(FIGURES) == set(safety.TERMS) and others <= set(FIGURES)
+    assert {name for name, figure in FIGURES.items() if not figure.path.startswith("privacy.")} == others
+    assert not overview.SHARES - set(FIGURES)
+
+
+def fresh_card():
+    found = copy.deepcopy(card(frozen.table(1000, 3), frozen.table(1000, 2)))
+    found["yardstick"]["strength"] = "good"
+    found["privacy"]["closeness"].update(share=0.49, interval=[0.48, 0.499])
+    return with_verdicts(found)
+
+
+def test_one_failed_check_of_privacy_sounds_the_alarm_and_is_named():
+    answer = answers.safe(with_verdicts(fresh_card(), membership_tpr="fail"))
+    assert answer["level"] == "poor" and "members found at 1 % false alarms" in answer["sentence"]
+    assert answers.safe(with_verdicts(fresh_card(), pairs_shortfall="fail"))["level"] == "good"
+
+
+def test_an_undecided_check_is_no_all_clear():
+    assert answers.safe(fresh_card())["level"] == "good"
+    answer = answers.safe(with_verdicts(fresh_card(), linkability="too few rows"))
+    assert answer["level"] == "fair" and "halves of a row linked" in answer["sentence"]
+
+
+def test_a_failed_check_of_likeness_is_not_alike():
+    found = with_verdicts(card(), columns_shortfall="fail")
+    assert answers.alike(found)["level"] == "poor"
+
+
+def test_what_gives_it_away_is_named():
+    found = card()
+    found["fidelity"]["detection"].update(
+        auc=0.93, interval=[0.92, 0.94], against="holdout", columns=[{"column": "age", "drop": 0.2}]
+    )
+    answer = answers.alike(found)
+    assert answer["level"] == "fair" and "93 times in 100" in answer["sentence"] and "by age" in answer["sentence"]
+
+
+def utility(**headline):
+    base = {"real": 0.9, "synthetic": 0.89, "baseline": 0.5, "kept": 0.975, "interval": [-0.02, 0.01]}
+    return {"utility": {"target": "income", "rows": {"test": 500}, "headline": {**base, **headline}}, "verdicts": []}
+
+
+@pytest.mark.parametrize(
+    ("headline", "level", "said"),
+    [
+        ({}, "good", "500 test rows"),
+        ({"interval": [-0.3, 0.2]}, "unknown", "too few rows"),
+        ({"interval": [-0.03, -0.01], "kept": 0.95}, "fair", "95 %"),
+        ({"interval": [-0.3, -0.2], "kept": 0.4}, "poor", "40 %"),
+        ({"kept": None}, "unknown", "Not even real rows"),
+        ({"interval": None}, "unknown", "Too few real rows"),
+    ],
+)
+def test_usefulness_is_read_off_the_difference_and_its_interval(headline, level, said):
+    answer = answers.useful(utility(**headline))
+    assert answer["level"] == level and said in answer["sentence"]
+
+
+def test_without_a_target_usefulness_is_not_measured():
+    answer = answers.useful(card())
+    assert answer["word"] == "Not measured" and "target" in answer["sentence"]
+
+
+def test_figures_of_likeness_are_compared_on_as_many_rows():
+    found = card(REAL, frozen.table(300, 2))
+    lines = {line["term"]: line for line in overview.figures(found)["alike"]}
+    even = found["fidelity"]["even"]["column_shapes"]
+    assert even != found["fidelity"]["column_shapes"]
+    assert lines["column shapes"]["mine"] == f"{even:.3f}".lstrip("0") and "on 300 rows" in overview.compared_on(found)

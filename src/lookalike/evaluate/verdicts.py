@@ -25,7 +25,7 @@ class Thresholds(Settings):
     """Where a figure passes. Unset: the figure is shown without a verdict unless a limit is given.
 
     ``pairs_shortfall`` has none: sdmetrics cuts each table's numbers between its own extremes, so on columns with long
-    tails two real samples of 2,000 rows were up to .2 apart. ``bivariate_shortfall`` judges pairs on common bins.
+    tails two real samples of 2,000 rows were .168 apart. ``bivariate_shortfall`` judges pairs on common bins.
 
     What a table can reach depends on the table, so by default likeness and usefulness are held against what a fresh real
     sample scores on it, and an absolute limit is for the user to set.

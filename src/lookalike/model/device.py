@@ -50,7 +50,7 @@ def fastest(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the device multiplies it in hardware, else float32.
 
     Means of two seeds, sdmetrics quality in float32 and in bfloat16: shoppers CTGAN .923 and .928, TVAE .961 and .962;
-    adult CTGAN .928 and .933, TVAE .976 and .974; housing TVAE .776 and .772.
+    adult CTGAN .928 and .933, TVAE .974 and .974; housing TVAE .776 and .772.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float32

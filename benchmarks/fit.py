@@ -40,7 +40,7 @@ PEERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
-    parser.add_argument("--peer", default="ctgan", choices=[*PEERS, "none"])
+    parser.add_argument("--peer", default="ctgan", choices=list(PEERS))
     parser.add_argument("--engine", default="ctgan", help="ours; ctgan and tvae are the peer's, too")
     parser.add_argument("--epochs", type=int, default=0, help="0: each side's default")
     parser.add_argument("--pairs", type=int, default=3)
@@ -62,10 +62,10 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         "rows": len(train),
         "threads": arguments.threads,
     }
-    sides = {"ours": (sys.executable, "ours", settings_of(arguments.set))}
-    if arguments.peer != "none":
-        python = peer_python(arguments.peer, PEERS[arguments.peer])
-        sides = {"theirs": (python, f"{arguments.peer}_peer", {})} | sides
+    sides = {
+        "theirs": (peer_python(arguments.peer, PEERS[arguments.peer]), f"{arguments.peer}_peer", {}),
+        "ours": (sys.executable, "ours", settings_of(arguments.set)),
+    }
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for _ in range(arguments.pairs):
         for side, (python, worker, settings) in sides.items():
@@ -81,12 +81,11 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         "settings": sides["ours"][2],
         "epochs": job["epochs"],
         "threads": arguments.threads,
-        "peer": "none" if arguments.peer == "none" else PEERS[arguments.peer][1],
+        "peer": PEERS[arguments.peer][1],
         "pairs": arguments.pairs,
         **{side: {name: middle(runs, name) for name in runs[0]} for side, runs in found.items()},
     }
-    if "theirs" in found:
-        row["median_ratio"] = round(statistics.median(map(ratio, found["theirs"], found["ours"])), 2)
+    row["median_ratio"] = round(statistics.median(map(ratio, found["theirs"], found["ours"])), 2)
     print(json.dumps(row))
     record("fit", [row])
 

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 
 import lookalike
-from common import peak_megabytes, record, table_path
+from common import peak_megabytes, record, settings_of, table_path
 from lookalike import Run
 from lookalike.table import Table, as_table
 
@@ -26,10 +26,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE, any setting")
     arguments = parser.parse_args()
-    settings = {} if arguments.epochs is None else {"epochs": arguments.epochs}
-    for item in arguments.set:
-        name, _, value = item.partition("=")
-        settings[name] = json.loads(value)
+    settings = settings_of(arguments.set) | ({} if arguments.epochs is None else {"epochs": arguments.epochs})
     source = table_path(arguments.table)
     table = as_table(source)
     holdout = None if source.suffix == ".csv" else table_path(arguments.table, "holdout")

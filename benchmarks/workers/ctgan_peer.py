@@ -1,7 +1,6 @@
 """One fit by the package ``ctgan``, with its defaults, as a black box. Runs in the peer's own environment."""
 
 import json
-import resource
 import sys
 import time
 import warnings
@@ -9,6 +8,7 @@ import warnings
 import pandas as pd
 import torch
 from ctgan import CTGAN, TVAE
+from measured import report
 
 warnings.simplefilter("ignore")
 job = json.loads(sys.argv[1])
@@ -22,12 +22,4 @@ fitted = time.perf_counter()
 rows = model.sample(job["rows"])
 sampled = time.perf_counter()
 rows.to_parquet(job["out"])
-print(
-    json.dumps(
-        {
-            "fit_seconds": fitted - start,
-            "sample_seconds": sampled - fitted,
-            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-    )
-)
+report(start, fitted, sampled)

@@ -1,7 +1,6 @@
 """One fit by ``mostlyai-engine``, with its defaults, as a black box. Runs in the peer's own environment."""
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from measured import report
 from mostlyai import engine
 
 warnings.simplefilter("ignore")
@@ -27,12 +27,4 @@ with tempfile.TemporaryDirectory() as folder:
     rows = pd.read_parquet(Path(folder) / "SyntheticData")
     sampled = time.perf_counter()
 rows.to_parquet(job["out"])
-print(
-    json.dumps(
-        {
-            "fit_seconds": fitted - start,
-            "sample_seconds": sampled - fitted,
-            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-    )
-)
+report(start, fitted, sampled)

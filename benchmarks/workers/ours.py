@@ -1,13 +1,13 @@
 """One fit by lookalike, in a process of its own, as the peers get one."""
 
 import json
-import resource
 import sys
 import time
 import warnings
 
 import pandas as pd
 import torch
+from measured import report
 
 import lookalike
 
@@ -22,12 +22,4 @@ fitted = time.perf_counter()
 rows = twin.sample(job["rows"], seed=1)
 sampled = time.perf_counter()
 rows.to_parquet(job["out"])
-print(
-    json.dumps(
-        {
-            "fit_seconds": fitted - start,
-            "sample_seconds": sampled - fitted,
-            "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-    )
-)
+report(start, fitted, sampled)

@@ -321,6 +321,7 @@ def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
         if column.type != wanted and not pa.types.is_dictionary(wanted):
             try:
                 column = column.cast(wanted)
+            # a cell that does not fit, and two types with no way between them
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 raise SchemaError(
                     f"the {what} must hold the real table's types, however: its column {spec.name!r} is {column.type}, not {wanted}. Convert it."

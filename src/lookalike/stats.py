@@ -199,10 +199,18 @@ def wilson_interval(hits: int, trials: int, z: float = 1.959963984540054) -> tup
     """
     if trials == 0:
         return 0.0, 1.0
-    share = hits / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    middle, half = wilson_centre(hits, trials, z)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def wilson_centre(hits: float, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Centre and half-width of :func:`wilson_interval`, before it is cut to [0, 1].
+
+    >>> wilson_centre(50, 100)[0]
+    0.5
+    """
+    centre = (hits + z * z / 2) / (trials + z * z)
+    return centre, z / (trials + z * z) * math.sqrt(hits * (trials - hits) / trials + z * z / 4)
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:

@@ -116,7 +116,8 @@ class TableEncoder:
         try:
             values = parse(self.cell(name, value), encoder.spec)
             codes, residuals = encoder.encode(values, generator(0, "condition"))
-        # the value does not fit the column's type, or has no code: to who asks, both mean that it was never seen
+        # Arrow's three: the value does not fit the column's type. InputError: it has no code. To who asks, all mean that it
+        # was never seen
         except (InputError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             raise SchemaError(
                 f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."

@@ -19,7 +19,9 @@ import numpy as np
 
 from lookalike.errors import SchemaError
 
-try:  # type checkers do not know these parts of re
+# The standard library's own reader of regular expressions: typeshed leaves it out because its name starts with an
+# underscore, hence the ignores. Another reader would not agree with `re` on what a pattern means.
+try:
     from re import _constants as constants  # type: ignore[attr-defined]
     from re import _parser as parser  # type: ignore[attr-defined]
 except ImportError:  # Python 3.10 keeps them under their old names

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.evaluate.neighbours import Encoder, count_rows, nearest, nearness, pick
-from lookalike.evaluate.prepare import Column
+from lookalike import stats
+from lookalike.evaluate.neighbours import Encoder, nearest, nearness
+from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.rng import generator
 
 ATTEMPTS = 1_000
@@ -69,7 +70,10 @@ def risk(
     0.499
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
-    (rate, error), (control, control_error) = _wilson(hits, attempts, z), _wilson(control_hits, control_attempts, z)
+    (rate, error), (control, control_error) = (
+        stats.wilson_centre(hits, attempts, z),
+        stats.wilson_centre(control_hits, control_attempts, z),
+    )
     gained = (rate - control) / (1 - control)
     spread = math.hypot(error / (1 - control), (1 - rate) * control_error / (1 - control) ** 2)
     return {
@@ -80,12 +84,6 @@ def risk(
         "risk": gained,
         "interval": [max(-1.0, gained - spread), min(1.0, gained + spread)],
     }
-
-
-def _wilson(hits: float, trials: int, z: float) -> tuple[float, float]:
-    """Centre and half-width of Wilson's interval."""
-    centre = (hits + z * z / 2) / (trials + z * z)
-    return centre, z / (trials + z * z) * math.sqrt(hits * (trials - hits) / trials + z * z / 4)
 
 
 Condition = tuple[int, str, float]

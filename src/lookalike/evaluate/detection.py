@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate.prepare import Column, Side
+from lookalike.evaluate.prepare import Column, Side, count_rows, pick
 from lookalike.rng import derive_seed, generator
 
 MAXIMUM_ROWS = 10_000
@@ -63,15 +63,12 @@ def fresh_detection(columns: list[Column], seed: int, rows: int) -> dict[str, An
 
 
 def _detect(columns: list[Column], side: str, against: str, maximum: int, seed: int) -> dict[str, Any]:
-    available = [len(columns[0].sides[name].missing) for name in (side, against)] if columns else [0]
-    rows = min(maximum, *available) if columns else 0
+    available = [count_rows(columns, name) for name in (side, against)]
+    rows = min(maximum, *available)
     nothing = {"auc": math.nan, "interval": [math.nan, math.nan], "rows": rows, "against": against, "columns": []}
     if rows < MINIMUM_ROWS:
         return nothing
-    draws = [
-        np.sort(generator(seed, "evaluate", "detection", name).choice(count, rows, replace=False))
-        for name, count in zip((side, against), available, strict=True)
-    ]
+    draws = [pick(count, rows, seed, "detection", name) for name, count in zip((side, against), available, strict=True)]
     features = _features(columns, (side, against), draws)
     made = np.repeat([True, False], rows)
     folds = _folds(features.cells, made, seed, twins=against == "real")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate.neighbours import Encoder, Rows, count_rows, nearest, nearness, pick
-from lookalike.evaluate.prepare import Column
+from lookalike.evaluate.neighbours import Encoder, Rows, nearest, nearness
+from lookalike.evaluate.prepare import Column, count_rows, pick
 
 FEW = 5
 """A value held by fewer training rows than this says who is meant."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.evaluate.neighbours import Encoder, count_rows, nearest, pick
-from lookalike.evaluate.prepare import Column
+from lookalike.evaluate.neighbours import Encoder, nearest
+from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.rng import generator
 
 MEMBERS = 3_000

@@ -132,22 +132,6 @@ def _one_hot(codes: np.ndarray, size: int) -> np.ndarray:
     return axes
 
 
-def count_rows(columns: Sequence[Column], side: str) -> int:
-    """How many rows a side has; 0 where there is no such side."""
-    return len(columns[0].sides[side].missing) if columns and side in columns[0].sides else 0
-
-
-def pick(rows: int, size: int, seed: int, *purpose: str) -> np.ndarray:
-    """At most ``size`` of so many row numbers, drawn without replacement, in order.
-
-    >>> pick(3, 5, 0, "all").tolist()
-    [0, 1, 2]
-    """
-    if rows <= size:
-        return np.arange(rows)
-    return np.sort(generator(seed, "evaluate", *purpose).choice(rows, size, replace=False))
-
-
 def similarities(queries: Rows, references: Rows) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of q·r/|r|, (block, m) float32: over |q| it is the cosine, and the greatest is the nearest of unit rows.
 

@@ -7,7 +7,7 @@ has a code of its own for labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeError, SchemaError
+from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, Schema, Values, parse
 from lookalike.schema.types import is_text
 
@@ -169,3 +170,19 @@ def plain_type(storage: pa.DataType) -> str:
     'string'
     """
     return "string" if is_text(storage) else str(storage)
+
+
+def count_rows(columns: Sequence[Column], side: str) -> int:
+    """How many rows a side has; 0 where there is no such side."""
+    return len(columns[0].sides[side].missing) if columns and side in columns[0].sides else 0
+
+
+def pick(rows: int, size: int, seed: int, *purpose: str) -> np.ndarray:
+    """At most ``size`` of so many row numbers, drawn without replacement, in order.
+
+    >>> pick(3, 5, 0, "all").tolist()
+    [0, 1, 2]
+    """
+    if rows <= size:
+        return np.arange(rows)
+    return np.sort(generator(seed, "evaluate", *purpose).choice(rows, size, replace=False))

@@ -13,8 +13,8 @@ import numpy as np
 
 from lookalike import stats
 from lookalike.evaluate import attacks, leakage, membership
-from lookalike.evaluate.neighbours import Encoder, Rows, count_rows, distance, join, pick, similarities
-from lookalike.evaluate.prepare import Column
+from lookalike.evaluate.neighbours import Encoder, Rows, distance, join, similarities
+from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.rng import generator
 
 SUBSAMPLE = 5_000

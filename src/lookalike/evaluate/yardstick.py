@@ -8,10 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from lookalike.evaluate.prepare import Column
-from lookalike.rng import generator
+from lookalike.evaluate.prepare import Column, pick
 
 WEAK_HOLDOUT = 100
 """A holdout of fewer rows than this is a yardstick too short to lean on."""
@@ -56,7 +53,7 @@ def even_out(columns: list[Column], rows: dict[str, int], seed: int) -> tuple[li
     if max(rows["synthetic"], rows["holdout"]) * (1 - UNEVEN) <= size:
         return columns, Even("synthetic", "holdout", size)
     source, name = ("synthetic", "even") if rows["synthetic"] > size else ("holdout", "fresh")
-    draw = np.sort(generator(seed, "evaluate", "even").choice(rows[source], size, replace=False))
+    draw = pick(rows[source], size, seed, "even")
     columns = [replace(column, sides={**column.sides, name: column.sides[source].take(draw)}) for column in columns]
     return columns, Even("even", "holdout", size) if name == "even" else Even("synthetic", "fresh", size)
 

@@ -41,7 +41,7 @@ def posterior(found: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     >>> latent[0].tolist(), divergence.item()
     ([1.0, 1.0, 1.0], 0.0)
     """
-    latent, divergence = _Posterior.apply(found, noise)  # type: ignore[no-untyped-call]
+    latent, divergence = _Posterior.apply(found, noise)
     return latent, divergence
 
 
@@ -89,5 +89,5 @@ def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Ten
     -----
     raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,) -> (n,)
     """
-    lost: Tensor = _Reconstruction.apply(raw, log_sigma, slots, residuals, layout)  # type: ignore[no-untyped-call]
+    lost: Tensor = _Reconstruction.apply(raw, log_sigma, slots, residuals, layout)
     return lost

@@ -107,8 +107,10 @@ class Conditions:
         code = np.arange(len(column)) - self.starts[column]
         steps = np.arange(int(sizes.max(initial=1)))
         slots = layout.offsets.cpu().numpy()[self.columns][:, None] + np.minimum(steps, sizes[:, None] - 1)
-        parts = (column, code, slots, steps < sizes[:, None])
-        return tuple(torch.from_numpy(part).to(layout.device) for part in parts)  # type: ignore[return-value]
+        column_of, code_of, slots_of, exists = (
+            torch.from_numpy(part).to(layout.device) for part in (column, code, slots, steps < sizes[:, None])
+        )
+        return column_of, code_of, slots_of, exists
 
 
 class RowIndex:

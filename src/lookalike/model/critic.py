@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lookalike.model.flat import gradient_of
 from lookalike.model.layers import ConditionalLinear, linear
 
 SLOPE = 0.2
@@ -134,9 +135,9 @@ class Critic(nn.Module):
         signs[packs:] = -1
         arrived, part = self._down(signs, climb, learn=True), 1 / packs
         dense = self.first.dense
-        _gradient(dense.weight).add_(arrived.to(seen.dtype).T.mm(seen), alpha=part)
-        _gradient(dense.bias).add_(arrived.sum(0), alpha=part)
-        _gradient(self.first.lookup).index_add_(0, condition, arrived[:rows] + arrived[rows:], alpha=part)
+        gradient_of(dense.weight).add_(arrived.to(seen.dtype).T.mm(seen), alpha=part)
+        gradient_of(dense.bias).add_(arrived.sum(0), alpha=part)
+        gradient_of(self.first.lookup).index_add_(0, condition, arrived[:rows] + arrived[rows:], alpha=part)
         return climb.scores[:packs].mean() - climb.scores[packs : 2 * packs].mean(), norm
 
     def _enter(self, rows: Tensor, condition: Tensor) -> Tensor:
@@ -170,8 +171,8 @@ class Critic(nn.Module):
             reversed(self.inner), reversed(climb.inputs), reversed(climb.slopes), strict=True
         ):
             if learn:
-                _gradient(layer.weight).addmm_(gradient.T, inputs[:packs], alpha=2 / packs)
-                _gradient(layer.bias).add_(gradient.sum(0), alpha=2 / packs)
+                gradient_of(layer.weight).addmm_(gradient.T, inputs[:packs], alpha=2 / packs)
+                gradient_of(layer.bias).add_(gradient.sum(0), alpha=2 / packs)
             gradient = gradient.mm(layer.get_parameter("weight")).mul_(part[:packs])
         return (gradient[:, None] * climb.row_slope[:packs]).view(packs * self.pac, -1)
 
@@ -191,18 +192,10 @@ class Critic(nn.Module):
         by_pack = gradient.view(packs, -1)
         norm = torch.linalg.vector_norm(by_pack, dim=1)
         by_pack.mul_((2 * penalty / packs * (norm - 1) / norm.clamp(min=1e-12))[:, None])
-        _gradient(weight).addmm_(arrived.T, gradient)
+        gradient_of(weight).addmm_(arrived.T, gradient)
         back = gradient.mm(weight.T).view_as(row_slope).mul_(row_slope).sum(1)
         for layer, part, over in zip(self.inner, slopes, reversed(above[:-1]), strict=True):
             back.mul_(part)
-            _gradient(layer.weight).addmm_(over.T, back)
+            gradient_of(layer.weight).addmm_(over.T, back)
             back = back.mm(layer.get_parameter("weight").T)
         return norm
-
-
-def _gradient(weight: nn.Parameter | Tensor | nn.Module) -> Tensor:
-    """Return where a weight's gradient is collected."""
-    assert isinstance(weight, Tensor)
-    if weight.grad is None:
-        weight.grad = torch.zeros_like(weight)
-    return weight.grad

@@ -71,12 +71,12 @@ class Weights(Generic[Net]):
 
     def clear(self) -> None:
         """Set all gradients to zero."""
-        _gradient(self.low).zero_()
+        gradient_of(self.low).zero_()
 
     def collect(self) -> None:
         """Take the gradients over to the float32 weights."""
         if self.low is not self.master:
-            _gradient(self.master).copy_(_gradient(self.low))
+            gradient_of(self.master).copy_(gradient_of(self.low))
 
     @torch.no_grad()
     def spread(self) -> None:
@@ -85,6 +85,9 @@ class Weights(Generic[Net]):
             self.low.copy_(self.master)
 
 
-def _gradient(weight: nn.Parameter) -> Tensor:
-    assert weight.grad is not None
+def gradient_of(weight: Tensor | nn.Module) -> Tensor:
+    """Return where a weight's gradient is collected."""
+    assert isinstance(weight, Tensor)
+    if weight.grad is None:
+        weight.grad = torch.zeros_like(weight)
     return weight.grad

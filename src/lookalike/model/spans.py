@@ -54,7 +54,7 @@ def segmented_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
     >>> segmented_softmax(torch.zeros(1, 5), torch.tensor([0, 0, 1, 1, 1]), 2).round(decimals=2).tolist()
     [[0.5, 0.5, 0.33000001311302185, 0.33000001311302185, 0.33000001311302185]]
     """
-    y: Tensor = _SegmentedSoftmax.apply(logits, segment, segments)  # type: ignore[no-untyped-call]
+    y: Tensor = _SegmentedSoftmax.apply(logits, segment, segments)
     return y
 
 
@@ -107,5 +107,5 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float) -> 
     -----
     raw (n, W), noise (n, C) -> (n, W)
     """
-    rows: Tensor = _Activate.apply(raw, noise, layout, temperature)  # type: ignore[no-untyped-call]
+    rows: Tensor = _Activate.apply(raw, noise, layout, temperature)
     return rows

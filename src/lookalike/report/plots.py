@@ -232,7 +232,7 @@ def plot_associations(associations: Mapping[str, Any], *, size: tuple[float, flo
         for spine in axes.spines.values():
             spine.set_visible(False)
         bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.04, aspect=30, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)  # type: ignore[operator]  # to mypy matplotlib makes this method a Spine
         bar.ax.tick_params(labelsize=6.5, length=0, labelcolor=INK)
     return figure
 

@@ -60,6 +60,7 @@ def _array_of_series(series: Any, name: str) -> tuple[pa.Array, bool]:
         array = pa.array(series, from_pandas=True)
     except UnicodeEncodeError:
         raise _broken_text(name) from None
+    # what Arrow raises for cells it has no type for depends on the pandas type they stand in
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError):
         if isinstance(dtype, pandas.CategoricalDtype):
             plain, mixed = _array_of_objects(series.astype(object), name)

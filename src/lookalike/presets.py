@@ -95,12 +95,14 @@ class _Enough(Exception):
     """Leaves ``replacing`` without replacing."""
 
 
-def quick(table: Table, settings: dict[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
-    """A trial run: few rows, few epochs, the same files."""
+def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
+    """A trial run: few rows, few epochs (of an engine that has epochs), the same files."""
     if table.num_rows > QUICK_ROWS:
         rows = generator(seed, "quick").permutation(table.num_rows)[:QUICK_ROWS]
         table = table.take(np.sort(rows))
-    return table, {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
+    if "epochs" in known:
+        settings = {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
+    return table, settings
 
 
 def make(
@@ -151,7 +153,8 @@ def make(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
-    pipeline.route(settings, registry.load(registry.ENGINES, engine, "engine").Settings)
+    known = registry.load(registry.ENGINES, engine, "engine").Settings
+    pipeline.route(settings, known)
     limits = Thresholds.build(thresholds or {})
     if rows is not None:
         check_rows(rows)
@@ -165,10 +168,11 @@ def make(
     )
     asked_rows = table.num_rows if rows is None else rows
     if trial:
-        table, settings = quick(table, settings, seed)
+        table, settings = quick(table, settings, known.model_fields, seed)
+        epochs = f" and {settings['epochs']} epochs" if "epochs" in settings else ""
         say(
             "trial",
-            f"{table.num_rows:,} rows and {settings['epochs']} epochs: see the shape of the result, do not use it",
+            f"{table.num_rows:,} rows{epochs}: see the shape of the result, do not use it",
             "drop --quick",
         )
     if holdout is not None:
@@ -187,11 +191,7 @@ def make(
         "trial": trial,
         "kept_back": 0 if parts.holdout is None else parts.holdout.num_rows,
     }
-    how = (
-        "interrupted; the best state so far was kept (go on: --resume)"
-        if run.interrupted
-        else f"{len(run.losses)} epochs"
-    )
+    how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     twin.save(places.twin)
 

@@ -60,6 +60,12 @@ class Twin:
         return int(self.information["rows"])
 
     @property
+    def effort(self) -> str:
+        """How long was trained, in words: ``300 epochs``, or ``one pass`` where an engine knows no epochs."""
+        epochs = self.information["epochs"]
+        return f"{epochs} epochs" if epochs else "one pass"
+
+    @property
     def losses(self) -> Any:
         """A pandas frame, a row an epoch: ``epoch`` and the engine's losses."""
         return frame_of(self._losses)
@@ -186,7 +192,7 @@ class Twin:
         lines = [
             f"Twin of {self.rows:,} rows × {len(self.schema.kept)} columns ({settings.get('source') or 'a frame'})",
             f"  columns   {self.schema!r}",
-            f"  engine    {self.engine}, {settings['epochs']} epochs in {settings['seconds']:.1f} s, seed {settings['seed']}",
+            f"  engine    {self.engine}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
             last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}

@@ -54,9 +54,9 @@ COLUMNS = st.one_of(
 )
 
 
-@given(column=COLUMNS)
-@settings(max_examples=150, deadline=None)
-def test_any_column_keeps_the_promises(column):
+@given(column=COLUMNS, intervals=st.sampled_from(["modes", "quantiles"]))
+@settings(max_examples=200, deadline=None)
+def test_any_column_keeps_the_promises(column, intervals):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
         try:
@@ -65,7 +65,9 @@ def test_any_column_keeps_the_promises(column):
             assert "mixes several date formats" in str(error)
             return
     if spec.kind in registry.ENCODERS and spec.kind != "key":
-        check_encoder(registry.load(registry.ENCODERS, spec.kind, "kind"), spec, column)
+        check_encoder(
+            registry.load(registry.ENCODERS, spec.kind, "kind"), spec, column, EncoderSettings(intervals=intervals)
+        )
 
 
 @given(column=COLUMNS)

@@ -16,9 +16,15 @@ from lookalike.schema import ColumnSpec, EncodedColumn, Values
 class EncoderSettings(Settings):
     """How columns are turned into codes and residuals."""
 
+    intervals: Literal["auto", "modes", "quantiles"] = Field(
+        "auto", description="how numbers are cut: Gaussian modes, quantile bins, or what the engine reads best (auto)"
+    )
     max_modes: int = Field(10, ge=1, le=100, description="Gaussian modes a number may have at most")
+    max_bins: int = Field(100, ge=2, le=1000, description="quantile bins a number may have at most")
     fit_rows: int = Field(10_000, ge=100, description="rows a column's mixture is fitted on at most")
-    max_discrete: int = Field(32, ge=2, description="a number with at most this many values has a code for each")
+    max_discrete: int = Field(
+        32, ge=2, description="a number with at most this many values has a code for each (quantiles: with max_bins)"
+    )
     max_categories: int = Field(1000, ge=2, description="levels with a code of their own at most; the rest share one")
     rare_rows: int = Field(
         5, ge=1, description="a level with fewer rows than this is rare and shares a code (tables of 100 rows or more)"

@@ -1,4 +1,4 @@
-"""Numbers and dates: spikes are codes, all else is a mode and a residual inside it."""
+"""Numbers and dates: spikes are codes, all else is an interval (a mode or a bin) and a residual inside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.bins import Bins, fit_bins
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
@@ -23,9 +24,9 @@ class NumericEncoder(ColumnEncoder):
     """Integers, floats and dates.
 
     Codes are sorted by value: *spikes* (values that recur far more often than their neighbours: 0, a sentinel date, a
-    capped maximum; or every value of a number that has few) and Gaussian modes, then missing. Spikes come back exactly;
-    a value inside a mode comes back from its residual, rounded to the column's step or decimals and held to the range
-    that was seen.
+    capped maximum; or every value of a number that has few) and intervals, Gaussian modes or quantile bins, then missing.
+    Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
+    decimals and held to the range that was seen.
 
     >>> from lookalike.encode.base import EncoderSettings
     >>> from lookalike.schema import ColumnSpec
@@ -51,13 +52,23 @@ class NumericEncoder(ColumnEncoder):
         distinct, counts = np.unique(numbers, return_counts=True)
         self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
-        self.modes = (
-            fit_modes(self._axis(rest), maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
-            if len(rest)
-            else None
-        )
+        self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
         self._place_codes()
         self.fitted = True
+
+    def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins:
+        if self.settings.intervals == "quantiles":
+            return fit_bins(axis, maximum=self.settings.max_bins, grain=self._grain)
+        return fit_modes(axis, maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
+
+    @property
+    def _grain(self) -> float:
+        """How far apart neighbouring values lie on the axis; 0 where they may lie anywhere."""
+        if not self.settings.enforce_rounding or self._exponent:
+            return 0.0
+        if self.dtype.kind in "iu":
+            return float(self.spec.step)
+        return 0.0 if self.spec.decimals is None else 10.0**-self.spec.decimals
 
     def _bounds(self, numbers: np.ndarray) -> tuple[Any, Any]:
         low, high = numbers.min(), numbers.max()
@@ -75,9 +86,10 @@ class NumericEncoder(ColumnEncoder):
 
     def _is_spike(self, counts: np.ndarray, rows: int) -> np.ndarray:
         """(L,) bool over the sorted distinct values."""
-        if len(counts) <= self.settings.max_discrete and (
-            rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2
-        ):
+        few = self.settings.max_discrete
+        if self.settings.intervals == "quantiles":
+            few = max(few, self.settings.max_bins)
+        if len(counts) <= few and (rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2):
             return np.ones(len(counts), bool)
         padded = np.pad(counts.astype(float), SPIKE_NEIGHBOURS, constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPIKE_NEIGHBOURS + 1)
@@ -96,6 +108,8 @@ class NumericEncoder(ColumnEncoder):
     @property
     def _exponent(self) -> int:
         """Floats near the ends of their range are scaled by a power of two, or their squares would leave it."""
+        if self.dtype.kind in "iu":
+            return 0
         exponent = int(np.frexp(max(abs(float(self.low)), abs(float(self.high))))[1])
         return exponent if abs(exponent) > 300 else 0
 
@@ -135,21 +149,21 @@ class NumericEncoder(ColumnEncoder):
         return low, high
 
     def _place_codes(self) -> None:
-        """Spikes and modes in the order of their values."""
+        """Spikes and intervals in the order of their values."""
         spike_axis = self._axis(self.spikes)
-        means = self.modes.means if self.modes is not None else np.zeros(0)
+        means = self.intervals.means if self.intervals is not None else np.zeros(0)
         both = np.concatenate([spike_axis, means])
         order = np.argsort(both, kind="stable")
         place = np.empty(len(both), np.int32)
         place[order] = np.arange(len(both), dtype=np.int32)
-        self.code_of_spike, self.code_of_mode = place[: len(spike_axis)], place[len(spike_axis) :]
+        self.code_of_spike, self.code_of_interval = place[: len(spike_axis)], place[len(spike_axis) :]
         self.missing_code = len(both)
         self.representatives = both[order]
 
     def _column(self) -> EncodedColumn:
         cardinality = self.missing_code + self.has_missing
         interval = np.zeros(cardinality, bool)
-        interval[self.code_of_mode] = True
+        interval[self.code_of_interval] = True
         representatives = np.append(self.representatives, np.nan) if self.has_missing else self.representatives
         return EncodedColumn(self.spec.name, int(cardinality), interval, True, representatives)
 
@@ -168,9 +182,9 @@ class NumericEncoder(ColumnEncoder):
         spike &= ~values.missing
         codes[spike] = self.code_of_spike[place[spike]]
         rest = ~spike & ~values.missing
-        if rest.any() and self.modes is not None:
-            modes, residuals[rest] = self.modes.assign(self._axis(numbers[rest]), rng)
-            codes[rest] = self.code_of_mode[modes]
+        if rest.any() and self.intervals is not None:
+            places, residuals[rest] = self.intervals.assign(self._axis(numbers[rest]), rng)
+            codes[rest] = self.code_of_interval[places]
         if (codes < 0).any():
             raise InputError(
                 f"every cell must have a code, however: {int((codes < 0).sum())} cells of column {self.spec.name!r} are missing or of a "
@@ -183,25 +197,23 @@ class NumericEncoder(ColumnEncoder):
         numbers = np.zeros(len(codes), self.dtype)
         spike_of_code = np.full(self.missing_code + 1, -1)
         spike_of_code[self.code_of_spike] = np.arange(len(self.spikes))
-        mode_of_code = np.full(self.missing_code + 1, -1)
-        mode_of_code[self.code_of_mode] = np.arange(len(self.code_of_mode))
-        spikes, modes = spike_of_code[codes], mode_of_code[codes]
+        interval_of_code = np.full(self.missing_code + 1, -1)
+        interval_of_code[self.code_of_interval] = np.arange(len(self.code_of_interval))
+        spikes, intervals = spike_of_code[codes], interval_of_code[codes]
         numbers[spikes >= 0] = self.spikes[spikes[spikes >= 0]]
-        inside = modes >= 0
-        if inside.any() and self.modes is not None:
-            numbers[inside] = self._from_axis(self.modes.values(modes[inside], residuals[inside]))
+        inside = intervals >= 0
+        if inside.any() and self.intervals is not None:
+            numbers[inside] = self._from_axis(self.intervals.values(intervals[inside], residuals[inside]))
         return Values(missing=missing, numbers=np.where(missing, self.dtype.type(0), numbers))
 
     def state(self) -> dict[str, Any]:
-        modes = self.modes
+        kept = None if self.intervals is None else {name: part.tolist() for name, part in vars(self.intervals).items()}
         return {
             "dtype": str(self.dtype),
             "low": self.low.item(),
             "high": self.high.item(),
             "spikes": self.spikes.tolist(),
-            "modes": None
-            if modes is None
-            else [modes.means.tolist(), modes.deviations.tolist(), modes.weights.tolist()],
+            "intervals": kept,
             "has_missing": self.has_missing,
         }
 
@@ -209,9 +221,9 @@ class NumericEncoder(ColumnEncoder):
         self.dtype = np.dtype(state["dtype"])
         self.low, self.high = self.dtype.type(state["low"]), self.dtype.type(state["high"])
         self.spikes = np.asarray(state["spikes"], self.dtype)
-        self.modes = (
-            None if state["modes"] is None else Modes(*(np.asarray(part, np.float64) for part in state["modes"]))
-        )
+        kind = Bins if self.settings.intervals == "quantiles" else Modes
+        kept = state["intervals"]
+        self.intervals = None if kept is None else kind(**{name: np.asarray(part) for name, part in kept.items()})
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True

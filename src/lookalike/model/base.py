@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.run import Run
@@ -15,14 +14,7 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 
 class EngineSettings(Settings):
-    """What every engine that trains a net understands."""
-
-    epochs: int = Field(300, ge=1, description="passes over the table")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto",
-        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
-    )
+    """Base of every engine's settings."""
 
 
 class Generator(ABC):
@@ -32,9 +24,13 @@ class Generator(ABC):
     ----------------
     Settings
         The engine's settings class.
+    intervals
+        How it wants numbers cut where the user leaves it open: into Gaussian ``modes``, whose residuals it models, or into
+        ``quantiles``, inside which residuals are uniform.
     """
 
     Settings: ClassVar[type[EngineSettings]]
+    intervals: ClassVar[Literal["modes", "quantiles"]] = "modes"
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()

@@ -14,7 +14,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,12 @@ HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 class NetSettings(EngineSettings):
     """What every net trained by the common loop understands."""
 
+    epochs: int = Field(300, ge=1, description="passes over the table")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
+    )
     batch_size: int = Field(
         500, ge=1, description="rows in a step; on small tables it shrinks, and learning rates with it"
     )

@@ -1,0 +1,73 @@
+"""Quantile bins: nothing lost on the way there and back, frequencies kept, no piece between two single rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookalike.encode.bins import PIECES, ROWS_A_BIN, ROWS_A_PIECE, fit_bins
+from lookalike.stats import kolmogorov_smirnov, total_variation
+
+NUMBERS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300)
+
+
+@given(numbers=NUMBERS, maximum=st.integers(1, 50))
+@settings(max_examples=100, deadline=None)
+def test_numbers_come_back_from_bin_and_residual(numbers, maximum):
+    axis = np.array(numbers, float)
+    bins = fit_bins(axis, maximum=maximum, grain=1.0)
+    places, residuals = bins.assign(axis, np.random.default_rng(0))
+    assert 1 <= len(bins) <= maximum
+    assert (np.abs(residuals) <= 1).all() and (np.diff(bins.means) > 0).all()
+    assert (np.round(bins.values(places, residuals)) == axis).all()
+
+
+@given(numbers=NUMBERS)
+@settings(max_examples=100, deadline=None)
+def test_bins_and_pieces_hold_the_rows_they_should(numbers):
+    axis = np.array(numbers, float)
+    bins = fit_bins(axis, maximum=100, grain=0.0)
+    places, _ = bins.assign(axis, np.random.default_rng(0))
+    rows = np.bincount(places, minlength=len(bins))
+    assert (rows >= min(ROWS_A_BIN, len(axis))).all()
+    pieces = np.diff(bins.shares) * np.repeat(rows, np.diff(bins.starts))[:-1]
+    whole = np.delete(pieces, bins.starts[1:-1] - 1)
+    assert (whole >= min(ROWS_A_PIECE, len(axis)) - 1e-9).all()
+    assert (np.diff(bins.starts) <= PIECES + 1).all()
+
+
+def test_uniform_residuals_give_the_distribution_back():
+    rng = np.random.default_rng(0)
+    real = rng.lognormal(3, 1, 20_000)
+    bins = fit_bins(real, maximum=20, grain=0.0)
+    made = bins.values(rng.integers(0, len(bins), 20_000), rng.uniform(-1, 1, 20_000))
+    assert kolmogorov_smirnov(real, made) < 0.02
+
+
+def test_values_of_a_grid_come_back_at_their_frequencies():
+    """Even numbers are twice as frequent: rounding to the grain must keep that."""
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 400, 40_000)
+    real = np.where(rng.random(40_000) < 1 / 3, real // 2 * 2, real).astype(float)
+    bins = fit_bins(real, maximum=40, grain=1.0)
+    places, _ = bins.assign(real, rng)
+    made = np.round(bins.values(places, rng.uniform(-1, 1, len(real))))
+    even = [np.bincount(numbers.astype(int) % 2) for numbers in (real, made)]
+    assert total_variation(*even) < 0.01
+
+
+def test_no_real_value_is_drawn_for_certain():
+    """Values that may lie anywhere do not come back: what is drawn lies between them."""
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=500)
+    bins = fit_bins(real, maximum=100, grain=0.0)
+    places, _ = bins.assign(real, rng)
+    assert not np.isin(bins.values(places, rng.uniform(-1, 1, 500)), real).any()
+
+
+@pytest.mark.parametrize("numbers", [[7.0], [7.0] * 40, [1.0] * 20 + [2.0] * 20])
+def test_few_values_make_few_bins(numbers):
+    bins = fit_bins(np.array(numbers), maximum=100, grain=1.0)
+    assert len(bins) == len(set(numbers))

@@ -71,7 +71,8 @@ def settings_of(items: list[str]) -> dict[str, Any]:
 def peer_python(name: str, packages: list[str]) -> str:
     """The Python of a virtual environment of its own under ``.peers``, made on first use; packages one after the other.
 
-    Torch comes first in a list that holds it, so that no later package pulls a build for graphics cards.
+    Torch comes first in a list that holds it, so that no later package pulls a build for graphics cards. Its companions for
+    pictures and sound, which some packages pull in, are taken out: built for another torch, they break the import of those.
     """
     python = PEERS / name / "bin" / "python"
     done = PEERS / name / "installed.json"
@@ -79,5 +80,7 @@ def peer_python(name: str, packages: list[str]) -> str:
         subprocess.run([sys.executable, "-m", "venv", str(PEERS / name)], check=True)
         for package in packages:
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
+        remove = [str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision", "torchaudio"]
+        subprocess.run(remove, check=True, stderr=subprocess.DEVNULL)
         done.write_text(json.dumps(packages), encoding="utf-8")
     return str(python)

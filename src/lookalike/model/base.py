@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from lookalike.config import Settings
+from lookalike.errors import SettingsError
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -27,10 +28,13 @@ class Generator(ABC):
     intervals
         How it wants numbers cut where the user leaves it open: into Gaussian ``modes``, whose residuals it models, or into
         ``quantiles``, inside which residuals are uniform.
+    tempered
+        Whether :meth:`sample` knows a temperature.
     """
 
     Settings: ClassVar[type[EngineSettings]]
     intervals: ClassVar[Literal["modes", "quantiles"]] = "modes"
+    tempered: ClassVar[bool] = False
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()
@@ -44,9 +48,41 @@ class Generator(ABC):
         """Learn from ``table``; a second call starts afresh."""
 
     @abstractmethod
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
-        """Draw exactly ``rows`` rows. ``conditions`` maps a column's position to the code it should have: the engine
-        leans towards it (see ``sample.py``, which makes it exact by rejection), or ignores it."""
+    def sample(
+        self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0
+    ) -> EncodedTable:
+        """Draw exactly ``rows`` rows.
+
+        Parameters
+        ----------
+        conditions
+            A column's position to the code it should have: the engine leans towards it (see ``sample.py``, which makes it
+            exact by rejection), or ignores it.
+        temperature
+            Below 1 frequent codes become more frequent, above 1 rare ones do; only where the engine is ``tempered``.
+        """
+
+    def complete(
+        self, table: EncodedTable, known: np.ndarray, *, seed: int, barred: Mapping[int, int] | None = None
+    ) -> EncodedTable:
+        """Draw the cells that are not ``known`` given those of the same row that are.
+
+        Parameters
+        ----------
+        known
+            (n, d) bool.
+        barred
+            A column's position to a code that must not be drawn there (that of a missing cell, when cells are imputed).
+
+        Raises
+        ------
+        SettingsError
+            The engine cannot condition on any columns whatever.
+        """
+        raise SettingsError(
+            "rows are completed by an engine that conditions on any columns, however: this one does not. "
+            "Fit with engine='autoregressive' and any_order=True."
+        )
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -16,7 +16,7 @@ from lookalike.model import device
 from lookalike.model.base import EngineSettings
 from lookalike.model.conditions import Conditions, RowIndex, conditionable
 from lookalike.model.critic import Critic
-from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
+from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.flat import Weights
 from lookalike.model.heldout import Distance
 from lookalike.model.layers import RowMaker
@@ -86,7 +86,7 @@ class CTGANSettings(NetSettings):
         return self
 
 
-class RowSource(Fitted):
+class RowSource(AllAtOnce):
     """What sampling needs: the generator's net (averaged over training) and how often each condition occurs."""
 
     def __init__(
@@ -274,9 +274,10 @@ class _Training(Task):
         return self.distance(self.fitted.sample(HELD_OUT_DRAWS, self.held_out_seed, {}))
 
     @torch.no_grad()
-    def settle(self, hurry: Callable[[], bool]) -> None:
+    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
         """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
         draws = torch.Generator().manual_seed(self.held_out_seed)
         condition = self.fitted.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
         noise = torch.randn(SETTLE_ROWS, self.settings.embedding_dim, generator=draws)
         self.net.settle(noise.to(self.layout.device), condition.to(self.layout.device))
+        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ BLOCK_CELLS = 2**23
 """Cells of raw output made at once when sampling: memory stays bounded however many rows are asked for."""
 
 
-class Fitted:
+class Fitted(ABC):
     """A net that makes rows, and what else sampling needs. It is on ``device``; its noise is drawn on the CPU, so that the
     same seed gives the same noise everywhere.
     """
@@ -32,11 +32,18 @@ class Fitted:
     net: nn.Module
 
     def __init__(self, columns: tuple[EncodedColumn, ...], where: torch.device) -> None:
-        self.device, self.layout = where, Layout(columns, where)
+        self.columns, self.device = columns, where
+
+    @property
+    @abstractmethod
+    def cells_a_row(self) -> int:
+        """How many numbers a row takes while it is made."""
 
     @abstractmethod
-    def raw(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> tuple[Tensor, Tensor]:
-        """Return (rows, C) logits of codes and (rows, R) residuals."""
+    def draw(
+        self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float
+    ) -> EncodedTable:
+        """Draw a block of rows."""
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -47,23 +54,42 @@ class Fitted:
         """Take over what :meth:`state` returned."""
 
     @torch.no_grad()
-    def sample(self, rows: int, seed: int, conditions: Mapping[int, int]) -> EncodedTable:
+    def sample(self, rows: int, seed: int, conditions: Mapping[int, int], temperature: float = 1.0) -> EncodedTable:
         """Draw exactly ``rows`` rows, a block at a time."""
-        columns = self.layout.columns
         for column, code in conditions.items():
-            if not (0 <= column < len(columns) and 0 <= code < columns[column].cardinality):
+            if not (0 <= column < len(self.columns) and 0 <= code < self.columns[column].cardinality):
                 raise SamplingError(
                     f"a condition names a column and one of its codes, however: column {column} has no code {code}."
                 )
         draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))
-        size = max(BLOCK_CELLS // self.layout.width, 1)
-        blocks = [self._block(min(size, rows - start), draws, conditions) for start in range(0, rows, size)]
-        return concatenate(blocks or [self._block(0, draws, conditions)])
+        size = max(BLOCK_CELLS // self.cells_a_row, 1)
+        blocks = [
+            self.draw(min(size, rows - start), draws, conditions, temperature) for start in range(0, max(rows, 1), size)
+        ]
+        return concatenate(blocks)
 
-    def _block(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> EncodedTable:
+
+class AllAtOnce(Fitted):
+    """A :class:`Fitted` that gives the logits of all columns of a row together, as decoders and generators do."""
+
+    def __init__(self, columns: tuple[EncodedColumn, ...], where: torch.device) -> None:
+        super().__init__(columns, where)
+        self.layout = Layout(columns, where)
+
+    @property
+    def cells_a_row(self) -> int:
+        return self.layout.width
+
+    @abstractmethod
+    def raw(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int]) -> tuple[Tensor, Tensor]:
+        """Return (rows, C) logits of codes and (rows, R) residuals."""
+
+    def draw(
+        self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float
+    ) -> EncodedTable:
         """Draw rows; their codes from the softmax of the logits: the argmax of logits + Gumbel noise is just that."""
         logits, residuals = self.raw(rows, draws, conditions)
-        codes = self.layout.largest(logits + gumbel(rows, self.layout.slots, draws).to(self.device))
+        codes = self.layout.largest(logits / temperature + gumbel(rows, self.layout.slots, draws).to(self.device))
         return self.layout.table(codes, residuals)
 
 
@@ -71,6 +97,7 @@ class NetEngine(Generator):
     """A :class:`Generator` around a :class:`Fitted` and the :class:`Task` that trains it."""
 
     name: ClassVar[str]
+    tempered = True
     settings: NetSettings
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
@@ -105,8 +132,10 @@ class NetEngine(Generator):
         with device.tensor_cores(fitted.device):
             trainer.train()
 
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
-        return self._known.sample(rows, seed, conditions or {})
+    def sample(
+        self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0
+    ) -> EncodedTable:
+        return self._known.sample(rows, seed, conditions or {}, temperature)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return self._known.state()

@@ -112,3 +112,14 @@ class RowMaker(nn.Module):
         self.train()
         self(noise, condition)
         self.eval()
+
+
+def kept(count: int, dropout: float, generator: torch.Generator) -> Tensor:
+    """Return (count,) bool, false with probability ``dropout`` (in steps of 1/256): a byte each, as a number each takes longer.
+
+    >>> 0.7 < kept(10_000, 0.25, torch.Generator().manual_seed(0)).float().mean() < 0.8
+    tensor(True)
+    """
+    words = torch.empty(-(-count // 8), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(torch.uint8)[:count] >= round(dropout * 256)

@@ -120,8 +120,10 @@ class Task(ABC):
         The weights of the network that will sample: they are averaged, and the best of them kept.
     precision
         Its loss scale is part of a checkpoint.
-    steps
-        Steps in an epoch.
+    batch, steps
+        Rows in a step, about, and steps in an epoch.
+    draws
+        What the order of rows is drawn from.
     """
 
     networks: dict[str, nn.Module]
@@ -129,7 +131,9 @@ class Task(ABC):
     generators: dict[str, torch.Generator]
     averaged: Tensor
     precision: Precision
+    batch: int
     steps: int
+    draws: torch.Generator
 
     @abstractmethod
     def begin_epoch(self) -> None:
@@ -144,8 +148,51 @@ class Task(ABC):
         """Return how badly ``averaged`` fits the rows held out; less is better."""
 
     @abstractmethod
-    def settle(self, hurry: Callable[[], bool]) -> None:
-        """Make the network, whose weights are final now, ready to sample; ``hurry`` says when time is up."""
+    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
+        """Make the network, whose weights are final now, ready to sample; ``hurry`` says when time is up. Return what is
+        worth noting about it."""
+
+    def shuffled(self, rows: int) -> tuple[Tensor, ...]:
+        """Cut the rows, shuffled, into steps of equal size: none is left out; a small table is gone through several times."""
+        passes = max(round(self.batch * self.steps / rows), 1)
+        order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
+        return order.tensor_split(self.steps)
+
+
+class Plateau(nn.Module):
+    """Halves a learning rate whenever ``patience`` scores in a row were no better; a module so that checkpoints hold it.
+
+    >>> plateau = Plateau(patience=2)
+    >>> for score in (3.0, 2.0, 2.5, 2.5):
+    ...     plateau.hear(score)
+    >>> plateau.factor
+    0.5
+    """
+
+    def __init__(self, patience: int = 2) -> None:
+        super().__init__()
+        self.patience = patience
+        self.register_buffer("known", torch.tensor([math.inf, 0.0, 1.0, 0.0], dtype=torch.float64))
+
+    known: Tensor
+    """The best score, scores since that were no better, the factor, and steps counted."""
+
+    def hear(self, score: float) -> None:
+        """Take note of a score; less is better."""
+        best, worse, factor, steps = self.known.tolist()
+        best, worse = (score, 0) if score < best else (best, worse + 1)
+        if worse == self.patience:
+            worse, factor = 0, factor / 2
+        self.known.copy_(torch.tensor([best, worse, factor, steps]))
+
+    def count(self) -> float:
+        """Count a step; return how many there were before."""
+        self.known[3] += 1
+        return float(self.known[3]) - 1
+
+    @property
+    def factor(self) -> float:
+        return float(self.known[2])
 
 
 class Average:
@@ -312,12 +359,13 @@ class Trainer:
         if self.best_epoch:
             self.average.values.copy_(self.good)
         self.average.impose()
-        self.task.settle(lambda: self.run.out_of_time)
+        noted = self.task.settle(lambda: self.run.out_of_time)
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,
             "steps_per_epoch": self.task.steps,
             "precision": str(self.task.precision.dtype).removeprefix("torch."),
+            **noted,
         }
 
     # ----------------------------------------------------------------------------------------------- checkpoints

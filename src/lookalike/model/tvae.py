@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from lookalike.model import device
 from lookalike.model.base import EngineSettings
 from lookalike.model.bound import posterior, reconstruction
-from lookalike.model.engine import Fitted, NetEngine, to_arrays, to_tensors
+from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.flat import Weights
 from lookalike.model.latents import ROWS_MOST, Latents
 from lookalike.model.layers import linear
@@ -99,7 +99,7 @@ class Autoencoder(nn.Module):
         self.log_sigma = nn.Parameter(torch.full((residuals,), -2.0))
 
 
-class Decoder(Fitted):
+class Decoder(AllAtOnce):
     """What sampling needs: the decoder, and where in its latent space to draw from."""
 
     def __init__(
@@ -182,15 +182,11 @@ class _Training(Task):
         self.held_out_seed = derive_seed(seed, "held out")
 
     def begin_epoch(self) -> None:
-        """Shuffle, and cut the rows into steps of equal size: none is left out; a small table is gone through several times."""
         self.weights.spread()
-        rows = len(self.slots)
-        passes = max(round(self.batch * self.steps / rows), 1)
-        order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
-        self.parts = order.to(self.layout.device).tensor_split(self.steps)
+        self.parts = self.shuffled(len(self.slots))
 
     def step(self, position: int) -> dict[str, Tensor]:
-        rows = self.parts[position]
+        rows = self.parts[position].to(self.layout.device)
         loss = self._bound(self.weights.net, self.slots[rows], self.residuals[rows], self.noise)
         self.precision.descend(self.weights, self.optimizers["autoencoder"], (loss, None))
         return {"loss": loss.detach()}
@@ -215,12 +211,13 @@ class _Training(Task):
         return float(torch.stack(bounds).sum()) / len(self.held_out_rows[0])
 
     @torch.no_grad()
-    def settle(self, hurry: Callable[[], bool]) -> None:
+    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
         """Describe where the training rows' latents lie."""
         if not self.settings.latent_components:
-            return
+            return {}
         rng = generator(self.held_out_seed, "latents")
         rows = torch.from_numpy(np.sort(rng.permutation(len(self.slots))[:ROWS_MOST])).to(self.layout.device)
         found = self.net.encoder(self.layout.rows(self.slots[rows], self.residuals[rows]))
         mean, log_deviation = found.chunk(2, dim=1)
         self.fitted.latents = Latents.fit(mean, log_deviation, self.settings.latent_components, rng, hurry)
+        return {}

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import SamplingError, SettingsError
 from lookalike.model.base import Generator
-from lookalike.rng import derive_seed
+from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
 from lookalike.schema.encoded import concatenate
 
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
 LARGEST_DRAW = 8
+
+
+MOST_LEVELS = 50
+"""A column of more codes is not balanced or decorrelated code by code."""
+PILOT_ROWS = 10_000
+"""Rows drawn first to see how frequent codes are."""
 
 
 class SamplingSettings(Settings):
@@ -36,6 +44,14 @@ def check_rows(rows: int) -> None:
         raise SettingsError(f"rows must be a count of 0 or more, however: rows={rows!r}.")
 
 
+@dataclass(frozen=True)
+class Quota:
+    """A share of the rows that all have the same codes in some columns (positions to codes)."""
+
+    share: float
+    codes: dict[int, int]
+
+
 def sample_batches(
     model: Generator,
     encoder: TableEncoder,
@@ -43,6 +59,9 @@ def sample_batches(
     *,
     seed: int,
     where: Mapping[str, Any] | None = None,
+    balance: str | None = None,
+    decorrelate: tuple[str, str] | None = None,
+    temperature: float = 1.0,
     settings: SamplingSettings | None = None,
 ) -> Iterator[pa.Table]:
     """Yield tables that together have exactly ``rows`` rows, at memory that does not grow with ``rows``.
@@ -52,35 +71,123 @@ def sample_batches(
     where
         Column names to the values they must have. The engine is asked for them, and rows that differ are drawn again,
         a bounded number of times.
+    balance
+        A column whose levels all become equally frequent (missing cells left out).
+    decorrelate
+        Two columns drawn independently of each other, each as frequent as ever; all else follows from both.
+    temperature
+        Below 1 frequent values become more frequent, above 1 rare ones do.
 
     Raises
     ------
+    SettingsError
+        A column has too many levels for what is asked, or the engine knows no temperature.
     SamplingError
         The condition is met too seldom, or a key has no more values to give.
     """
     check_rows(rows)
+    check_temperature(model, temperature)
     settings = settings or SamplingSettings()
     wanted = {name: encoder.encode_value(name, value) for name, value in (where or {}).items()}
-    codes = {place: code for place, code, _ in wanted.values()}
+    fixed = {place: code for place, code, _ in wanted.values()}
+    quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
     keys = encoder.key_streams(seed)
     for batch, start in enumerate(range(0, max(rows, 1), BATCH_ROWS)):
         count = min(BATCH_ROWS, rows - start)
         batch_seed = derive_seed(seed, "batch", batch)
-        encoded = _draw(model, count, codes, batch_seed, settings.max_tries_per_batch)
+        encoded = _draw_quotas(model, count, quotas, batch_seed, settings.max_tries_per_batch, temperature)
         table = encoder.decode(encoded, seed=batch_seed, keys=keys)
         yield _with_values(table, encoder, where or {})
 
 
-def _draw(model: Generator, rows: int, codes: dict[int, int], seed: int, tries: int) -> EncodedTable:
-    if not codes:
-        return model.sample(rows, seed=seed)
+def check_temperature(model: Generator, temperature: float) -> None:
+    """Raise unless the engine can draw at this temperature."""
+    if not temperature > 0:
+        raise SettingsError(
+            f"temperature must be above 0, however: temperature={temperature}. 1 leaves all as learned."
+        )
+    if temperature != 1 and not model.tempered:
+        raise SettingsError(
+            f"temperature needs an engine that draws from logits, however: {type(model).__name__} does not. "
+            "Leave it at 1, or fit with another engine."
+        )
+
+
+def _quotas(
+    model: Generator,
+    encoder: TableEncoder,
+    fixed: dict[int, int],
+    balance: str | None,
+    decorrelate: tuple[str, str] | None,
+    seed: int,
+) -> list[Quota]:
+    """Return which share of the rows is to have which codes."""
+    if balance is None and decorrelate is None:
+        return [Quota(1.0, fixed)]
+    if balance is not None and decorrelate is not None:
+        raise SettingsError(
+            "balance and decorrelate both say how frequent rows are, however: both were given. Give one."
+        )
+    names = decorrelate if balance is None else (balance,)
+    places = [_place(encoder, name, fixed, "balance" if balance is not None else "decorrelate") for name in names or ()]
+    pilot = model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot")).codes
+    shares = [
+        np.bincount(pilot[:, place], minlength=encoder.columns[place].cardinality) / PILOT_ROWS for place in places
+    ]
+    if balance is not None:
+        missing = list(encoder.encoders.values())[places[0]].missing
+        levels = [code for code in np.flatnonzero(shares[0]) if code != missing]
+        return [Quota(1 / len(levels), fixed | {places[0]: int(code)}) for code in levels]
+    first, second = shares
+    return [
+        Quota(float(first[a] * second[b]), fixed | {places[0]: int(a), places[1]: int(b)})
+        for a in np.flatnonzero(first)
+        for b in np.flatnonzero(second)
+    ]
+
+
+def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -> int:
+    if name not in encoder.encoders:
+        known = ", ".join(encoder.encoders)
+        raise SettingsError(f"{what} names a modelled column, however: {name!r} is none. Columns: {known}.")
+    place = list(encoder.encoders).index(name)
+    if place in fixed:
+        raise SettingsError(f"{what} and a condition exclude each other, however: both name column {name!r}. Drop one.")
+    codes = encoder.columns[place].cardinality
+    if codes > MOST_LEVELS:
+        raise SettingsError(
+            f"{what} needs a column of at most {MOST_LEVELS} levels, however: column {name!r} has {codes} codes. Name another."
+        )
+    return place
+
+
+def _draw_quotas(
+    model: Generator, rows: int, quotas: list[Quota], seed: int, tries: int, temperature: float
+) -> EncodedTable:
+    """Draw each quota's rows, then mix them."""
+    if len(quotas) == 1:
+        return _draw(model, rows, quotas[0].codes, seed, tries, temperature)
+    edges = np.rint(np.cumsum([quota.share for quota in quotas]) / sum(quota.share for quota in quotas) * rows)
+    counts = np.diff(edges, prepend=0).astype(int)
+    parts = [
+        _draw(model, int(count), quota.codes, derive_seed(seed, "quota", place), tries, temperature)
+        for place, (quota, count) in enumerate(zip(quotas, counts, strict=True))
+    ]
+    return concatenate(parts).take(generator(seed, "mix").permutation(rows))
+
+
+def _draw(
+    model: Generator, rows: int, codes: dict[int, int], seed: int, tries: int, temperature: float
+) -> EncodedTable:
+    if not codes or not rows:
+        return model.sample(rows, seed=seed, temperature=temperature)
     kept: list[EncodedTable] = []
     found, drawn = 0, 0
     for attempt in range(tries):
         # as many as the share met so far says are needed, within bounds
         share = max(found / drawn, 1 / LARGEST_DRAW) if drawn else 1.0
         count = min(max(int((rows - found) / share * 1.1), 100), LARGEST_DRAW * BATCH_ROWS)
-        table = model.sample(count, seed=derive_seed(seed, "try", attempt), conditions=codes)
+        table = model.sample(count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=temperature)
         met = np.all([table.codes[:, place] == code for place, code in codes.items()], axis=0)
         kept.append(table.take(np.flatnonzero(met)))
         found, drawn = found + int(met.sum()), drawn + count
@@ -101,3 +208,41 @@ def _with_values(table: pa.Table, encoder: TableEncoder, where: Mapping[str, Any
         if not pa.types.is_dictionary(table.schema.field(name).type):
             table = table.set_column(place, name, column.cast(table.schema.field(name).type))
     return table
+
+
+def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:
+    """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
+
+    Parameters
+    ----------
+    fill
+        Missing cells are drawn (and never come out missing again); otherwise they count as known, and only the columns
+        that the table lacks are drawn.
+
+    Raises
+    ------
+    SettingsError
+        The engine cannot condition on any columns whatever.
+    SchemaError, InputError
+        A column has another type, or a cell holds what was never seen.
+    """
+    encoded, known = encoder.encode_known(table, fill=fill, seed=seed)
+    barred = {
+        place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
+    }
+    drawn = encoder.decode(model.complete(encoded, known, seed=seed, barred=barred), seed=seed)
+    places = {name: place for place, name in enumerate(encoder.encoders)}
+    columns = {}
+    for name in drawn.column_names:
+        if name not in table.column_names:
+            columns[name] = drawn.column(name)
+        elif name not in places or known[:, places[name]].all():
+            columns[name] = table.column(name)
+        else:
+            given = encoder.in_type(table, name)
+            columns[name] = pc.if_else(pa.array(known[:, places[name]]), given, _one_array(drawn, name))
+    return pa.table(columns)
+
+
+def _one_array(table: pa.Table, name: str) -> pa.Array:
+    return table.column(name).combine_chunks()

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from lookalike import artefact, registry
-from lookalike.encode.frame import TableEncoder
-from lookalike.errors import ArtefactError, LookalikeWarning, SettingsError
+from lookalike.encode.frame import TableEncoder, check_columns
+from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.rng import derive_seed
-from lookalike.sample import SamplingSettings, check_rows, sample_batches
+from lookalike.sample import SamplingSettings, check_rows, complete, sample_batches
 from lookalike.schema import Schema
-from lookalike.table import Origin, Table, TableWriter, frame_of, to_native
+from lookalike.table import Origin, Table, TableWriter, as_table, frame_of, to_native
 
 Condition = Mapping[str, Any]
 
@@ -76,6 +76,7 @@ class Twin:
         *,
         seed: int = 0,
         where: Condition | Sequence[Condition] | None = None,
+        **how: Any,
     ) -> Any:
         """Draw rows, as the same kind of frame that was fitted (pyarrow where that was a file).
 
@@ -87,6 +88,10 @@ class Twin:
             The same seed gives the same rows.
         where
             Values that columns must have, ``{"income": ">50K"}``; or a list of such conditions.
+        **how
+            ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
+            independently of each other. ``temperature=0.8``: frequent values more frequent. See
+            :func:`lookalike.sample.sample_batches`.
 
         Raises
         ------
@@ -99,7 +104,7 @@ class Twin:
                     f"several counts need as many conditions, however: rows={list(rows)} with one condition. Give where a list."
                 )
             count = self.rows if rows is None else rows
-            batches = list(self.batches(count, seed=seed, where=where))
+            batches = list(self.batches(count, seed=seed, where=where, **how))
         else:
             counts = rows if isinstance(rows, Sequence) else [self.rows if rows is None else rows] * len(where)
             if len(counts) != len(where):
@@ -109,14 +114,64 @@ class Twin:
             batches = [
                 batch
                 for place, (count, condition) in enumerate(zip(counts, where, strict=True))
-                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition)
+                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
             ]
         return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
 
-    def batches(self, rows: int, *, seed: int = 0, where: Condition | None = None) -> Iterator[Table]:
+    def batches(
+        self,
+        rows: int,
+        *,
+        seed: int = 0,
+        where: Condition | None = None,
+        balance: str | None = None,
+        decorrelate: tuple[str, str] | None = None,
+        temperature: float = 1.0,
+    ) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory."""
-        for data in sample_batches(self.model, self.encoder, rows, seed=seed, where=where, settings=self.sampling):
+        for data in sample_batches(
+            self.model,
+            self.encoder,
+            rows,
+            seed=seed,
+            where=where,
+            balance=balance,
+            decorrelate=decorrelate,
+            temperature=temperature,
+            settings=self.sampling,
+        ):
             yield Table(data, self.origin)
+
+    def impute(self, data: Any, *, seed: int = 0) -> Any:
+        """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.
+
+        Needs the engine ``autoregressive`` with ``any_order=True``: then each row's draw is exactly from the model's
+        conditional distribution.
+
+        Raises
+        ------
+        SettingsError
+            The engine cannot.
+        SchemaError, InputError
+            A column is lacking or of another type, or a cell holds what was never seen.
+        """
+        table = as_table(data)
+        check_columns(table.data, self.schema)
+        return self._complete(table, fill=True, seed=seed)
+
+    def complete(self, data: Any, *, seed: int = 0) -> Any:
+        """Draw the columns that a table lacks, given those it has, missing cells included. As :meth:`impute` otherwise."""
+        return self._complete(as_table(data), fill=False, seed=seed)
+
+    def _complete(self, table: Table, *, fill: bool, seed: int) -> Any:
+        strange = [name for name in table.names if name not in {spec.name for spec in self.schema.kept}]
+        if strange:
+            raise SchemaError(
+                f"a table to complete has columns that were learned, however: {', '.join(map(repr, strange))} was not. Drop it."
+            )
+        done = complete(self.model, self.encoder, table.data, fill=fill, seed=seed)
+        origin = self.origin.replace(container=table.origin.container)
+        return to_native(Table(done, origin))
 
     def sample_to(
         self,
@@ -127,13 +182,15 @@ class Twin:
         where: Condition | None = None,
         escape_formulas: bool = False,
         progress: Any = None,
+        **how: Any,
     ) -> Path:
-        """Draw rows straight to a CSV or Parquet file, without holding them. ``progress`` is called with (done, rows)."""
+        """Draw rows straight to a CSV or Parquet file, without holding them. ``progress`` is called with (done, rows); for
+        the rest see :meth:`sample`."""
         rows = self.rows if rows is None else rows
         check_rows(rows)
         done = 0
         with TableWriter(Path(path), self.origin, escape_formulas=escape_formulas) as writer:
-            for batch in self.batches(rows, seed=seed, where=where):
+            for batch in self.batches(rows, seed=seed, where=where, **how):
                 writer.write(batch)
                 done += batch.num_rows
                 if progress is not None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from lookalike.errors import TrainingError
+from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
 from lookalike.model.train import NetSettings, held_out_rows, plan
@@ -19,6 +20,7 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
 SMALL = {
+    Autoregressive: {"embedding_dim": 4, "hidden": 8, "orders": 2, "early_stopping": False},
     CTGAN: {"embedding_dim": 8, "generator_dim": (16,), "discriminator_dim": (16,), "pac": 2},
     TVAE: {"embedding_dim": 8, "compress_dims": (16,), "decompress_dims": (16,)},
 }
@@ -50,7 +52,7 @@ class Hurried(Run):
         return self.looks < 0
 
 
-@pytest.fixture(params=[CTGAN, TVAE], ids=["ctgan", "tvae"])
+@pytest.fixture(params=list(SMALL), ids=lambda engine: engine.name)
 def make(request: pytest.FixtureRequest) -> Callable[..., Generator]:
     return lambda **changes: request.param(
         request.param.Settings.build({**SMALL[request.param], "epochs": 6, **changes})

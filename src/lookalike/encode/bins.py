@@ -85,7 +85,7 @@ def fit_bins(numbers: np.ndarray, *, maximum: int, grain: float) -> Bins:
     edges[1:-1] = distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
     edges[0], edges[-1] = distinct[0] - grain / 2, distinct[-1] + grain / 2
     below = np.concatenate([[0], np.cumsum(counts)])
-    cuts = _cuts(below, maximum, ROWS_A_BIN)
+    cuts = _fill(below, maximum)
     starts, positions, shares = [0], [], []
     for first, last in pairwise(cuts):
         inside = below[first : last + 1] - below[first]
@@ -94,6 +94,18 @@ def fit_bins(numbers: np.ndarray, *, maximum: int, grain: float) -> Bins:
         shares.append((below[pieces] - below[first]) / inside[-1])
         starts.append(starts[-1] + len(pieces))
     return Bins(np.array(starts), np.concatenate(positions), np.concatenate(shares))
+
+
+def _fill(below: np.ndarray, maximum: int) -> np.ndarray:
+    """As :func:`_cuts`, but where frequent values fill bins alone, what they leave over goes to the rest."""
+    parts, cuts = maximum, _cuts(below, maximum, ROWS_A_BIN)
+    while len(cuts) <= maximum and parts < below[-1]:
+        parts = -(-parts * 5 // 4)
+        finer = _cuts(below, parts, ROWS_A_BIN)
+        if len(finer) > maximum + 1:
+            break
+        cuts = finer
+    return cuts
 
 
 def _cuts(below: np.ndarray, parts: int, fewest: int) -> np.ndarray:

@@ -79,6 +79,37 @@ class TableEncoder:
             codes[:, place], residuals[:, place] = encoder.encode(values, generator(seed, "encode", name))
         return EncodedTable(self.columns, codes, residuals)
 
+    def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> tuple[EncodedTable, np.ndarray]:
+        """Return the codes of what is there, and (n, d) bool: which cells are known.
+
+        Columns that the table lacks are not known; nor are missing cells, if they are to be filled.
+        """
+        shape = table.num_rows, len(self.encoders)
+        codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
+        for place, (name, encoder) in enumerate(self.encoders.items()):
+            if name not in table.column_names:
+                continue
+            column = self.in_type(table, name)
+            there = ~parse(column, encoder.spec).missing if fill else np.ones(table.num_rows, bool)
+            known[:, place] = there
+            values = parse(column.filter(pa.array(there)), encoder.spec)
+            if len(values):
+                codes[there, place], residuals[there, place] = encoder.encode(values, generator(seed, "encode", name))
+        return EncodedTable(self.columns, codes, residuals), known
+
+    def in_type(self, table: pa.Table, name: str) -> pa.Array:
+        """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
+        column, wanted = _one_array(table, name), arrow_type(self.encoders[name].spec.storage)
+        if column.type == wanted or pa.types.is_dictionary(wanted):
+            return column
+        try:
+            return column.cast(wanted)
+        # a cell that does not fit, and two types with no way between them
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise SchemaError(
+                f"a table to complete must hold the types that were learned, however: its column {name!r} is {column.type}, not {wanted}. Convert it."
+            ) from None
+
     def key_streams(self, seed: int) -> dict[str, KeyStream]:
         """Fresh keys for one sampled table."""
         return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}

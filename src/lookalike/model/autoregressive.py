@@ -89,6 +89,10 @@ class Conditionals(Fitted):
         ).to(where)
 
     @property
+    def nets(self) -> list[MaskedNet]:
+        return nets(self.net)
+
+    @property
     def cells_a_row(self) -> int:
         return len(self.columns) * self.hidden + 4 * max(column.cardinality for column in self.columns)
 
@@ -129,19 +133,19 @@ class Conditionals(Fitted):
 
         Every row goes to one net, at random. ``barred`` maps a column to a code that is not to be drawn.
         """
-        members = torch.randint(len(self.ranks), (len(codes),), generator=draws).to(self.device)
+        members = torch.randint(len(self.nets), (len(codes),), generator=draws).to(self.device)
         uniform = torch.rand(len(codes), len(self.columns), generator=draws).to(self.device)
         filled = codes.clone()
-        for member, ranks in enumerate(self.ranks):
+        for member, net in enumerate(self.nets):
             rows = (members == member).nonzero().squeeze(1)
             filled[rows] = self._fill_by(
-                self.net[member], ranks, codes[rows], known[rows], uniform[rows], temperature, barred or {}
+                net, self.ranks[member], codes[rows], known[rows], uniform[rows], temperature, barred or {}
             )
         return filled
 
     def _fill_by(
         self,
-        net: nn.Module,
+        net: MaskedNet,
         ranks: Tensor,
         codes: Tensor,
         known: Tensor,
@@ -149,28 +153,31 @@ class Conditionals(Fitted):
         temperature: float,
         barred: Mapping[int, int],
     ) -> Tensor:
-        """The first layer is linear, so what a column adds to it is added once its code is known: a row costs one pass."""
-        assert isinstance(net, MaskedNet)
+        """The first layer is linear, so what a column adds to it is added once its code is known: a row costs one pass.
+
+        Its blocks are laid in the order of drawing, so that what is still to be drawn lies together.
+        """
+        order = ranks.argsort()
         table = net.embeddings()
-        first = net.first.flatten(2)  # (d, embedding, d · hidden)
-        sums = net.first_bias.flatten().repeat(len(codes), 1)
+        first = net.first[:, :, order].flatten(2)  # (d, embedding, d · hidden)
+        sums = net.first_bias[order].flatten().repeat(len(codes), 1)
 
-        def add(j: int, rows: Tensor) -> None:
-            sums[rows] += table[codes[rows, j] + net.offsets[j]] @ first[j]
+        def add(j: int, rows: Tensor | slice, start: int) -> None:
+            sums[rows, start:] += table[codes[rows, j] + net.offsets[j]] @ first[j, :, start:]
 
+        given = known.any(0).tolist()
         for j in range(len(self.columns)):
-            if known[:, j].any():
-                add(j, known[:, j].nonzero().squeeze(1))
-        for j in ranks.argsort().tolist():
-            rows = (~known[:, j]).nonzero().squeeze(1)
-            if not len(rows):
-                continue
-            h = sums[rows, j * self.hidden : (j + 1) * self.hidden].relu().unsqueeze(0)
-            logits = net.heads[j](net.through(h, slice(j, j + 1)).squeeze(0)).float() / temperature
+            if given[j]:
+                add(j, known[:, j].nonzero().squeeze(1), 0)
+        for place, j in enumerate(order.tolist()):
+            rows = (~known[:, j]).nonzero().squeeze(1) if given[j] else slice(None)
+            start, end = place * self.hidden, (place + 1) * self.hidden
+            h = net.through(sums[rows, start:end].relu().unsqueeze(0), slice(j, j + 1)).squeeze(0)
+            logits = net.heads[j](h).float() / temperature
             if j in barred:
                 logits[:, barred[j]] = -torch.inf
             codes[rows, j] = _pick(logits.softmax(1), uniform[rows, j])
-            add(j, rows)
+            add(j, rows, end)
         return codes
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:
@@ -186,6 +193,11 @@ class Conditionals(Fitted):
 
     def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.net.load_state_dict(to_tensors(arrays), strict=False)  # offsets are whole numbers, and known
+
+
+def nets(module: nn.Module) -> list[MaskedNet]:
+    """The nets in a list of them."""
+    return [net for net in module.children() if isinstance(net, MaskedNet)]
 
 
 def _pick(shares: Tensor, uniform: Tensor) -> Tensor:
@@ -278,16 +290,22 @@ class _Training(Task):
         self.parts = self.shuffled(len(self.codes))
 
     def step(self, position: int) -> dict[str, Tensor]:
-        rate = self.rate * self.plateau.factor * min((self.plateau.count() + 1) / WARM_UP, 1.0)
-        self.optimizers["net"].param_groups[0]["lr"] = rate
+        self.optimizers["net"].param_groups[0]["lr"] = self._rate(self.plateau.count())
         codes = self.codes[self.parts[position].to(self.codes.device)].long()
         losses = [
             self._surprise(net, codes, ranks, self.settings.dropout).sum() / len(codes)
-            for net, ranks in zip(self.weights.net, self._ranks(), strict=True)
+            for net, ranks in zip(nets(self.weights.net), self._ranks(), strict=True)
         ]
         loss = torch.stack(losses).sum()
         self.precision.descend(self.weights, self.optimizers["net"], (loss, None))
         return {"loss": loss.detach() / len(losses)}
+
+    def _rate(self, taken: float) -> float:
+        """The learning rate after so many steps: it rises, then falls by what held-out rows say, or else evenly to nothing."""
+        rate = self.rate * min((taken + 1) / WARM_UP, 1.0)
+        if self.settings.early_stopping:
+            return rate * self.plateau.factor
+        return rate * max(1 - taken / (self.settings.epochs * self.steps), 0.0)
 
     def _ranks(self) -> Tensor:
         """Each net's own order, or any."""
@@ -296,7 +314,7 @@ class _Training(Task):
         orders = [torch.randperm(len(self.fitted.columns), generator=self.draws) for _ in self.fitted.ranks]
         return torch.stack(orders).to(self.codes.device)
 
-    def _surprise(self, net: nn.Module, codes: Tensor, ranks: Tensor, dropout: float = 0.0) -> Tensor:
+    def _surprise(self, net: MaskedNet, codes: Tensor, ranks: Tensor, dropout: float = 0.0) -> Tensor:
         """Return (d,) −log p of each column's codes, summed over rows."""
         logits = net(codes, ranks, dropout, self.noise)
         found = [functional.cross_entropy(part.float(), codes[:, j], reduction="sum") for j, part in enumerate(logits)]
@@ -305,12 +323,9 @@ class _Training(Task):
     @torch.no_grad()
     def _likelihood(self, codes: Tensor) -> float:
         """Return −log p of a row (nats), a mean over rows and nets."""
-        total = sum(
-            float(self._surprise(net, part.long(), ranks).sum())
-            for part in codes.split(1000)
-            for net, ranks in zip(self.net, self.fitted.ranks, strict=True)
-        )
-        return total / max(len(codes) * len(self.net), 1)
+        members = list(zip(self.fitted.nets, self.fitted.ranks, strict=True))
+        sums = [self._surprise(net, part.long(), ranks).sum() for part in codes.split(1000) for net, ranks in members]
+        return float(torch.stack(sums).sum()) / (len(codes) * len(members))
 
     def held_out(self) -> float:
         score = self._likelihood(self.held_out_codes)

@@ -22,7 +22,7 @@ from lookalike.model.heldout import Distance
 from lookalike.model.layers import RowMaker
 from lookalike.model.pairs import PairTables
 from lookalike.model.spans import activate, gumbel
-from lookalike.model.train import NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -32,7 +32,7 @@ HELD_OUT_DRAWS = 5_000
 """Rows drawn to compare with those held out: enough that their own noise does not decide."""
 
 
-class CTGANSettings(NetSettings):
+class CTGANSettings(FrugalSettings):
     """Settings of the engine ctgan, under the names that CTGAN users know.
 
     NOTE[DIFF]: two defaults differ from the paper's code. Learning rates are 1e-3, not 2e-4, and rows are drawn as they

@@ -60,14 +60,19 @@ class NetSettings(EngineSettings):
         False, description="hold a tenth of the rows back, stop when they fit no better, keep the best state"
     )
     patience: int = Field(50, ge=1, description="early_stopping: epochs without a better fit before it stops")
-    gradient_checkpointing: bool = Field(
-        False, description="recompute hidden layers going backward: less memory, more time"
-    )
 
     @property
     def batch_multiple(self) -> int:
         """What a batch must be a multiple of."""
         return 1
+
+
+class FrugalSettings(NetSettings):
+    """What nets with deep stacks of layers understand besides."""
+
+    gradient_checkpointing: bool = Field(
+        False, description="recompute hidden layers going backward: less memory, more time"
+    )
 
 
 def plan(rows: int, settings: NetSettings) -> tuple[int, int]:

@@ -19,12 +19,12 @@ from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_t
 from lookalike.model.flat import Weights
 from lookalike.model.latents import ROWS_MOST, Latents
 from lookalike.model.layers import linear
-from lookalike.model.train import NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 
-class TVAESettings(NetSettings):
+class TVAESettings(FrugalSettings):
     """Settings of the engine tvae; names and defaults as TVAE users know them."""
 
     embedding_dim: int = Field(128, ge=1, description="width of the latent a row is made from")

@@ -1,0 +1,180 @@
+"""What only the engine autoregressive promises: true conditionals, orders kept, and any order where it was learned."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from lookalike.errors import SettingsError
+from lookalike.model.autoregressive import Autoregressive, Conditionals, _pick, ranks_of
+from lookalike.model.masked import MaskedNet
+from lookalike.model.ordinal import LogisticMixture, features, hats
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
+from lookalike.stats import total_variation
+from lookalike.testing import check_generator
+
+SMALL = {"embedding_dim": 8, "hidden": 16, "epochs": 30, "batch_size": 100}
+
+
+def fitted(table: EncodedTable, **settings) -> Autoregressive:
+    engine = Autoregressive(Autoregressive.Settings.build({**SMALL, **settings}))
+    engine.fit(table, seed=0, run=Run())
+    return engine
+
+
+def inside(engine: Autoregressive) -> Conditionals:
+    assert isinstance(engine._fitted, Conditionals)
+    return engine._fitted
+
+
+@pytest.fixture(scope="module")
+def trained(make_toy) -> Autoregressive:
+    return fitted(make_toy(2000), logistics=2)
+
+
+@pytest.fixture(scope="module")
+def trained_in_any_order(make_toy) -> Autoregressive:
+    return fitted(make_toy(2000), any_order=True, epochs=60)
+
+
+@pytest.mark.parametrize("changes", [{}, {"any_order": True, "orders": 2}, {"logistics": 2, "first_order": "random"}])
+def test_the_promises_of_every_engine(changes):
+    check_generator(Autoregressive, Autoregressive.Settings.build({**SMALL, "epochs": 3, **changes}))
+
+
+def log_likelihoods(net: MaskedNet, ranks: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    logits = net(codes, ranks)
+    return sum(part.float().log_softmax(1)[torch.arange(len(codes)), codes[:, j]] for j, part in enumerate(logits))
+
+
+@torch.no_grad()
+def test_probabilities_of_all_rows_add_up_to_one(trained):
+    found = inside(trained)
+    every = torch.tensor(list(product(*(range(column.cardinality) for column in found.columns))))
+    assert float(log_likelihoods(found.nets[0], found.ranks[0], every).exp().sum()) == pytest.approx(1, abs=1e-4)
+
+
+@torch.no_grad()
+def test_a_column_sees_those_before_it_and_no_others(make_toy):
+    columns, draws = make_toy(10).columns, torch.Generator().manual_seed(0)
+    net = MaskedNet(columns, [np.ones(column.cardinality) for column in columns], 8, 16, 2, draws)
+    for weight in net.parameters():
+        weight.normal_(generator=draws)
+    for ranks in (torch.tensor([0, 1, 2]), torch.tensor([2, 0, 1]), torch.tensor([1, 2, 0])):
+        codes = torch.zeros(1, len(columns), dtype=torch.long)
+        before = [part.clone() for part in net(codes, ranks)]
+        for changed in range(len(columns)):
+            other = codes.clone()
+            other[0, changed] = 1
+            for j, part in enumerate(net(other, ranks)):
+                assert bool(ranks[changed] < ranks[j]) != torch.equal(part, before[j])
+
+
+@torch.no_grad()
+def test_drawing_step_by_step_is_drawing_from_the_whole_net(trained):
+    found, rows = inside(trained), 500
+    draws = torch.Generator().manual_seed(7)
+    codes = torch.zeros(rows, len(found.columns), dtype=torch.long)
+    drawn = found.fill(codes, torch.zeros_like(codes, dtype=torch.bool), draws)
+    again = torch.Generator().manual_seed(7)
+    torch.randint(1, (rows,), generator=again)
+    uniform = torch.rand(rows, len(found.columns), generator=again)
+    for j, logits in enumerate(found.nets[0](drawn, found.ranks[0])):
+        assert (_pick(logits.float().softmax(1), uniform[:, j]) == drawn[:, j]).float().mean() > 0.995
+
+
+def test_the_relation_between_columns_is_learned(trained, make_toy):
+    real, made = make_toy(4000, seed=5), trained.sample(4000, seed=1)
+    pairs = [np.bincount(t.codes[:, 0] * 2 + t.codes[:, 1], minlength=6) for t in (real, made)]
+    assert total_variation(*pairs) < 0.05
+
+
+def test_temperature_makes_frequent_codes_more_frequent(trained):
+    shares = [np.mean(trained.sample(4000, seed=1, temperature=t).codes[:, 0] == 0) for t in (0.5, 1.0, 2.0)]
+    assert shares[0] > shares[1] + 0.05 > shares[2] + 0.1
+
+
+def test_the_gap_between_rows_learned_and_held_out_is_told(make_toy):
+    run = Run()
+    engine = Autoregressive(Autoregressive.Settings.build(SMALL))
+    engine.fit(make_toy(500), seed=0, run=run)
+    noted = run.notes["training"]
+    gap = noted["surprise_held_out_rows"] - noted["surprise_training_rows"]
+    assert noted["memory_gap"] == pytest.approx(gap, abs=2e-4)
+
+
+class TestAnyOrder:
+    def test_conditions_are_met_at_once_and_exactly(self, trained_in_any_order, make_toy):
+        """Colour given size: the frequencies are those of the table's rows of that size."""
+        real = make_toy(20_000, seed=3).codes
+        made = trained_in_any_order.sample(4000, seed=1, conditions={1: 1}).codes
+        assert (made[:, 1] == 1).all()
+        wanted = np.bincount(real[real[:, 1] == 1, 0], minlength=3)
+        assert total_variation(wanted, np.bincount(made[:, 0], minlength=3)) < 0.08
+
+    def test_known_cells_stay_and_unknown_ones_follow_them(self, trained_in_any_order, make_toy):
+        table = make_toy(3000, seed=4)
+        known = np.ones(table.codes.shape, bool)
+        known[:, 1] = np.arange(3000) % 2 == 0
+        done = trained_in_any_order.complete(table, known, seed=1)
+        assert (done.codes[known] == table.codes[known]).all()
+        assert (done.residuals[known] == table.residuals[known]).all()
+        drawn = ~known[:, 1]
+        follows = [np.mean(t.codes[drawn, 1] == t.codes[drawn, 0] % 2) for t in (table, done)]
+        assert follows[1] == pytest.approx(follows[0], abs=0.05)
+
+    def test_a_barred_code_is_never_drawn(self, trained_in_any_order, make_toy):
+        table = make_toy(500)
+        done = trained_in_any_order.complete(table, np.zeros(table.codes.shape, bool), seed=1, barred={2: 0})
+        assert (done.codes[:, 2] != 0).all()
+
+    def test_a_net_of_one_order_refuses_to_complete(self, trained, make_toy):
+        table = make_toy(10)
+        with pytest.raises(SettingsError, match="any columns, however.*any_order=True"):
+            trained.complete(table, np.ones(table.codes.shape, bool), seed=0)
+
+
+def test_orders():
+    columns = tuple(EncodedColumn(name, k, np.zeros(k, bool)) for name, k in (("a", 5), ("b", 2), ("c", 3)))
+    settings = Autoregressive.Settings
+    assert ranks_of(columns, settings(), seed=0) == [[2, 0, 1]]
+    assert ranks_of(columns, settings(first_order="table"), seed=0) == [[0, 1, 2]]
+    several = ranks_of(columns, settings(orders=4), seed=0)
+    assert all(sorted(ranks) == [0, 1, 2] for ranks in several) and len(several) == 4
+
+
+def test_a_wide_table_gets_fewer_hidden_units():
+    columns = tuple(EncodedColumn(str(j), 2, np.zeros(2, bool)) for j in range(1000))
+    settings = Autoregressive.Settings(embedding_dim=1)
+    found = Conditionals(columns, settings, torch.device("cpu"), [np.ones(2)] * 1000, [list(range(1000))])
+    assert found.hidden == 16
+
+
+class TestOrderedCodes:
+    column = EncodedColumn("age", 9, np.zeros(9, bool), True, np.append(np.arange(8.0) * 10, np.nan))
+
+    def test_features_tell_codes_apart_and_are_nothing_for_a_missing_one(self):
+        found = features(self.column, np.arange(1, 10))
+        assert np.isfinite(found).all() and (found[-1] == 0).all()
+        assert len(np.unique(found[:8].round(4), axis=0)) == 8
+
+    @pytest.mark.parametrize("values", [np.array([0, 1, 2, 3, 1e308]), np.zeros(5), np.array([0, 5e-324, 1, 2, 3])])
+    def test_features_of_extreme_values_are_finite(self, values):
+        column = EncodedColumn("x", 5, np.zeros(5, bool), True, values)
+        assert np.isfinite(features(column, np.ones(5))).all()
+
+    @pytest.mark.parametrize("codes", [5, 9, 100, 1000])
+    def test_hats_of_each_grid_add_up_to_one_everywhere(self, codes):
+        shapes, start, intervals = hats(codes), 0, 2
+        while start < shapes.shape[1]:
+            assert np.allclose(shapes[:, start : start + intervals + 1].sum(1), 1)
+            start, intervals = start + intervals + 1, intervals * 2
+
+    def test_a_mixture_of_logistics_is_a_distribution(self):
+        part = LogisticMixture(4, np.arange(1, 8), 3, torch.Generator().manual_seed(0))
+        shares = part(torch.randn(6, 4, generator=torch.Generator().manual_seed(1))).exp()
+        assert shares.sum(1).tolist() == pytest.approx([1] * 6, abs=1e-3)

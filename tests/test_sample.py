@@ -1,0 +1,120 @@
+"""What is asked of rows beyond their number: balance, independence, temperature, and rows to complete."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lookalike
+from lookalike import LookalikeWarning, Run
+from lookalike.errors import InputError, SchemaError, SettingsError
+
+
+def people(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Pay follows sex; club follows town; age has gaps."""
+    rng = np.random.default_rng(seed)
+    sex = rng.choice(["f", "m"], rows)
+    rich = rng.random(rows) < np.where(sex == "f", 0.1, 0.4)
+    town = rng.choice(["Graz", "Linz", "Wien"], rows, p=[0.2, 0.3, 0.5])
+    age = pd.Series(rng.integers(18, 80, rows), dtype="Int64").mask(rng.random(rows) < 0.1)
+    club = pd.Series(np.where(rng.random(rows) < 0.95, town, "none")).mask(rng.random(rows) < 0.05)
+    return pd.DataFrame({"sex": sex, "pay": np.where(rich, "high", "low"), "town": town, "club": club, "age": age})
+
+
+@pytest.fixture(scope="module")
+def twin():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        return lookalike.fit(
+            people(3000), engine="autoregressive", any_order=True, epochs=40, hidden=24, run=Run(), seed=1
+        )
+
+
+def test_balance_makes_levels_equally_frequent(twin):
+    rows = twin.sample(1001, seed=1, balance="pay")
+    assert len(rows) == 1001
+    assert rows["pay"].value_counts().tolist() == [501, 500]
+    assert rows["pay"].ne(rows["pay"].shift()).sum() > 300, "rows of all levels are mixed"
+    assert (rows.loc[rows["pay"] == "high", "sex"] == "m").mean() > 0.65, "all else follows from the level"
+
+
+def test_balance_leaves_missing_cells_out(twin):
+    assert twin.sample(400, seed=1, balance="club")["club"].value_counts(dropna=False).tolist() == [100] * 4
+
+
+def test_decorrelated_columns_are_independent_and_as_frequent_as_ever(twin):
+    usual, fair = twin.sample(4000, seed=1), twin.sample(4000, seed=1, decorrelate=("sex", "pay"))
+
+    def gap(rows):
+        high = rows["pay"].eq("high").groupby(rows["sex"]).mean()
+        return abs(high["m"] - high["f"])
+
+    assert gap(usual) > 0.2 and gap(fair) < 0.02
+    assert fair["pay"].eq("high").mean() == pytest.approx(usual["pay"].eq("high").mean(), abs=0.03)
+
+
+def test_temperature(twin):
+    cold, usual = (twin.sample(2000, seed=1, temperature=t)["town"].eq("Wien").mean() for t in (0.5, 1.0))
+    assert cold > usual + 0.1
+
+
+def test_conditions_hold_beside_balance(twin):
+    rows = twin.sample(100, seed=1, where={"town": "Graz"}, balance="sex")
+    assert (rows["town"] == "Graz").all() and (rows["sex"] == "f").sum() == 50
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"temperature": 0}, "above 0, however: temperature=0"),
+        ({"balance": "wage"}, "modelled column, however: 'wage' is none"),
+        ({"balance": "age"}, "at most 50 levels, however: column 'age' has"),
+        ({"balance": "pay", "where": {"pay": "low"}}, "both name column 'pay'"),
+        ({"balance": "pay", "decorrelate": ("sex", "pay")}, "both were given"),
+    ],
+)
+def test_what_cannot_be_asked(twin, how, words):
+    with pytest.raises(SettingsError, match=words):
+        twin.sample(10, **how)
+
+
+class TestComplete:
+    def test_missing_cells_are_filled_from_their_row_and_all_others_stay(self, twin):
+        table = people(600, seed=7)
+        table["extra"] = table["club"].isna()
+        gaps = table.pop("extra")
+        done = twin.impute(table, seed=1)
+        assert done["age"].notna().all() and done["club"].notna().all()
+        pd.testing.assert_frame_equal(done[table["age"].notna()][["age"]], table[table["age"].notna()][["age"]])
+        assert done.drop(columns=["age", "club"]).equals(table.drop(columns=["age", "club"]))
+        assert (done["club"] == done["town"])[gaps].mean() > 0.6
+        assert done.dtypes.equals(table.dtypes)
+        assert twin.impute(table, seed=1).equals(done) and not twin.impute(table, seed=2).equals(done)
+
+    def test_lacking_columns_are_drawn_and_missing_cells_stay(self, twin):
+        given = people(500, seed=8)[["town", "age"]]
+        done = twin.complete(given, seed=1)
+        assert list(done.columns) == ["sex", "pay", "town", "club", "age"]
+        assert done["town"].equals(given["town"]) and done["age"].isna().equals(given["age"].isna())
+        assert (done["club"] == done["town"]).mean() > 0.75
+
+    def test_what_was_never_seen_or_learned_is_refused(self, twin):
+        table = people(20)
+        with pytest.raises(InputError, match="column 'town'"):
+            twin.impute(table.assign(town="Rom"))
+        with pytest.raises(SchemaError, match="'age' are not there"):
+            twin.impute(table.drop(columns="age"))
+        with pytest.raises(SchemaError, match="'shoe' was not"):
+            twin.complete(table.assign(shoe=1))
+        with pytest.raises(SchemaError, match="its column 'age' is"):
+            twin.impute(table.assign(age="old"))
+
+    def test_an_engine_that_cannot_says_which_can(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LookalikeWarning)
+            other = lookalike.fit(people(100), engine="tvae", epochs=1, run=Run())
+        with pytest.raises(SettingsError, match="engine='autoregressive' and any_order=True"):
+            other.impute(people(10))

@@ -10,6 +10,8 @@ from lookalike.errors import SettingsError
 ENGINES = {
     "ctgan": "lookalike.model.ctgan:CTGAN",
     "tvae": "lookalike.model.tvae:TVAE",
+    "trees": "lookalike.model.trees:Trees",
+    "copula": "lookalike.model.copula:Copula",
 }
 
 ENCODERS = {
@@ -31,7 +33,7 @@ def load(table: dict[str, str], name: str, what: str) -> Any:
     'Fraction'
     >>> load(ENGINES, "gan", "engine")
     Traceback (most recent call last):
-    lookalike.errors.SettingsError: engine must be one of ctgan, tvae, however: engine='gan'.
+    lookalike.errors.SettingsError: engine must be one of ctgan, tvae, trees, copula, however: engine='gan'.
     """
     if name not in table:
         raise SettingsError(f"{what} must be one of {', '.join(table)}, however: {what}={name!r}.")

@@ -1,186 +1,214 @@
-"""One column given others: honest trees, whose splits and whose leaves come from different rows."""
+"""One column given others: a forest of honest trees, whose splits and whose leaves come from different rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from sklearn.tree import DecisionTreeRegressor
 
+from lookalike.model.levels import coordinates, ranks
 from lookalike.model.shrink import Hierarchy
 from lookalike.schema.encoded import EncodedColumn
 
-COSINES = 4
-MOST_LEVELS = 12
-P: dict[str, Any] = {"cosines": COSINES, "scale": 0.0}
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees grow; see :class:`lookalike.model.trees.TreesSettings`."""
+
+    trees: int
+    least_rows: int
+    structure: float
+    strength: float
+    growth: float
+    depth: int | None = None
 
 
-def description(codes: np.ndarray, column: EncodedColumn, hierarchy: Hierarchy) -> np.ndarray:
-    """What splits should tell apart, (n, m)."""
-    counts = np.bincount(codes, minlength=column.cardinality).astype(float)
-    shares = counts / counts.sum()
-    atoms = len(hierarchy.levels[1]) - 1
-    alone = hierarchy.order[:atoms]
-    if not column.ordered or column.cardinality < 3:
-        alone = np.argsort(-counts, kind="stable")[: min(MOST_LEVELS, column.cardinality - (column.cardinality == 2))]
-    parts = [(codes == code) / max(shares[code] * (1 - shares[code]), 1e-9) ** (P["scale"] / 2) for code in alone]
-    if column.ordered and column.cardinality >= 3:
-        rest = counts.copy()
-        rest[alone] = 0
-        if rest.sum():
-            middle = (np.cumsum(rest) - rest / 2) / rest.sum()
-            inside = rest[codes] > 0
-            parts += [np.where(inside, np.cos(np.pi * k * middle[codes]), 0) for k in range(1, P["cosines"] + 1)]
-    return np.stack(parts, 1).astype(np.float64)
+@dataclass(frozen=True)
+class Forest:
+    """The distribution of a column's code, given the codes of p others: the mean over T trees of their leaves' distributions.
 
+    Attributes
+    ----------
+    roots
+        (T,) int32: each tree's first node.
+    ranks
+        (T, S) int16: for each tree and each code of each of the p columns, one after the other, its place on the axis that
+        the tree splits.
+    feature, threshold, children
+        (N,) int32, (N,) float32, (N, 2) int32 of all trees' nodes: go to the second child where the rank is greater.
+        A leaf's children are -1.
+    leaf
+        (N,) int32: the row of ``distributions`` that stands for a node. A node of too few rows has its parent's.
+    distributions
+        (L, K) float16. What is kept and what is drawn from is the same, so it is not rounded once more when saved.
+    """
 
-def level_order(codes: np.ndarray, levels: int, target: np.ndarray) -> np.ndarray:
-    """(levels,) ranks of an unordered column's levels along the first principal coordinate of the target's means."""
-    counts = np.bincount(codes, minlength=levels).astype(float)
-    sums = np.stack([np.bincount(codes, weights=target[:, k], minlength=levels) for k in range(target.shape[1])], 1)
-    means = (sums - counts[:, None] * target.mean(axis=0)) / (counts[:, None] + 1)
-    _, _, axes = np.linalg.svd(np.sqrt(counts)[:, None] * means, full_matrices=False)
-    place = means @ axes[0]
-    ranks = np.empty(levels)
-    ranks[np.argsort(place, kind="stable")] = np.arange(levels)
-    return ranks
-
-
-@dataclass
-class Tree:
-    places: np.ndarray  # (sum K) where the code stands on the feature's axis
+    roots: np.ndarray
+    ranks: np.ndarray
     feature: np.ndarray
     threshold: np.ndarray
-    children: np.ndarray  # (nodes, 2), -1 at leaves
-    leaf: np.ndarray  # (nodes,) row of distributions
+    children: np.ndarray
+    leaf: np.ndarray
     distributions: np.ndarray
 
-    def leaves(self, codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        node = np.zeros(len(codes), np.int64)
+    def leaves(self, codes: np.ndarray, trees: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Return (n,) the leaf that rows of codes (n, p) fall in, each in its own of the ``trees`` (n,).
+        ``starts`` (p,): where each column's codes start in ``ranks``."""
+        node = self.roots[trees].astype(np.int64)
         going = np.flatnonzero(self.children[node, 0] >= 0)
         while len(going):
             at = node[going]
             feature = self.feature[at]
-            value = self.places[offsets[feature] + codes[going, feature]]
-            node[going] = self.children[at, (value > self.threshold[at]).astype(np.int64)]
+            place = self.ranks[trees[going], starts[feature] + codes[going, feature]]
+            node[going] = self.children[at, (place > self.threshold[at]).astype(np.int64)]
             going = going[self.children[node[going], 0] >= 0]
-        return self.leaf[node]
+        return np.asarray(self.leaf[node])
+
+    def draw(self, codes: np.ndarray, starts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a code for each row (n, p): one of the trees, by chance, then from its leaf, which is to draw from the mean."""
+        leaves = self.leaves(codes, rng.integers(len(self.roots), size=len(codes)), starts)
+        below = np.cumsum(self.distributions, axis=1, dtype=np.float64)
+        below /= below[:, -1:]
+        # each leaf's distribution function one above the last one's: sorted over all leaves
+        steps = (below + np.arange(len(below))[:, None]).ravel()
+        places = np.searchsorted(steps, rng.random(len(codes)) * (1 - 1e-9) + leaves, side="right")
+        return np.asarray(places - leaves * below.shape[1])
+
+    def probabilities(self, codes: np.ndarray, starts: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return (n,) the probability of the code ``answers`` (n,) in each row (n, p)."""
+        total = np.zeros(len(codes))
+        sums = self.distributions.sum(axis=1, dtype=np.float64)
+        for tree in range(len(self.roots)):
+            leaves = self.leaves(codes, np.full(len(codes), tree), starts)
+            total += self.distributions[leaves, answers] / sums[leaves]
+        return total / len(self.roots)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what :class:`Forest` is made from, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def grow(codes, columns, target_codes, column, hierarchy, settings, rng, base) -> Tree:
-    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+def grow(
+    codes: np.ndarray,
+    columns: Sequence[EncodedColumn],
+    answers: np.ndarray,
+    column: EncodedColumn,
+    growth: Growth,
+    rng: np.random.Generator,
+) -> Forest:
+    """Learn ``column``, whose codes are ``answers`` (n,), given ``columns`` with codes (n, p).
 
-    n = len(codes)
-    order = rng.permutation(n)
-    cut = int(round(n * settings["structure"]))
-    inside, outside = order[:cut], order[cut:]
-    if settings.get("cheat"):
-        inside = outside = order
-    target = description(target_codes[inside], column, hierarchy)
-    places, features = [], []
-    for j, predictor in enumerate(columns):
-        ranks = np.arange(predictor.cardinality, dtype=float)
-        if not predictor.ordered and predictor.cardinality > 2:
-            ranks = level_order(codes[inside, j], predictor.cardinality, target)
-        places.append(ranks)
-        features.append(ranks[codes[inside, j]])
-    k = settings["leaf"]
-    kind = ExtraTreeRegressor if settings.get("extra") else DecisionTreeRegressor
-    tree = kind(
-        min_samples_leaf=settings.get("sleaf", k),
-        min_samples_split=2 * k,
-        max_features=settings["features"],
-        random_state=int(rng.integers(2**31)),
-        min_impurity_decrease=settings.get("decrease", 0.0),
-    ).fit(np.stack(features, 1).astype(np.float32), target)
-    t = tree.tree_
-    children = np.stack([t.children_left, t.children_right], 1)
-    # honest counts per node
-    x = np.stack([places[j][codes[outside, j]] for j in range(len(columns))], 1).astype(np.float32)
-    path = tree.decision_path(x)  # csr (n, nodes)
-    nodes = t.node_count
-    rows = np.repeat(np.arange(len(outside)), np.diff(path.indptr))
-    K = column.cardinality
-    counts = np.bincount(path.indices * K + target_codes[outside][rows], minlength=nodes * K).reshape(nodes, K)
-    total = counts.sum(1)
-    dist = np.empty((nodes, K))
-    dist[0] = base
-    depth_nodes = np.array([0])
-    leaf = np.zeros(nodes, np.int64)
-    root = hierarchy.shrink(counts[:1], base[None], settings["strength"], settings["growth"])
-    dist[0] = root[0]
-    kept = [0]
-    while len(depth_nodes):
-        inner = depth_nodes[children[depth_nodes, 0] >= 0]
-        kids = children[inner].reshape(-1)
-        parents = np.repeat(inner, 2)
-        if not len(kids):
-            break
-        dist[kids] = hierarchy.shrink(counts[kids], dist[parents], settings["strength"], settings["growth"])
-        few = total[kids] < k
-        dist[kids[few]] = dist[parents[few]]
-        leaf[kids] = np.where(few, leaf[parents], kids)
-        depth_nodes = kids
-    used, place = np.unique(leaf, return_inverse=True)
-    return Tree(np.concatenate(places) if places else np.zeros(0), np.maximum(t.feature, 0), t.threshold, children, place, dist[used])
+    Each tree parts the rows anew: some decide where it splits, the others alone are counted in its leaves (honest trees:
+    Wager and Athey 2018, arXiv 1510.04342, section 2.4). So a leaf does not fit the very rows that shaped it.
+
+    >>> columns = [EncodedColumn("a", 2, np.zeros(2, bool)), EncodedColumn("b", 2, np.zeros(2, bool))]
+    >>> a = np.repeat([0, 1], 200)
+    >>> growth = Growth(trees=3, least_rows=5, structure=0.5, strength=2.0, growth=1.5)
+    >>> forest = grow(a[:, None], columns[:1], a, columns[1], growth, np.random.default_rng(0))
+    >>> forest.probabilities(np.array([[0], [1]]), np.array([0]), np.array([0, 0])).round(1)
+    array([1., 0.])
+    """
+    counts = np.bincount(answers, minlength=column.cardinality)
+    marginal = counts / len(answers)
+    hierarchy = Hierarchy.of(column, marginal)
+    target = coordinates(column, hierarchy, counts)[answers]
+    if not columns or column.cardinality == 1 or len(answers) < 4 * growth.least_rows:
+        return _stump(marginal, columns)
+    trees = []
+    for _ in range(growth.trees):
+        order = rng.permutation(len(answers))
+        inside, outside = np.split(order, [round(len(order) * growth.structure)])
+        places = [ranks(codes[inside, j], each, target[inside]) for j, each in enumerate(columns)]
+        seen = np.stack([place[codes[:, j]] for j, place in enumerate(places)], axis=1).astype(np.float32)
+        regressor = DecisionTreeRegressor(
+            min_samples_leaf=growth.least_rows, max_depth=growth.depth, random_state=int(rng.integers(2**31))
+        )
+        nodes = regressor.fit(seen[inside], target[inside]).tree_
+        counted = _counts(nodes.decision_path(seen[outside]), answers[outside], column.cardinality)
+        leaf, distributions = _fill(nodes, counted, marginal, hierarchy, growth)
+        trees.append(_pack(nodes, places, leaf, distributions))
+    return _join(trees)
 
 
-class Chain:
-    def __init__(self, settings):
-        self.s = settings
+def _counts(paths: Any, answers: np.ndarray, cardinality: int) -> np.ndarray:
+    """Return (N, K): how many rows of each code went through each node; ``paths`` (n, N) is sparse, by rows."""
+    row = np.repeat(np.arange(len(answers)), np.diff(paths.indptr))
+    cells = paths.indices.astype(np.int64) * cardinality + answers[row]
+    return np.bincount(cells, minlength=paths.shape[1] * cardinality).reshape(-1, cardinality)
 
-    def fit(self, table, seed, order=None):
-        self.columns = table.columns
-        rng = np.random.default_rng(seed)
-        d = len(table.columns)
-        order = self.order = list(order)
-        self.forests = []
-        for place, j in enumerate(order):
-            column = table.columns[j]
-            y = table.codes[:, j]
-            counts = np.bincount(y, minlength=column.cardinality)
-            base = (counts + 0.0) / len(y)
-            h = Hierarchy.of(column, base)
-            if place == 0 or column.cardinality == 1:
-                self.forests.append((base, None))
-                continue
-            before = order[:place]
-            cols = [table.columns[i] for i in before]
-            x = table.codes[:, before]
-            self.forests.append((base, [grow(x, cols, y, column, h, self.s, rng, base) for _ in range(self.s["trees"])]))
-        return self
 
-    def offsets(self, place):
-        return np.concatenate([[0], np.cumsum([self.columns[i].cardinality for i in self.order[:place]])])[:-1].astype(int)
+def _fill(
+    nodes: Any, counts: np.ndarray, marginal: np.ndarray, hierarchy: Hierarchy, growth: Growth
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give every node a distribution, shrunk towards its parent's, from the root down; one with fewer than ``least_rows``
+    rows of its own takes its parent's. Return each node's row (N,) of the distributions (L, K), and these.
+    """
+    children = np.stack([nodes.children_left, nodes.children_right], axis=1)
+    distributions = np.empty(counts.shape)
+    distributions[0] = hierarchy.shrink(counts[:1], marginal[None], growth.strength, growth.growth)[0]
+    stands_for = np.zeros(len(counts), np.int64)
+    parents = np.zeros(1, np.int64)
+    while len(parents := parents[children[parents, 0] >= 0]):
+        kids, above = children[parents].ravel(), np.repeat(parents, 2)
+        distributions[kids] = hierarchy.shrink(counts[kids], distributions[above], growth.strength, growth.growth)
+        few = counts[kids].sum(axis=1) < growth.least_rows
+        distributions[kids[few]] = distributions[above[few]]
+        stands_for[kids] = np.where(few, stands_for[above], kids)
+        parents = kids
+    at_leaves = children[:, 0] < 0
+    used, place = np.unique(stands_for[at_leaves], return_inverse=True)
+    leaf = np.zeros(len(counts), np.int64)
+    leaf[at_leaves] = place
+    return leaf, distributions[used]
 
-    def loglik(self, codes):
-        out = np.zeros((len(codes), len(self.order)))
-        for place, j in enumerate(self.order):
-            base, trees = self.forests[place]
-            if trees is None:
-                p = base[codes[:, j]]
-            else:
-                x = codes[:, self.order[:place]]
-                o = self.offsets(place)
-                p = np.mean([t.distributions[t.leaves(x, o), codes[:, j]] for t in trees], axis=0)
-            out[:, place] = np.log(np.maximum(p, 1e-9))
-        return out
 
-    def sample(self, rows, seed):
-        rng = np.random.default_rng(seed)
-        codes = np.zeros((rows, len(self.order)), np.int32)
-        for place, j in enumerate(self.order):
-            base, trees = self.forests[place]
-            u = rng.random(rows)
-            if trees is None:
-                codes[:, j] = np.minimum(np.searchsorted(np.cumsum(base), u, side="right"), len(base) - 1)
-                continue
-            which = rng.integers(len(trees), size=rows)
-            o = self.offsets(place)
-            for t, tree in enumerate(trees):
-                r = np.flatnonzero(which == t)
-                leaf = tree.leaves(codes[np.ix_(r, self.order[:place])], o)
-                cum = np.cumsum(tree.distributions, 1)
-                cum[:, -1] = 2
-                codes[r, j] = (u[r, None] >= cum[leaf]).sum(1)
-        return codes
+def _pack(nodes: Any, places: list[np.ndarray], leaf: np.ndarray, distributions: np.ndarray) -> Forest:
+    return Forest(
+        roots=np.zeros(1, np.int32),
+        ranks=np.concatenate(places)[None].astype(np.int16),
+        feature=np.maximum(nodes.feature, 0).astype(np.int32),
+        threshold=nodes.threshold.astype(np.float32),
+        children=np.stack([nodes.children_left, nodes.children_right], axis=1).astype(np.int32),
+        leaf=leaf.astype(np.int32),
+        distributions=distributions.astype(np.float16),
+    )
+
+
+def _stump(distribution: np.ndarray, columns: Sequence[EncodedColumn]) -> Forest:
+    """One tree of one node: whatever the other columns, the same distribution (K,)."""
+    return Forest(
+        roots=np.zeros(1, np.int32),
+        ranks=np.zeros((1, sum(each.cardinality for each in columns)), np.int16),
+        feature=np.zeros(1, np.int32),
+        threshold=np.zeros(1, np.float32),
+        children=np.full((1, 2), -1, np.int32),
+        leaf=np.zeros(1, np.int32),
+        distributions=distribution[None].astype(np.float16),
+    )
+
+
+def _join(trees: list[Forest]) -> Forest:
+    """One forest of several, their nodes and leaves one after the other."""
+    nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
+    leaves = np.cumsum([0, *(len(tree.distributions) for tree in trees)])[:-1].astype(np.int32)
+    moved = {
+        "roots": [tree.roots + node for tree, node in zip(trees, nodes, strict=True)],
+        "children": [
+            np.where(tree.children >= 0, tree.children + node, -1) for tree, node in zip(trees, nodes, strict=True)
+        ],
+        "leaf": [tree.leaf + leaf for tree, leaf in zip(trees, leaves, strict=True)],
+    }
+    names = [field.name for field in fields(Forest)]
+    return Forest(**{name: np.concatenate(moved.get(name, [getattr(tree, name) for tree in trees])) for name in names})
+
+
+def starts_of(columns: Sequence[EncodedColumn]) -> np.ndarray:
+    """Return (p,) where each column's codes start when all columns' codes stand one after the other.
+
+    >>> starts_of([EncodedColumn("a", 3, np.zeros(3, bool)), EncodedColumn("b", 2, np.zeros(2, bool))])
+    array([0, 3])
+    """
+    return np.cumsum([0, *(column.cardinality for column in columns)])[:-1]

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from lookalike.schema.encoded import EncodedColumn
 
 ATOM_SHARE = 0.03
-"""A code of an ordered column with at least this share of the rows stands for itself: a spike is no neighbour of the values
-around it."""
+"""A code that is no interval and has at least this share of the rows stands for itself: a spike is no neighbour of the
+values around it."""
+TINY = 1e-300
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """A column's K codes in groups, ever finer, as a Pólya tree over them (Lavine 1992, Annals of Statistics 20).
+    """A column's K codes in groups, ever finer: a Pólya tree over them (Lavine 1992, Annals of Statistics 20, 1222).
 
     Attributes
     ----------
     order
         (K,) int64: the codes, so arranged that every group is a stretch of them.
+    atoms
+        How many codes, first in ``order``, stand for themselves.
     levels
         For each level the starts of its groups in ``order``; the first level is everything, the last each code alone.
 
@@ -29,6 +33,7 @@ class Hierarchy:
     """
 
     order: np.ndarray
+    atoms: int
     levels: tuple[np.ndarray, ...]
 
     @classmethod
@@ -41,21 +46,19 @@ class Hierarchy:
         ([0, 1, 2, 3, 4], [[0], [0, 1], [0, 1, 3], [0, 1, 2, 3, 4]])
         """
         codes = np.arange(column.cardinality)
-        if not column.ordered or column.cardinality < 3:
-            return cls(codes, (codes[:1], codes))
-        missing = np.isnan(column.representatives) if column.representatives is not None else np.zeros(len(codes), bool)
-        alone = missing | ~column.interval & (shares >= ATOM_SHARE)
+        if not is_long(column):
+            return cls(codes, len(codes), (codes[:1], codes))
+        missing = np.zeros(len(codes), bool)
+        if column.representatives is not None:
+            missing = np.isnan(column.representatives)
+        alone = missing | (~column.interval & (shares >= ATOM_SHARE))
         order = np.concatenate([codes[alone], codes[~alone]])
         atoms = int(alone.sum())
         below = np.concatenate([[0.0], np.cumsum(shares[order] + 1e-9)])
-        levels = [codes[:1], np.arange(min(atoms + 1, len(codes)))]
+        levels = [codes[:1], codes[: atoms + 1]]
         while len(levels[-1]) < len(codes):
-            starts, ends = levels[-1], np.append(levels[-1][1:], len(codes))
-            middle = np.searchsorted(below, (below[starts] + below[ends]) / 2)
-            nearer = below[middle] - (below[starts] + below[ends]) / 2 > (below[starts] + below[ends]) / 2 - below[middle - 1]
-            middle = np.clip(middle - nearer, starts + 1, ends)
-            levels.append(np.unique(np.concatenate([starts, middle[middle < ends]])))
-        return cls(order, tuple(levels))
+            levels.append(_halved(levels[-1], below))
+        return cls(order, atoms, tuple(levels))
 
     def shrink(self, counts: np.ndarray, towards: np.ndarray, strength: float, growth: float) -> np.ndarray:
         """Return distributions (m, K) of rows counted (m, K), drawn ``towards`` other distributions (m, K).
@@ -68,15 +71,35 @@ class Hierarchy:
         >>> Hierarchy.of(column, np.array([0.5, 0.5])).shrink(np.array([[3, 0]]), np.array([[0.5, 0.5]]), 1.0, 2.0)
         array([[0.875, 0.125]])
         """
-        counts, towards = counts[:, self.order].astype(float), towards[:, self.order]
+        counts, towards = counts[:, self.order].astype(float), towards[:, self.order].astype(float)
         result = np.ones((len(counts), 1))
-        for coarse, fine in zip(self.levels, self.levels[1:]):
+        rows, prior = counts.sum(axis=1, keepdims=True), towards.sum(axis=1, keepdims=True)
+        for coarse, fine in pairwise(self.levels):
             owner = np.searchsorted(coarse, fine, side="right") - 1
+            all_rows, all_prior = rows[:, owner], prior[:, owner]
             rows, prior = np.add.reduceat(counts, fine, axis=1), np.add.reduceat(towards, fine, axis=1)
-            all_rows, all_prior = np.add.reduceat(counts, coarse, axis=1), np.add.reduceat(towards, coarse, axis=1)
-            split = prior / np.maximum(all_prior[:, owner], 1e-300)
-            result = result[:, owner] * (rows + strength * split) / (all_rows[:, owner] + strength)
+            split = prior / np.maximum(all_prior, TINY)
+            result = result[:, owner] * (rows + strength * split) / (all_rows + strength)
             strength *= growth
         distributions = np.empty_like(result)
         distributions[:, self.order] = result
-        return distributions / distributions.sum(axis=1, keepdims=True)
+        return np.asarray(distributions / distributions.sum(axis=1, keepdims=True))
+
+
+def is_long(column: EncodedColumn) -> bool:
+    """Whether the column's codes lie on an axis worth speaking of."""
+    return column.ordered and column.cardinality > 2
+
+
+def _halved(starts: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Cut every group of two codes or more where about half its share ``below`` (K + 1,) lies.
+
+    >>> _halved(np.array([0, 3]), np.array([0.0, 0.1, 0.2, 0.3, 1.0])).tolist()
+    [0, 1, 3]
+    """
+    ends = np.append(starts[1:], len(below) - 1)
+    half = (below[starts] + below[ends]) / 2
+    upper = np.searchsorted(below, half)
+    nearer = below[upper] - half > half - below[upper - 1]
+    middle = np.clip(upper - nearer, starts + 1, ends)
+    return np.unique(np.concatenate([starts, middle[middle < ends]]))

@@ -14,8 +14,9 @@ MOST_INDICATORS = 12
 def coordinates(column: EncodedColumn, hierarchy: Hierarchy, counts: np.ndarray) -> np.ndarray:
     """Return (K, m): few numbers a code, whose means over some rows tell how the column is distributed there.
 
-    An indicator for each frequent level or spike; for codes on an axis the first cosines of the rank, which are orthogonal
-    under the column's own distribution (counts (K,)), so that distances of means are distances of smoothed densities.
+    An indicator for each frequent level or spike; for codes on an axis also the first cosines of the rank, which are
+    orthogonal under the column's own distribution (counts (K,)), so that distances of means are distances of densities;
+    they are weighted by 1, 1/2, 1/3 …, as coarse differences are worth more than fine ones.
 
     >>> column = EncodedColumn("a", 4, np.zeros(4, bool), True, np.arange(4.0))
     >>> counts = np.full(4, 1)
@@ -26,16 +27,15 @@ def coordinates(column: EncodedColumn, hierarchy: Hierarchy, counts: np.ndarray)
     if not is_long(column):
         frequent = np.argsort(-counts, kind="stable")[: min(MOST_INDICATORS, max(len(codes) - 1, 1))]
         return (codes[:, None] == frequent).astype(float)
-    alone = hierarchy.order[: hierarchy.atoms]
-    parts = [(codes[:, None] == alone).astype(float)]
-    rest = counts.astype(float)
-    rest[alone] = 0
-    if rest.sum():
-        rank = (np.cumsum(rest) - rest / 2) / rest.sum()
-        waves = np.cos(np.pi * rank[:, None] * np.arange(1, COSINES + 1))
-        waves[alone] = 0
-        parts.append(waves)
-    return np.concatenate(parts, axis=1)
+    missing = np.zeros(len(codes), bool)
+    if column.representatives is not None:
+        missing = np.isnan(column.representatives)
+    present = np.where(missing, 0, counts)
+    rank = (np.cumsum(present) - present / 2) / max(present.sum(), 1)
+    pitch = np.arange(1, min(COSINES, len(codes) - 1) + 1)
+    waves = np.cos(np.pi * rank[:, None] * pitch) / pitch
+    waves[missing] = 0
+    return np.concatenate([waves, codes[:, None] == hierarchy.order[: hierarchy.atoms]], axis=1)
 
 
 def ranks(codes: np.ndarray, column: EncodedColumn, others: np.ndarray) -> np.ndarray:

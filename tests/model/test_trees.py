@@ -163,9 +163,15 @@ def test_time_that_is_up_is_said_and_still_gives_rows(toy: EncodedTable):
 def test_what_is_doubtful_is_warned_about():
     with pytest.warns(LookalikeWarning, match="up to 50,000 rows, however: rows=60,000"):
         Trees.check(TreesSettings(), 60_000)
-    with pytest.warns(LookalikeWarning, match="four leaves' worth of rows to split, however: min_leaf=10 and rows=39"):
-        Trees.check(TreesSettings(), 39)
-    Trees.check(TreesSettings(), 40)
+    with pytest.warns(LookalikeWarning, match="four leaves' worth of rows to split, however: min_leaf=20 and rows=79"):
+        Trees.check(TreesSettings(), 79)
+    Trees.check(TreesSettings(), 80)
+    Trees.check(TreesSettings(min_leaf=2), 8)
+
+
+def test_small_tables_get_larger_leaves():
+    assert [TreesSettings().least_rows(rows) for rows in (999, 1000)] == [20, 10]
+    assert TreesSettings(min_leaf=3).least_rows(999) == 3
 
 
 def test_settings_and_order_of_calls_are_checked():

@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeRegressor
 
 from lookalike.errors import LookalikeWarning, NotFittedError, SettingsError
-from lookalike.model.forest import Growth, grow, starts_of
+from lookalike.model.forest import Growth, _counts, _fill, grow, starts_of
+from lookalike.model.shrink import Hierarchy
 from lookalike.model.trees import Trees, TreesSettings
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -71,16 +73,23 @@ def sharp(rows: int) -> tuple[np.ndarray, np.ndarray, list[EncodedColumn]]:
 
 @pytest.mark.parametrize("least", [2, 10, 40])
 def test_fewer_rows_than_a_leaf_holds_change_nothing(least: int):
+    """Without smoothing a leaf's distribution is the shares of the deepest node on its path that holds enough rows."""
     given, answers, columns = sharp(400)
+    splits = DecisionTreeRegressor(min_samples_leaf=3, random_state=0).fit(given[:200], answers[:200]).tree_
+    counts = _counts(splits.decision_path(given[200:].astype(np.float32)), answers[200:], 10)
     growth = Growth(trees=1, least_rows=least, structure=0.5, strength=1e-9, growth=1.0)
-    forest = grow(given, columns[:1], answers, columns[1], growth, np.random.default_rng(1))
-    # without smoothing a leaf's distribution is its counts: k rows at least make no share smaller than 1 / 200 of theirs
-    # and a code that 200 honest rows hold less than k times cannot fill a leaf
-    honest = np.random.default_rng(1).permutation(400)[200:]
-    counts = np.bincount(answers[honest], minlength=10)
-    for leaf in forest.distributions.astype(float):
-        held = leaf > 1e-6
-        assert counts[held].sum() >= least, "a leaf of fewer rows has its parent's distribution"
+    hierarchy = Hierarchy.of(columns[1], np.full(10, 0.1))
+    leaf, distributions = _fill(splits, counts, np.full(10, 0.1), hierarchy, growth)
+
+    def walk(node: int, standing: int) -> set[bool]:
+        standing = node if counts[node].sum() >= least else standing
+        if splits.children_left[node] < 0:
+            assert np.allclose(distributions[leaf[node]], counts[standing] / counts[standing].sum(), atol=1e-6)
+            return {standing == node}
+        return walk(splits.children_left[node], standing) | walk(splits.children_right[node], standing)
+
+    seen = walk(0, 0)
+    assert (False in seen) == (least == 40), "the case of a leaf too small must occur, and that of one large enough"
 
 
 def test_one_row_changes_a_leaf_little():

@@ -49,7 +49,7 @@ def test_awkward_tables(awkward: EncodedTable):
 
 @pytest.mark.parametrize("cuts", [(100, 100), (2, 100), (2, 2), (3, 7)])
 def test_the_correlation_behind_coarse_codes_is_found(cuts: tuple[int, ...]):
-    """By scores drawn at random within a code, .6 between two halves would come out as .6 times .64."""
+    """By scores drawn at random within a code, .6 between two halves would come out as about .26."""
     engine = fitted(normal_table(20_000, 0.6, cuts))
     assert engine.state()[1]["correlations"][0, 1] == pytest.approx(0.6, abs=0.06)
 

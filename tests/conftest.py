@@ -10,12 +10,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lookalike import Run, fit
+from lookalike import Run, fit, registry
 
 
-def quick_fit(data, **settings):
+def quick_settings(engine, epochs=1):
+    """The settings that keep a fit short: few epochs, of an engine that has epochs."""
+    kind = registry.load(registry.ENGINES, engine, "engine")
+    return {"epochs": epochs} if "epochs" in kind.Settings.model_fields else {}
+
+
+def quick_fit(data, *, engine="tvae", **settings):
     """The shortest honest fit: the real engine, one epoch, no bar."""
-    return fit(data, **{"engine": "tvae", "epochs": 1, "run": Run(), **settings})
+    return fit(data, engine=engine, **{**quick_settings(engine), "run": Run(), **settings})
 
 
 @pytest.fixture

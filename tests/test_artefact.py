@@ -12,7 +12,7 @@ import pytest
 
 import lookalike
 from conftest import quick_fit
-from lookalike import LookalikeWarning, artefact
+from lookalike import LookalikeWarning, artefact, registry
 from lookalike.errors import ArtefactError, OutputError
 
 
@@ -113,7 +113,7 @@ def test_69_a_place_that_cannot_be_written(tmp_path):
         artefact.write(tmp_path / "no" / "such" / "a.twin", {}, {})
 
 
-@pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+@pytest.mark.parametrize("engine", sorted(registry.ENGINES))
 def test_a_loaded_twin_gives_the_same_rows(tmp_path, awkward, engine):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)

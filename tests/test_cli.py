@@ -211,7 +211,7 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "gan"], "engine must be one of ctgan, tvae"),
+        (["--engine", "gan"], "engine must be one of ctgan, tvae, trees, copula"),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
         (["--keep-back", 1.5], "keep_back"),

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 import lookalike
-from conftest import quick_fit
-from lookalike import LookalikeWarning
+from conftest import quick_fit, quick_settings
+from lookalike import LookalikeWarning, registry
 from lookalike.errors import InputError, NotFittedError, SamplingError, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.table import as_table
@@ -65,7 +65,7 @@ class TestShape:
     def test_3_one_row(self):
         refused(frame(a=[1]), "two rows")
 
-    @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+    @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     def test_4_two_rows(self, engine):
         with pytest.warns(LookalikeWarning, match="2 rows are few"):
             twin = quick_fit(frame(a=["x", "y"], b=[1.5, 2.5]), engine=engine)
@@ -77,7 +77,7 @@ class TestShape:
             twin = quick_fit(frame(a=["x", "y", "z"] * 50, b=range(150)), engine=engine, batch_size=500)
         assert len(twin.sample(200)) == 200
 
-    @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+    @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     @pytest.mark.parametrize("column", [["x", "y"] * 60, np.linspace(0, 1, 120)])
     def test_6_one_column(self, engine, column):
         there_and_back(frame(a=column), engine=engine)
@@ -410,26 +410,19 @@ class TestCalls:
         with pytest.raises(SettingsError, match="rows must be a count"):
             quick_fit(frame(a=["x", "y"] * 30)).sample(rows)
 
-    @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+    @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     def test_62_not_fitted(self, engine):
-        from lookalike import registry
-
         model: Generator = registry.load(registry.ENGINES, engine, "engine")()
         with pytest.raises(NotFittedError):
             model.sample(5, seed=0)
 
-    @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+    @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     def test_63_refit_leaves_no_state(self, engine):
-        from lookalike import registry
         from lookalike.encode.frame import TableEncoder
         from lookalike.schema.infer import infer_schema
 
-        model = registry.load(registry.ENGINES, engine, "engine")(
-            registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1)
-        )
-        fresh = registry.load(registry.ENGINES, engine, "engine")(
-            registry.load(registry.ENGINES, engine, "engine").Settings(epochs=1)
-        )
+        kind = registry.load(registry.ENGINES, engine, "engine")
+        model, fresh = (kind(kind.Settings(**quick_settings(engine))) for _ in range(2))
         tables = []
         for values in (["x", "y"] * 60, ["p", "q", "r", "s"] * 30):
             table = pa.table({"a": values, "b": list(range(120))})
@@ -467,7 +460,7 @@ class TestSecurity:
         assert list(loaded.sample(3).columns) == list(real.columns)
         assert set(tmp_path.parent.rglob("*")) - before == {tmp_path / "t.twin"}
 
-    @pytest.mark.parametrize("engine", ["ctgan", "tvae"])
+    @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     def test_83_same_seed_same_rows_and_no_global_state(self, engine):
         import random
 

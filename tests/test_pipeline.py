@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lookalike
-from conftest import bench_table, quick_fit
+from conftest import bench_table, quick_fit, quick_settings
 from lookalike import LookalikeWarning, Run, registry
 from lookalike.errors import SettingsError
 from lookalike.pipeline import FEWEST_ROWS_TO_SPLIT, split
@@ -64,7 +64,7 @@ def test_whatever_is_fitted_the_diagnostic_is_100_percent(table, engine):
 @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
 def test_every_registered_engine_conforms(engine):
     kind = registry.load(registry.ENGINES, engine, "engine")
-    check_generator(kind, kind.Settings(epochs=2))
+    check_generator(kind, kind.Settings(**quick_settings(engine, 2)))
 
 
 def test_conditions_hold_in_every_row_and_counts_are_exact():

@@ -16,6 +16,7 @@ from lookalike.model import device
 from lookalike.model.base import EngineSettings
 from lookalike.model.engine import BLOCK_CELLS, Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.flat import Weights
+from lookalike.model.intervals import with_residuals
 from lookalike.model.masked import MaskedNet
 from lookalike.model.train import NetSettings, Plateau, Task, plan
 from lookalike.rng import derive_seed, generator
@@ -181,12 +182,9 @@ class Conditionals(Fitted):
         return codes
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:
-        """Return the encoded table of (n, d) codes: inside a quantile bin residuals are uniform."""
-        found = codes.cpu().numpy().astype(np.int32)
-        residuals = torch.rand(codes.shape, generator=draws, dtype=torch.float64).numpy() * 2 - 1
-        for j, column in enumerate(self.columns):
-            residuals[~column.interval[found[:, j]], j] = 0.0
-        return EncodedTable(self.columns, found, residuals)
+        """Return the encoded table of (n, d) codes."""
+        seed = int(torch.randint(2**62, (), generator=draws))
+        return with_residuals(self.columns, codes.cpu().numpy(), np.random.default_rng(seed))
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {"ranks": self.ranks.tolist()}, to_arrays(dict(self.net.state_dict()))

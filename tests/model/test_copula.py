@@ -1,0 +1,115 @@
+"""The Gaussian copula: marginals exactly, one correlation a pair, whatever the columns are."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lookalike.errors import NotFittedError, SettingsError
+from lookalike.model.copula import Copula, CopulaSettings, correlations, expected_scores
+from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
+from lookalike.testing import check_generator
+
+
+def fitted(table: EncodedTable, **settings) -> Copula:
+    engine = Copula(CopulaSettings.build(settings))
+    engine.fit(table, seed=0, run=Run())
+    return engine
+
+
+def normal_table(rows: int, correlation: float, cuts: tuple[int, ...], seed: int = 0) -> EncodedTable:
+    """Columns cut out of normal variables that all correlate alike, into ``cuts`` codes of equal frequency."""
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal((rows, 1)) * np.sqrt(correlation)
+    normal = common + rng.standard_normal((rows, len(cuts))) * np.sqrt(1 - correlation)
+    places = normal.argsort(axis=0).argsort(axis=0)
+    columns = tuple(
+        EncodedColumn(f"c{j}", cut, np.full(cut, cut > 2), True, np.arange(float(cut))) for j, cut in enumerate(cuts)
+    )
+    codes = (places * np.array(cuts) // rows).astype(np.int32)
+    return EncodedTable(columns, codes, np.zeros(codes.shape))
+
+
+def test_it_conforms(toy: EncodedTable):
+    check_generator(Copula, CopulaSettings())
+    check_generator(Copula, CopulaSettings(), toy)
+
+
+def test_awkward_tables(awkward: EncodedTable):
+    engine = fitted(awkward)
+    for rows in (0, 1, 77):
+        drawn = engine.sample(rows, seed=1)
+        assert len(drawn) == rows and drawn.columns == awkward.columns
+        for j in range(len(awkward.columns)):
+            assert set(drawn.codes[:, j]) <= set(awkward.codes[:, j]), "a code that never occurred is never drawn"
+
+
+@pytest.mark.parametrize("cuts", [(100, 100), (2, 100), (2, 2), (3, 7)])
+def test_the_correlation_behind_coarse_codes_is_found(cuts: tuple[int, ...]):
+    """By scores drawn at random within a code, .6 between two halves would come out as about .26."""
+    engine = fitted(normal_table(20_000, 0.6, cuts))
+    assert engine.state()[1]["correlations"][0, 1] == pytest.approx(0.6, abs=0.06)
+
+
+def test_marginals_are_kept_and_dependencies_learned(toy: EncodedTable):
+    drawn = fitted(toy).sample(20_000, seed=1)
+    for j, column in enumerate(toy.columns):
+        real, made = (np.bincount(t.codes[:, j], minlength=column.cardinality) / len(t) for t in (toy, drawn))
+        assert np.abs(real - made).max() < 0.012
+    amount, size = drawn.codes[:, 2], drawn.codes[:, 1]
+    assert (amount[size == 1] == 2).mean() > (amount[size == 0] == 2).mean() + 0.3
+
+
+def test_levels_without_order_get_one_from_the_other_columns():
+    rng = np.random.default_rng(0)
+    height = rng.integers(0, 8, 4000)
+    shuffled = np.array([3, 6, 0, 7, 2, 5, 1, 4])
+    columns = (EncodedColumn("n", 8, np.zeros(8, bool), True, np.arange(8.0)), EncodedColumn("l", 8, np.zeros(8, bool)))
+    codes = np.stack([height, shuffled[height]], 1).astype(np.int32)
+    drawn = fitted(EncodedTable(columns, codes, np.zeros(codes.shape))).sample(4000, seed=0)
+    assert (drawn.codes[:, 1] == shuffled[drawn.codes[:, 0]]).mean() > 0.7
+
+
+def test_correlations_are_made_positive_definite():
+    rng = np.random.default_rng(0)
+    result = correlations(rng.standard_normal((5, 40)), 1e-3)
+    assert np.allclose(result.diagonal(), 1) and np.allclose(result, result.T)
+    assert np.linalg.eigvalsh(result).min() > 0
+    np.linalg.cholesky(result)
+
+
+def test_scores_of_a_code_are_its_mean():
+    normal = np.sort(np.random.default_rng(0).standard_normal(400_000))
+    found = [part.mean() for part in np.split(normal, [40_000, 200_000])]
+    assert expected_scores(np.array([0, 0.1, 0.5, 1])) == pytest.approx(found, abs=0.01)
+
+
+@pytest.mark.parametrize("code", [0, 6])
+def test_a_condition_is_met_and_the_rest_follows(code: int):
+    engine = fitted(normal_table(5000, 0.8, (7, 7, 100)))
+    drawn, free = engine.sample(3000, seed=1, conditions={1: code}), engine.sample(60_000, seed=2)
+    assert (drawn.codes[:, 1] == code).all()
+    met = free.codes[:, 1] == code
+    for j in (0, 2):
+        assert drawn.codes[:, j].mean() == pytest.approx(free.codes[met, j].mean(), rel=0.1)
+
+
+def test_state_is_json_and_arrays_and_gives_the_same_rows(toy: EncodedTable):
+    engine = fitted(toy)
+    state, arrays = engine.state()
+    again = Copula.from_state(toy.columns, engine.settings, json.loads(json.dumps(state)), arrays)
+    for conditions in ({}, {0: 1, 2: 0}):
+        one, two = (each.sample(100, seed=4, conditions=conditions) for each in (engine, again))
+        assert np.array_equal(one.codes, two.codes) and np.array_equal(one.residuals, two.residuals)
+
+
+def test_settings_and_order_of_calls_are_checked():
+    with pytest.raises(SettingsError, match="ridge=0"):
+        CopulaSettings.build({"ridge": 0.0})
+    with pytest.raises(NotFittedError, match="fit first"):
+        Copula().sample(1, seed=0)
+    with pytest.raises(NotFittedError, match="fit first"):
+        Copula().state()

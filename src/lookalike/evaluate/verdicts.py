@@ -132,7 +132,9 @@ FIGURES: Mapping[str, Figure] = {
     "diagnostic_shortfall": Figure(
         "at most", "less valid than a fresh sample", "diagnostic.score", short_of="diagnostic.fresh.score"
     ),
-    "detection_auc": Figure("at most", "told apart from real rows", "detection.auc", "detection.interval"),
+    "detection_auc": Figure(
+        "at most", "told apart from real rows", "fidelity.detection.auc", "fidelity.detection.interval"
+    ),
     **{
         name: Figure("at most", plain, f"fidelity.{before}even.{figure}", short_of=f"fidelity.{before}fresh.{figure}")
         for name, plain, before, figure in (

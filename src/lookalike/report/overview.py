@@ -173,8 +173,9 @@ def compared_on(card: Card) -> str | None:
     even, fidelity = card["fidelity"].get("even"), card["fidelity"]
     if not even or even["column_shapes"] == fidelity["column_shapes"]:
         return None
+    drawn = f" (the mean of {even['draws']} draws)" if even.get("draws", 1) > 1 else ""
     return (
-        f"Columns and ties are compared on {even['rows']:,} rows of each table, as fewer rows score lower by chance; "
+        f"Columns and ties are compared on {even['rows']:,} rows of each table{drawn}, as fewer rows score lower by chance; "
         f"on all rows they score {score(fidelity['column_shapes'])} and {score(fidelity['pair_trends'])}."
     )
 

@@ -13,6 +13,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                            accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
                                       even: {the same five}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
+                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
+                                          levels, rows, broken, fresh}, worst first]},
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
@@ -69,6 +71,7 @@ import pyarrow as pa
 from lookalike.errors import InputError
 from lookalike.evaluate import diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
+from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.lanes import one_core_each, side_by_side
 from lookalike.evaluate.pairs import PairTrends, pair_trends
@@ -122,6 +125,7 @@ def score(
         {
             "utility": {"": partial(utility, whole, target, seed)},
             "detection": {"": partial(_detection, whole, seed)},
+            "dependencies": {"": partial(dependencies, whole, sides, seed)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},
             "diagnostic": {
@@ -149,6 +153,7 @@ def score(
             else None,
             "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
             "accuracy": _accuracy(columns, accuracies, even),
+            "dependencies": found["dependencies"][""],
             "detection": detected,
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,

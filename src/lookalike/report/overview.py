@@ -15,6 +15,7 @@ MOST_FAILED = 6
 UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
 SHARES = {
+    "dependencies_broken",
     "exact_copies",
     "dcr_share",
     "nndr_excess",
@@ -80,6 +81,10 @@ def _alike(card: Card) -> list[Line]:
     ):
         mine = score(answers.like_with_like(fidelity, figure))
         lines.append(_line(plain, term, mine, score(fresh.get(figure)) if fresh else UNMEASURED))
+    if at(fidelity, "dependencies.broken"):
+        found = fidelity["dependencies"]
+        yardstick = words.percent(found["fresh"]) if found["fresh"] is not None else UNMEASURED
+        lines.append(_line("rows that break a rule", "functional dependency", words.percent(found["broken"]), yardstick))
     diagnosis = card["diagnostic"]
     yardstick = score(diagnosis["fresh"]["score"]) if diagnosis["fresh"] else UNMEASURED
     return [*lines, _line("valid cells", "diagnostic", score(diagnosis["score"]), yardstick)]

@@ -38,7 +38,9 @@ def shuffled(table, seed=0):
 
 def measured(real, synthetic, holdout=None, seed=0, schema=None):
     tables = {"real": real, "synthetic": synthetic, **({"holdout": holdout} if holdout is not None else {})}
-    return dependencies(prepare(tables, schema or infer_schema(real)), [name for name in tables if name != "real"], seed)
+    return dependencies(
+        prepare(tables, schema or infer_schema(real)), [name for name in tables if name != "real"], seed
+    )
 
 
 def test_rules_are_found_and_fresh_rows_and_copies_keep_them():
@@ -90,8 +92,16 @@ def test_independent_columns_have_no_rules(seed):
         "own": [f"k{place}" for place in range(rows)],
     })  # fmt: skip
     schema = infer_schema(table.select(["few", "rarely", "same", "amount"]))
-    schema = Schema([*schema, *(ColumnSpec(name=name, kind="category", storage="string") for name in ("many", "some", "own"))])
-    assert measured(table, table, schema=schema) == {"broken": 0.0, "fresh": None, "rules": 0, "rows": rows, "pairs": []}
+    schema = Schema(
+        [*schema, *(ColumnSpec(name=name, kind="category", storage="string") for name in ("many", "some", "own"))]
+    )
+    assert measured(table, table, schema=schema) == {
+        "broken": 0.0,
+        "fresh": None,
+        "rules": 0,
+        "rows": rows,
+        "pairs": [],
+    }
     assert measured(table.slice(0, 12), table, schema=schema)["rules"] == 0
 
 

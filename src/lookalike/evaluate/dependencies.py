@@ -70,7 +70,7 @@ def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str
 
     Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
     """
-    nothing = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
+    nothing: dict[str, Any] = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
     picks = {side: pick(count_rows(columns, side), REAL_ROWS, seed, "dependencies", side) for side in ("real", *sides)}
     found = _rules([level for column in columns if (level := _levels(column, picks)) is not None])
     found = [rule for rule in found if _holds_everywhere(rule, columns, picks)]
@@ -126,7 +126,9 @@ def _levels(column: Column, picks: dict[str, np.ndarray]) -> Levels | None:
     codes = {}
     for name, rows in picks.items():
         numbers, missing = _numbers(column.sides[name])[rows], column.sides[name].missing[rows]
-        place = np.minimum(np.searchsorted(values, numbers), len(values) - 1) if len(values) else np.zeros(len(rows), int)
+        place = (
+            np.minimum(np.searchsorted(values, numbers), len(values) - 1) if len(values) else np.zeros(len(rows), int)
+        )
         known = values[place] == numbers if len(values) else np.zeros(len(rows), bool)
         codes[name] = np.where(missing, len(values) + 1, np.where(known, place, len(values)))
     return Levels(column.name, len(values) + 2, codes)

@@ -53,7 +53,10 @@ class Thresholds(Settings):
         0.03, ge=-1, le=1, description="bins of two columns, below a fresh real sample, at most"
     )
     dependencies_broken: float | None = Field(
-        0.001, ge=0, le=1, description="rows that break a rule all real rows keep, beyond what the holdout breaks, at most"
+        0.001,
+        ge=0,
+        le=1,
+        description="rows that break a rule all real rows keep, beyond what the holdout breaks, at most",
     )
     detection_excess: float | None = Field(
         0.2, ge=-1, le=1, description="told apart by trees, beyond a fresh real sample, at most"

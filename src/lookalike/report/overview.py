@@ -84,7 +84,9 @@ def _alike(card: Card) -> list[Line]:
     if at(fidelity, "dependencies.broken"):
         found = fidelity["dependencies"]
         yardstick = words.percent(found["fresh"]) if found["fresh"] is not None else UNMEASURED
-        lines.append(_line("rows that break a rule", "functional dependency", words.percent(found["broken"]), yardstick))
+        lines.append(
+            _line("rows that break a rule", "functional dependency", words.percent(found["broken"]), yardstick)
+        )
     diagnosis = card["diagnostic"]
     yardstick = score(diagnosis["fresh"]["score"]) if diagnosis["fresh"] else UNMEASURED
     return [*lines, _line("valid cells", "diagnostic", score(diagnosis["score"]), yardstick)]

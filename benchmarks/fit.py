@@ -4,7 +4,7 @@
     LOOKALIKE_DATA=… python benchmarks/fit.py adult --peer mostlyai --engine tvae
 
 Peers run in their own virtual environments (made on first use) with their defaults, as black boxes; the code of ``ctgan``
-is Business-Source licensed and neither read nor shipped here. Both sides get the same rows, epochs and threads, a process
+and ``sdv`` is Business-Source licensed and neither read nor shipped here. Both sides get the same rows, epochs and threads, a process
 each. ``ctgan`` takes no missing cells: its labels get one for missing, columns of numbers with gaps are left out, on both
 sides. Early stopping is off, so that both take the same steps. The ratio of a pair is theirs ÷ ours, fit and sampling
 together; the median over pairs is what counts, as seconds of a shared machine come and go.
@@ -33,6 +33,7 @@ from common import peer_python, record, settings_of, table_path
 WORKERS = Path(__file__).parent / "workers"
 PEERS = {
     "ctgan": ["torch==2.13.0", "ctgan==0.12.1", "pyarrow"],
+    "sdv": ["torch==2.13.0", "sdv==2.0.0", "pyarrow"],
     "mostlyai": ["torch==2.13.0", "mostlyai-engine==2.7.3", "pyarrow"],
 }
 
@@ -58,7 +59,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     job = {
         "table": str(folder / "train.parquet"),
         "engine": arguments.engine,
-        "epochs": arguments.epochs or (300 if arguments.peer == "ctgan" else 0),
+        "epochs": arguments.epochs or (300 if arguments.peer in ("ctgan", "sdv") else 0),
         "rows": len(train),
         "threads": arguments.threads,
     }

@@ -1,6 +1,8 @@
 """How many rows a second come out, frame and all, theirs and ours; and does memory stay put on the way to a file?
 
-LOOKALIKE_DATA=… python benchmarks/sampling.py adult --rows 100000
+    LOOKALIKE_DATA=… python benchmarks/sampling.py adult --peer sdv --rows 100000
+
+The peer is ``sdv`` (what its users call) or ``ctgan`` (what ``sdv`` calls, without its frame around it).
 """
 
 from __future__ import annotations
@@ -34,26 +36,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
     parser.add_argument("--engines", nargs="+", default=["ctgan", "tvae"], choices=["ctgan", "tvae"])
+    parser.add_argument("--peer", default="sdv", choices=["sdv", "ctgan"])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--file-rows", type=int, nargs="*", default=[100_000, 1_000_000])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for engine in arguments.engines:
-            row = {"table": arguments.table, "engine": engine, **frames(arguments, engine, Path(folder))}
-            row["to_parquet"] = to_file(arguments, engine, Path(folder))
+            row = {"table": arguments.table, "engine": engine, "peer": PEERS[arguments.peer][1], "rows": arguments.rows}
+            row |= frames(arguments, engine, Path(folder))
+            if arguments.file_rows:
+                row["to_parquet"] = to_file(arguments, engine, Path(folder))
             print(json.dumps(row))
             record("sampling", [row])
 
 
 def frames(arguments: argparse.Namespace, engine: str, folder: Path) -> dict[str, float]:
     """Rows a second of both sides after one epoch, alternating; the first sampling after a fit, as a user meets it."""
-    load(arguments.table, "train", "ctgan", 0).to_parquet(folder / "train.parquet")
+    load(arguments.table, "train", arguments.peer, 0).to_parquet(folder / "train.parquet")
     job = {"table": str(folder / "train.parquet"), "engine": engine, "epochs": 1, "rows": arguments.rows}
     job |= {"threads": os.cpu_count(), "settings": {}, "out": str(folder / "rows.parquet")}
     theirs, ours = [], []
     for _ in range(arguments.pairs):
-        theirs.append(arguments.rows / run(peer_python("ctgan", PEERS["ctgan"]), "ctgan_peer", job)["sample_seconds"])
+        python = peer_python(arguments.peer, PEERS[arguments.peer])
+        theirs.append(arguments.rows / run(python, f"{arguments.peer}_peer", job)["sample_seconds"])
         ours.append(arguments.rows / run(sys.executable, "ours", job)["sample_seconds"])
     return {
         "their_rows_a_second": round(statistics.median(theirs)),

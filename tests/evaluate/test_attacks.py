@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.evaluate.attacks import attacks, risk
+from lookalike.evaluate.attacks import _Cells, attacks, risk
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
 from lookalike.schema.infer import infer_schema
@@ -96,3 +96,24 @@ def test_what_cannot_be_attacked_is_none():
     found = attacks(columns, ["synthetic", "holdout"], 0, Encoder(columns, 0))
     assert found == dict.fromkeys(FIGURES)
     assert attacks(columns, ["synthetic"], 0, Encoder(columns, 0)) is None
+
+
+def test_rows_found_by_sorted_columns_are_those_that_meet_all_conditions():
+    table = people(400, 5)
+    columns = prepare({"real": table}, infer_schema(table))
+    cells = _Cells(columns, "real", np.arange(400))
+    random, counts = np.random.default_rng(0), set()
+    for _ in range(300):
+        predicate, met = [], np.ones(400, dtype=bool)
+        for place in random.permutation(len(columns))[: random.integers(1, 4)]:
+            column, values, missing = columns[place], cells.values[place], cells.missing[place]
+            value = values[random.integers(400)]
+            # between two whole numbers too, and beyond the ends
+            value = value + random.choice([0.0, 0.5, -0.25, 1e9]) if column.numeric else value
+            operator = random.choice(["<=", ">=", "missing"] if column.numeric else ["==", "missing"])
+            predicate.append((place, operator, value))
+            compared = {"<=": values <= value, ">=": values >= value, "==": values == value}
+            met &= missing if operator == "missing" else compared[operator] & ~missing
+        counts.add(int(met.sum()))
+        assert cells.matches(predicate) == met.sum()
+    assert len(counts) > 20 and cells.matches([]) == 0

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from evaluate import frozen
 from lookalike.errors import InputError, SchemaError
-from lookalike.evaluate import pairs, score
+from lookalike.evaluate import fidelity, pairs, score, yardstick
+from lookalike.evaluate.prepare import prepare
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 
@@ -245,7 +246,7 @@ def test_a_small_holdout_is_set_beside_as_small_a_draw_from_the_synthetic_table(
     card = score(real, synthetic, infer_schema(real), holdout=normal_table(kept_back, 2))["fidelity"]
     figures = {name: card[name] for name in NAMES}
     even = {name: card["even"][name] for name in NAMES}
-    assert card["even"]["rows"] == kept_back
+    assert card["even"]["rows"] == kept_back and card["even"]["draws"] == (10 if kept_back == 150 else 1)
     assert (even == figures) == (kept_back == 1400)
     if kept_back == 150:
         # the synthetic table is as good as a fresh one: only the number of rows made the yardstick look too kind
@@ -261,11 +262,40 @@ def test_a_small_holdout_is_set_beside_as_small_a_draw_from_the_synthetic_table(
         assert (entry["even"] == entry["score"]) == (kept_back == 1400)
 
 
+def test_even_and_fresh_have_the_same_reference():
+    """Against training and holdout rows together a fresh table of 2,000 rows looks better than the holdout by .012."""
+    apart = []
+    for seed in range(6):
+        real, synthetic, holdout = (normal_table(1500, 3 * seed + place) for place in range(3))
+        accuracy = score(real, synthetic, infer_schema(real), holdout=holdout, seed=seed)["fidelity"]["accuracy"]
+        apart.append(accuracy["even"]["bivariate"] - accuracy["fresh"]["bivariate"])
+        assert accuracy["bivariate"] > accuracy["even"]["bivariate"] + 0.003
+    assert abs(np.mean(apart)) < 0.004
+
+
+def test_many_small_draws_say_what_few_rows_are_expected_to_say():
+    """40 rows kept back: one draw's column shapes vary by .03, the mean of ten by a third of that."""
+    real, synthetic = normal_table(400, 0), normal_table(400, 1)
+    columns = prepare({"real": real, "synthetic": synthetic, "holdout": normal_table(40, 2)}, infer_schema(real))
+    spreads = []
+    for limit in (1, 10):
+        means = []
+        for seed in range(20):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(yardstick, "DRAWS", limit)
+                drawn, even = yardstick.even_out(columns, {"real": 400, "synthetic": 400, "holdout": 40}, seed)
+            assert even.draws == limit and len(set(even.synthetic)) == limit
+            entries = fidelity.joined(fidelity.shapes(drawn, even.sides), even)
+            means.append(np.mean([entry["score_even"] for entry in entries]))
+        spreads.append(np.std(means))
+    assert spreads[1] < 0.5 * spreads[0]
+
+
 def test_a_large_holdout_is_thinned_to_the_synthetic_table():
     real = normal_table(1500, 0)
     large = score(real, normal_table(150, 1), infer_schema(real), holdout=normal_table(1500, 2))["fidelity"]
     whole = score(real, normal_table(1500, 1), infer_schema(real), holdout=normal_table(1500, 2))["fidelity"]
-    assert large["even"] == {**{name: large[name] for name in NAMES}, "rows": 150}
+    assert large["even"] == {**{name: large[name] for name in NAMES}, "rows": 150, "draws": 10}
     assert large["fresh"]["column_shapes"] < whole["fresh"]["column_shapes"] - 0.01
     assert large["accuracy"]["fresh"]["max"]["overall"] < whole["accuracy"]["fresh"]["max"]["overall"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from lookalike.errors import LookalikeWarning, SettingsError
-from lookalike.evaluate import learners, predictions, task
+from lookalike.evaluate import lanes, learners, predictions, task
 from lookalike.evaluate.prepare import prepare
 from lookalike.evaluate.utility import utility
 from lookalike.schema import ColumnSpec, Schema
@@ -141,7 +141,7 @@ def test_same_seed_same_figures_on_any_number_of_cores(tables, monkeypatch):
     first = measured(tables, tables["fresh"], "plan", seed=1)
     assert first["rows"] == {"real": 400, "synthetic": 400, "both": 800, "test": 300}
     assert any("400 of 900 real rows" in note for note in first["notes"])
-    monkeypatch.setattr(learners, "_cores", lambda: 1)
+    monkeypatch.setattr(lanes, "cores", lambda: 1)
     assert repr(measured(tables, tables["fresh"], "plan", seed=1)) == repr(first)
     assert measured(tables, tables["fresh"], "plan", seed=2)["headline"] != first["headline"]
 

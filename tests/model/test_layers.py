@@ -88,3 +88,22 @@ def test_activation_has_autograds_gradient(toy: EncodedTable, draws):
     (mine * weights).sum().backward()
     (plain * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.0, 200.0])
+def test_codes_are_drawn_from_the_softmax_of_their_column(toy: EncodedTable, draws, shift):
+    layout = Layout(toy.columns)
+    logits = 1.5 * torch.randn(1, layout.slots, generator=draws)
+    logits[0, layout.offsets[0]] = -torch.inf if shift else -40.0  # never drawn, though it comes first
+    shifted = logits + shift * (layout.segment % 2)  # one column's weights dwarf another's: each is drawn by itself
+    codes = layout.drawn(shifted.expand(40_000, -1), draws)
+    for place, part in enumerate(logits.split(layout.cardinalities.tolist(), dim=1)):
+        shares = torch.bincount(codes[:, place], minlength=part.shape[1]) / len(codes)
+        expected = part[0].softmax(0)
+        assert ((shares - expected).abs() <= 4.5 * (expected * (1 - expected) / len(codes)).sqrt() + 1e-6).all()
+    assert (codes[:, 0] > 0).all()
+
+
+def test_no_rows_have_no_codes(toy: EncodedTable, draws):
+    layout = Layout(toy.columns)
+    assert layout.drawn(torch.zeros(0, layout.slots), draws).shape == (0, len(toy.columns))

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lookalike import stats
 from lookalike.evaluate.prepare import Column, Side
+from lookalike.evaluate.yardstick import Even
 from lookalike.rng import generator
 
 BINS = 10
@@ -23,6 +24,7 @@ RARE = 5
 """A label held by fewer real rows than this goes to "(other)", as do all but the ten most frequent."""
 MAXIMUM_TRIPLES = 10_000
 """40 columns are scored in full; of more triples than this a seeded sample is scored. Source: mostlyai-qa."""
+AGAINST_TRAINING = "synthetic against training"
 SEARCH_END = 1_000
 """Cut points are sought among at most this many quantiles. Source: mostlyai-qa."""
 
@@ -53,6 +55,11 @@ class Accuracies:
     scores: dict[str, np.ndarray]
     expected: dict[str, np.ndarray]
     possible: int
+
+    def joined(self, even: Even) -> Accuracies:
+        """The same with sides "synthetic", "even" and "fresh", the means over draws."""
+        scores, expected = (even.joined(side, whole=AGAINST_TRAINING) for side in (self.scores, self.expected))
+        return replace(self, scores=scores, expected=expected)
 
 
 def cut_column(column: Column) -> Binned:
@@ -125,23 +132,27 @@ def accuracies(binned: list[Binned], places: np.ndarray, possible: int, sides: l
     """Score groups of columns for every side.
 
     Shape: ``places`` (g, k), positions in ``binned``. The accuracy of one group is 1 − ½ Σ \\|f_reference − f_side\\| over
-    joint bins; in [0, 1]. The reference is all real rows, training and holdout together; for the holdout, and what is
-    drawn from it, the training rows alone, or it would be compared to itself. Source: mostlyai-qa 1.10.
+    joint bins; in [0, 1]. The reference of "synthetic" is all real rows, training and holdout together; that of any other
+    side the training rows alone, as the holdout would be compared to itself. ``AGAINST_TRAINING`` is the synthetic table
+    against the training rows as well: what stands beside the holdout must have the same reference, since more real
+    rows are a kinder one. Source: mostlyai-qa 1.10.
     """
     names = list(dict.fromkeys(["real", "holdout", *sides]))
     names = [name for name in names if binned and name in binned[0].codes]
     stacked = [np.concatenate([column.codes[name] for name in names]) for column in binned]
     offsets = np.repeat(np.arange(len(names)), [len(binned[0].codes[name]) for name in names] if binned else [])
     sizes = [column.size for column in binned]
-    scores = {side: np.full(len(places), np.nan) for side in sides}
-    expected = {side: np.full(len(places), np.nan) for side in sides}
+    keys = list(dict.fromkeys([*sides, AGAINST_TRAINING]))
+    scores = {key: np.full(len(places), np.nan) for key in keys}
+    expected = {key: np.full(len(places), np.nan) for key in keys}
     for row, counts in enumerate(_joint_counts(stacked, sizes, offsets, places.tolist(), len(names))):
         tables = dict(zip(names, counts, strict=True))
         everything = tables["real"] + tables["holdout"] if "holdout" in tables else tables["real"]
-        for side in sides:
-            reference = tables["real"] if side in ("holdout", "fresh") else everything
-            scores[side][row] = 1 - stats.total_variation(reference, tables[side])
-            expected[side][row] = 1 - stats.expected_total_variation(reference, int(tables[side].sum()))
+        for key in keys:
+            reference = everything if key == "synthetic" else tables["real"]
+            table = tables["synthetic" if key == AGAINST_TRAINING else key]
+            scores[key][row] = 1 - stats.total_variation(reference, table)
+            expected[key][row] = 1 - stats.expected_total_variation(reference, int(table.sum()))
     return Accuracies(places, scores, expected, possible)
 
 
@@ -207,6 +218,10 @@ class Accuracy:
             **_means({name: part.scores[side] for name, part in parts.items()}),
             "max": _means({name: part.expected[side] for name, part in parts.items()}),
         }
+
+    def joined(self, even: Even) -> Accuracy:
+        """The same with sides "synthetic", "even" and "fresh", the means over draws."""
+        return Accuracy(self.columns.joined(even), self.pairs.joined(even), self.triples.joined(even))
 
 
 def _means(parts: dict[str, np.ndarray]) -> dict[str, float]:

@@ -91,7 +91,11 @@ Condition = tuple[int, str, float]
 
 
 class _Cells:
-    """Picked rows of one side, ready to be asked which of them meet a condition."""
+    """Picked rows of one side, ready to be asked which of them meet a condition.
+
+    Every column is sorted once, so that a condition is a stretch of rows that two searches find, and conditions are met
+    by going through the shortest stretch, often a few rows long.
+    """
 
     def __init__(self, columns: Sequence[Column], side: str, picks: np.ndarray) -> None:
         self.rows = len(picks)
@@ -102,27 +106,46 @@ class _Cells:
             self.values.append(
                 chosen.codes[picks].astype(np.int32) if chosen.numbers is None else chosen.numbers[picks]
             )
+        self.order = []
+        for values, missing in zip(self.values, self.missing, strict=True):
+            present = np.flatnonzero(~missing)
+            self.order.append(present[np.argsort(values[present], kind="stable")])
+        self.ordered = [values[order] for values, order in zip(self.values, self.order, strict=True)]
+        self.gaps = [np.flatnonzero(missing) for missing in self.missing]
 
     def matches(self, predicate: Sequence[Condition]) -> int:
         """How many rows meet all conditions."""
-        left = None
-        for condition in predicate:
-            left = self.meeting(condition, left)
-        return 0 if left is None else len(left)
+        if not predicate:
+            return 0
+        stretches = [self._stretch(condition) for condition in predicate]
+        first = min(range(len(predicate)), key=lambda place: len(stretches[place]))
+        left = stretches[first]
+        for place, condition in enumerate(predicate):
+            if place != first:
+                left = self.meeting(condition, left)
+        return len(left)
 
     def meeting(self, condition: Condition, among: np.ndarray | None) -> np.ndarray:
         """Which rows, of all or ``among`` some, meet a condition."""
+        if among is None:
+            return self._stretch(condition)
         place, operator, value = condition
-        values, missing = self.values[place], self.missing[place]
-        if among is not None:
-            values, missing = values[among], missing[among]
+        values, missing = self.values[place][among], self.missing[place][among]
         if operator == "missing":
-            met = missing
-        else:
-            met = values == value if operator == "==" else values <= value if operator == "<=" else values >= value
-            met = met & ~missing
-        found = np.flatnonzero(met)
-        return found if among is None else among[found]
+            return among[missing]
+        met = values == value if operator == "==" else values <= value if operator == "<=" else values >= value
+        return among[met & ~missing]
+
+    def _stretch(self, condition: Condition) -> np.ndarray:
+        place, operator, value = condition
+        if operator == "missing":
+            return self.gaps[place]
+        ordered = self.ordered[place]
+        if ordered.dtype.kind == "i":  # one of another type would have NumPy convert the whole column at every search
+            value = ordered.dtype.type(math.ceil(value) if operator == ">=" else math.floor(value))
+        start = 0 if operator == "<=" else int(np.searchsorted(ordered, value, side="left"))
+        end = len(ordered) if operator == ">=" else int(np.searchsorted(ordered, value, side="right"))
+        return self.order[place][start:end]
 
 
 def _singling_out(columns: list[Column], seed: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

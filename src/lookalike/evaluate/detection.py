@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate.lanes import one_thread, side_by_side
 from lookalike.evaluate.prepare import Column, Side, count_rows, pick
 from lookalike.rng import derive_seed, generator
 
@@ -72,11 +74,19 @@ def _detect(columns: list[Column], side: str, against: str, maximum: int, seed: 
     features = _features(columns, (side, against), draws)
     made = np.repeat([True, False], rows)
     folds = _folds(features.cells, made, seed, twins=against == "real")
-    models = [_fit(features, made, folds != fold, seed) for fold in range(FOLDS)]
-    scores = [_auc(model, features.cells[folds == fold], made[folds == fold]) for fold, model in enumerate(models)]
-    auc = stats.mean(scores)
+
+    import sklearn.ensemble  # noqa: F401  half a second that a schema or a fit need not wait for; loaded before its threads are limited
+
+    def fold_model(fold: int) -> tuple[Any, float]:
+        with one_thread():
+            model = _fit(features, made, folds != fold, seed)
+            return model, _auc(model, features.cells[folds == fold], made[folds == fold])
+
+    models = side_by_side([partial(fold_model, fold) for fold in range(FOLDS)])
+    auc = stats.mean([score for _, score in models])
     interval = stats.auc_interval(auc, rows / OVERLAP, rows / OVERLAP)
-    drops = _drops(features, models[0], made, folds == 0, seed) if interval[0] > 0.5 else []
+    with one_thread():
+        drops = _drops(features, models[0][0], made, folds == 0, seed) if interval[0] > 0.5 else []
     return {**nothing, "auc": auc, "interval": list(interval), "columns": drops}
 
 
@@ -142,9 +152,7 @@ def _folds(cells: np.ndarray, made: np.ndarray, seed: int, *, twins: bool) -> np
 
 
 def _fit(features: Features, made: np.ndarray, rows: np.ndarray, seed: int) -> Any:
-    from sklearn.ensemble import (
-        HistGradientBoostingClassifier,  # half a second that a schema or a fit need not wait for
-    )
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
         max_iter=ITERATIONS,

@@ -49,8 +49,8 @@ def column_entries(shapes: list[dict[str, Any]], even: Even, accuracies: Accurac
             "kind": shape["kind"],
             "metric": shape["metric"],
             "score": shape["score_synthetic"],
-            "even": shape[f"score_{even.synthetic}"] if even.fresh else None,
-            "fresh": shape[f"score_{even.fresh}"] if even.fresh else None,
+            "even": shape["score_even"] if even.fresh else None,
+            "fresh": shape["score_fresh"] if even.fresh else None,
             "accuracy": float(accuracies.scores["synthetic"][row]),
             "accuracy_max": float(accuracies.expected["synthetic"][row]),
             "missing_real": shape["missing_real"],
@@ -71,8 +71,8 @@ def pair_entries(columns: list[Column], pairs: PairTrends, even: Even, accuracie
             "columns": [columns[i].name, columns[j].name],
             "measure": _measure(columns[i], columns[j]),
             "score": float(pairs.scores["synthetic"][row]),
-            "even": float(pairs.scores[even.synthetic][row]) if even.fresh else None,
-            "fresh": float(pairs.scores[even.fresh][row]) if even.fresh else None,
+            "even": float(pairs.scores["even"][row]) if even.fresh else None,
+            "fresh": float(pairs.scores["fresh"][row]) if even.fresh else None,
             "accuracy": float(accuracies.scores["synthetic"][row]),
             "accuracy_max": float(accuracies.expected["synthetic"][row]),
             "real": float(pairs.associations["real"][row]),
@@ -103,7 +103,7 @@ def _measure(first: Column, second: Column) -> str:
     return "correlation ratio" if first.numeric or second.numeric else "Cramér's V"
 
 
-def associations(columns: list[Column], pairs: PairTrends, fresh: str | None, order: list[str]) -> dict[str, Any]:
+def associations(columns: list[Column], pairs: PairTrends, fresh: bool, order: list[str]) -> dict[str, Any]:
     """Symmetric matrices of every pair's association in each table, for the columns first in ``order``."""
     shown = set(order[:MAXIMUM_MATRIX])
     keep = np.array([place for place, column in enumerate(columns) if column.name in shown], dtype=np.int64)
@@ -118,5 +118,5 @@ def associations(columns: list[Column], pairs: PairTrends, fresh: str | None, or
         "measures": "number × number: Pearson's ρ; label × label: Cramér's V; label × number: correlation ratio η",
         "real": matrix("real"),
         "synthetic": matrix("synthetic"),
-        "fresh": matrix(fresh) if fresh else None,
+        "fresh": matrix("fresh") if fresh else None,
     }

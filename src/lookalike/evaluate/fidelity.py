@@ -12,6 +12,7 @@ import numpy as np
 from lookalike import stats
 from lookalike.evaluate.pairs import PairTrends
 from lookalike.evaluate.prepare import Column, Side
+from lookalike.evaluate.yardstick import Even
 
 ROUNDED_DECIMALS = 14
 """sdmetrics rounds numbers to 14 places before it compares them, so that 0.1 + 0.2 meets 0.3."""
@@ -70,6 +71,16 @@ def shapes(columns: list[Column], sides: list[str]) -> list[dict[str, Any]]:
             **{f"missing_{side}": missing_share(column.sides[side]) for side in sides},
         }
         for column in columns
+    ]
+
+
+def joined(entries: list[dict[str, Any]], even: Even) -> list[dict[str, Any]]:
+    """The same entries with scores of "synthetic", "even" and "fresh", the means over draws."""
+    scores = {side: np.array([entry[f"score_{side}"] for entry in entries], dtype=np.float64) for side in even.sides}
+    means = even.joined(scores)
+    return [
+        {**entry, **{f"score_{side}": float(values[row]) for side, values in means.items()}}
+        for row, entry in enumerate(entries)
     ]
 
 

@@ -6,15 +6,15 @@ figures are the same on every machine; several fits run side by side instead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
 import numpy as np
 
 from lookalike.errors import SettingsError
+from lookalike.evaluate.lanes import side_by_side
 from lookalike.evaluate.task import Rows, Task
 
 LIBRARIES = ("xgboost", "lightgbm")
@@ -43,6 +43,9 @@ class Outcome:
     gains: np.ndarray
 
 
+Fit = Callable[[Task, Rows, Rows, int], Outcome]
+
+
 def missing_libraries() -> list[str]:
     """Which of the libraries cannot be used here."""
     return [name for name in LIBRARIES if not _usable(name)]
@@ -68,18 +71,13 @@ def require_libraries() -> None:
 
 def fit_all(task: Task, sides: dict[str, Rows], test: Rows, seed: int) -> dict[tuple[str, str], Outcome]:
     """Fit both learners on every side: {(learner, side): outcome}."""
-    fits: dict[str, Callable[[Task, Rows, Rows, int], Outcome]] = {"xgboost": _xgboost, "lightgbm": _lightgbm}
+    fits: dict[str, Fit] = {"xgboost": _xgboost, "lightgbm": _lightgbm}
     jobs = [(learner, side) for side in sorted(sides, key=lambda name: -len(sides[name])) for learner in fits]
-    with ThreadPoolExecutor(max_workers=_cores()) as pool:
-        outcomes = pool.map(lambda job: _fit(fits[job[0]], task, sides[job[1]], test, seed), jobs)
-        return dict(zip(jobs, outcomes, strict=True))
+    outcomes = side_by_side([partial(_fit, fits[learner], task, sides[side], test, seed) for learner, side in jobs])
+    return dict(zip(jobs, outcomes, strict=True))
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _fit(fit: Callable[[Task, Rows, Rows, int], Outcome], task: Task, train: Rows, test: Rows, seed: int) -> Outcome:
+def _fit(fit: Fit, task: Task, train: Rows, test: Rows, seed: int) -> Outcome:
     if (train.target == train.target[0]).all():  # neither library takes a target of one value without a word
         return Outcome(guess(task, train, len(test)), np.zeros(len(task.names)))
     return fit(task, train, test, seed)

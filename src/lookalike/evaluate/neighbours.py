@@ -166,7 +166,11 @@ def _products(
         block = slice(start, min(start + size, count))
         high = block.stop - start
         np.matmul(mine[block], across, out=product[:high])
-        if many:
+        if many == 1:  # nothing to count: three passes over the block instead of five
+            np.equal(queries.codes[0][block, None], references.codes[0], out=same[:high])
+            np.multiply(same[:high], weight, out=added[:high])
+            product[:high] += added[:high]
+        elif many:
             equal[:high] = 0
             for first, second in zip(queries.codes, references.codes, strict=True):
                 np.equal(first[block, None], second, out=same[:high])

@@ -7,12 +7,13 @@ once for all tables.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lookalike import stats
 from lookalike.evaluate.prepare import Column, Side
+from lookalike.evaluate.yardstick import Even
 from lookalike.rng import generator
 
 CORRELATION_THRESHOLD = 0.5
@@ -45,6 +46,11 @@ class PairTrends:
     scores: dict[str, np.ndarray]
     associations: dict[str, np.ndarray]
     possible: int
+
+    def joined(self, even: Even) -> PairTrends:
+        """The same with sides "synthetic", "even" and "fresh", the means over draws."""
+        associations = {"real": self.associations["real"], **even.joined(self.associations)}
+        return replace(self, scores=even.joined(self.scores), associations=associations)
 
 
 def pair_trends(columns: list[Column], sides: list[str], seed: int) -> PairTrends:

@@ -7,6 +7,8 @@ Distances are smoke alarms, not proofs: a table that passes can still be open to
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,20 +48,39 @@ def privacy(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any
     attacks        see :func:`lookalike.evaluate.attacks.attacks`; None without a holdout
     membership     see :func:`lookalike.evaluate.membership.membership`; None without a holdout
     """
-    kept_back = "holdout" in sides
-    encoder = Encoder(columns, seed)
-    copies = exact_copies(columns, "synthetic")
-    copies["fresh"] = exact_copies(columns, "holdout") if kept_back else None
-    near, ratios = closeness_and_ratios(columns, seed, encoder) if kept_back else (None, None)
+    return gather({name: part() for name, part in parts(columns, sides, seed).items()})
+
+
+def parts(columns: list[Column], sides: list[str], seed: int) -> dict[str, Callable[[], Any]]:
+    """The section in parts that need nothing from each other, for :func:`gather`; the longest first."""
+    kept_back, encoder = "holdout" in sides, Encoder(columns, seed)
     return {
-        "exact_copies": copies,
+        "attacks": partial(attacks.attacks, columns, sides, seed, encoder),
+        "closeness": partial(closeness_and_ratios, columns, seed, encoder) if kept_back else lambda: (None, None),
+        "membership": partial(membership.membership, columns, sides, seed, encoder),
+        "leakage": partial(leakage.leakage, columns, sides, seed, encoder),
+        "protection": partial(protection, columns, sides, seed),
+        "exact_copies": partial(_copies, columns, kept_back),
+    }
+
+
+def gather(found: dict[str, Any]) -> dict[str, Any]:
+    """The section, from what its parts returned."""
+    near, ratios = found["closeness"]
+    return {
+        "exact_copies": found["exact_copies"],
         "closeness": {**near, "fresh": 0.5} if near else None,
         "nndr": ratios,
-        "protection": protection(columns, sides, seed),
-        "leakage": leakage.leakage(columns, sides, seed, encoder),
-        "attacks": attacks.attacks(columns, sides, seed, encoder),
-        "membership": membership.membership(columns, sides, seed, encoder),
+        "protection": found["protection"],
+        "leakage": found["leakage"],
+        "attacks": found["attacks"],
+        "membership": found["membership"],
     }
+
+
+def _copies(columns: list[Column], kept_back: bool) -> dict[str, Any]:
+    copies = exact_copies(columns, "synthetic")
+    return {**copies, "fresh": exact_copies(columns, "holdout") if kept_back else None}
 
 
 def exact_copies(columns: list[Column], side: str) -> dict[str, Any]:

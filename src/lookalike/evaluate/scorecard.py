@@ -9,10 +9,12 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     yardstick             {strength: "none" | "weak" | "skewed" | "good", rows, note}
     diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
     fidelity              {quality, column_shapes, pair_trends, pair_trends_all,
-                           even: {the same four, rows}, fresh: {the same four},
+                           even: {the same four, rows, draws}, fresh: {the same four},
                            accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
                                       even: {the same five}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
+                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
+                                          levels, rows, broken, fresh}, worst first]},
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
@@ -40,12 +42,14 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                             verdict: "pass" | "fail" | "too few rows" | "missing"}] of every figure that has a limit
     worst                 {column, pair}: where to look first
     notes                 sentences a reader needs
-    timings               seconds a part
+    timings               seconds a part; parts run beside each other, so the whole takes less than their sum
 
 ``fresh`` is the holdout scored as if it were synthetic: what the best possible generator is expected to reach. Fewer rows
 score lower by chance alone, so in ``fidelity`` the two are brought to as many rows where they differ by over 10 %:
-``even`` is the synthetic table thinned to ``rows`` rows (a seeded draw), to be set against ``fresh``; a holdout that is the
-larger is thinned for ``fresh`` instead. ``even`` and ``fresh`` are null without a holdout. Accuracy's ``max`` is what a fresh
+``even`` is the mean of ``draws`` disjoint parts of the synthetic table of ``rows`` rows each (seeded), to be set against
+``fresh``; a holdout that is the larger is parted for ``fresh`` instead. Both are held against the same rows: accuracy's
+``even`` and ``fresh`` against the training rows alone, where its own figures have training and holdout rows as
+reference, as mostlyai-qa's do. ``even`` and ``fresh`` are null without a holdout. Accuracy's ``max`` is what a fresh
 real sample of as many rows as the table scored is expected to get. "Worst" is the greatest shortfall of ``even`` against
 ``fresh``, or the lowest score where there is no holdout.
 """
@@ -54,8 +58,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -66,7 +71,9 @@ import pyarrow as pa
 from lookalike.errors import InputError
 from lookalike.evaluate import diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
+from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
+from lookalike.evaluate.lanes import one_core_each, side_by_side
 from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored
 from lookalike.evaluate.utility import target_name, utility
@@ -113,20 +120,22 @@ def score(
     with _timed(timings, "parse"):
         whole = prepare(tables, schema)
         columns, even = even_out(whole, rows, seed)
-    with _timed(timings, "diagnostic"):
-        diagnoses = {side: diagnostic.diagnose(real, tables[side], schema, columns, side) for side in sides}
-    with _timed(timings, "columns"):
-        shapes = fidelity.shapes(columns, even.sides)
-    with _timed(timings, "pairs"):
-        pairs = pair_trends(columns, even.sides, seed)
-    with _timed(timings, "accuracy"):
-        accuracies = accuracy(columns, even.sides, (pairs.places, pairs.possible), seed)
-    with _timed(timings, "detection"):
-        detected = _detection(whole, seed)
-    with _timed(timings, "privacy"):
-        safety = privacy.privacy(whole, sides, seed)
-    with _timed(timings, "utility"):
-        useful = utility(whole, target, seed)
+    found = _beside_each_other(
+        timings,
+        {
+            "utility": {"": partial(utility, whole, target, seed)},
+            "detection": {"": partial(_detection, whole, seed)},
+            "dependencies": {"": partial(dependencies, whole, sides, seed)},
+            "privacy": privacy.parts(whole, sides, seed),
+            "likeness": {"": partial(_likeness, timings, columns, even, seed)},
+            "diagnostic": {
+                side: partial(diagnostic.diagnose, real, tables[side], schema, columns, side) for side in sides
+            },
+        },
+    )
+    shapes, pairs, accuracies = found["likeness"][""]
+    diagnoses, detected, useful = found["diagnostic"], found["detection"][""], found["utility"][""]
+    safety = privacy.gather(found["privacy"])
     shape_entries = entries.column_entries(shapes, even, accuracies.columns)
     pair_entries = entries.pair_entries(columns, pairs, even, accuracies.pairs)
     card = {
@@ -139,15 +148,20 @@ def score(
         "diagnostic": _diagnostic(diagnoses),
         "fidelity": {
             **fidelity.quality(shapes, pairs, "synthetic"),
-            "even": {**fidelity.quality(shapes, pairs, even.synthetic), "rows": even.rows} if even.fresh else None,
-            "fresh": fidelity.quality(shapes, pairs, even.fresh) if even.fresh else None,
+            "even": {**fidelity.quality(shapes, pairs, "even"), "rows": even.rows, "draws": even.draws}
+            if even.fresh
+            else None,
+            "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
             "accuracy": _accuracy(columns, accuracies, even),
+            "dependencies": found["dependencies"][""],
             "detection": detected,
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,
             "pair_scores": pair_entries,
         },
-        "associations": entries.associations(columns, pairs, even.fresh, [entry["column"] for entry in shape_entries]),
+        "associations": entries.associations(
+            columns, pairs, bool(even.fresh), [entry["column"] for entry in shape_entries]
+        ),
         "privacy": safety,
         "utility": useful,
         "verdicts": [],
@@ -160,6 +174,39 @@ def score(
     }
     card = _plain(card)
     return {**card, "verdicts": verdicts(card, thresholds)}
+
+
+def _beside_each_other(
+    timings: dict[str, float], parts: dict[str, dict[str, Callable[[], Any]]]
+) -> dict[str, dict[str, Any]]:
+    """Run the pieces of all parts, {part: {piece: what it returned}}; a part's seconds are those of its pieces."""
+    places = [(part, piece) for part, pieces in parts.items() for piece in pieces]
+
+    def timed(part: str, piece: str) -> tuple[Any, float]:
+        start = time.perf_counter()
+        return parts[part][piece](), time.perf_counter() - start
+
+    with one_core_each():
+        done = side_by_side([partial(timed, *place) for place in places])
+    found: dict[str, dict[str, Any]] = {part: {} for part in parts}
+    for (part, piece), (result, seconds) in zip(places, done, strict=True):
+        found[part][piece] = result
+        timings[part] = round(timings.get(part, 0.0) + seconds, 3)
+    timings.pop("likeness")  # its parts stand there one by one
+    return found
+
+
+def _likeness(
+    timings: dict[str, float], columns: list[Column], even: Even, seed: int
+) -> tuple[list[dict[str, Any]], PairTrends, Accuracy]:
+    """Columns, pairs, and bins; each with figures of "synthetic", "even" and "fresh"."""
+    with _timed(timings, "columns"):
+        shapes = fidelity.joined(fidelity.shapes(columns, even.sides), even)
+    with _timed(timings, "pairs"):
+        pairs = pair_trends(columns, even.sides, seed).joined(even)
+    with _timed(timings, "accuracy"):
+        found = accuracy(columns, even.sides, (pairs.places, pairs.possible), seed).joined(even)
+    return shapes, pairs, found
 
 
 @contextmanager
@@ -205,8 +252,8 @@ def _accuracy(columns: list[Column], accuracies: Accuracy, even: Even) -> dict[s
     triples = accuracies.triples
     return {
         **accuracies.summary("synthetic"),
-        "even": accuracies.summary(even.synthetic) if even.fresh else None,
-        "fresh": accuracies.summary(even.fresh) if even.fresh else None,
+        "even": accuracies.summary("even") if even.fresh else None,
+        "fresh": accuracies.summary("fresh") if even.fresh else None,
         "triples": {
             "possible": triples.possible,
             "scored": len(triples.places),

@@ -52,6 +52,12 @@ class Thresholds(Settings):
     bivariate_shortfall: float | None = Field(
         0.03, ge=-1, le=1, description="bins of two columns, below a fresh real sample, at most"
     )
+    dependencies_broken: float | None = Field(
+        0.001,
+        ge=0,
+        le=1,
+        description="rows that break a rule all real rows keep, beyond what the holdout breaks, at most",
+    )
     detection_excess: float | None = Field(
         0.2, ge=-1, le=1, description="told apart by trees, beyond a fresh real sample, at most"
     )
@@ -132,7 +138,9 @@ FIGURES: Mapping[str, Figure] = {
     "diagnostic_shortfall": Figure(
         "at most", "less valid than a fresh sample", "diagnostic.score", short_of="diagnostic.fresh.score"
     ),
-    "detection_auc": Figure("at most", "told apart from real rows", "detection.auc", "detection.interval"),
+    "detection_auc": Figure(
+        "at most", "told apart from real rows", "fidelity.detection.auc", "fidelity.detection.interval"
+    ),
     **{
         name: Figure("at most", plain, f"fidelity.{before}even.{figure}", short_of=f"fidelity.{before}fresh.{figure}")
         for name, plain, before, figure in (
@@ -142,6 +150,13 @@ FIGURES: Mapping[str, Figure] = {
             ("bivariate_shortfall", "pairs of bins less alike than in a fresh sample", "accuracy.", "bivariate"),
         )
     },
+    "dependencies_broken": Figure(
+        "at most",
+        "rows that break a rule between columns",
+        "fidelity.dependencies.broken",
+        beyond="fidelity.dependencies.fresh",
+        holdout=False,
+    ),
     "detection_excess": Figure(
         "at most",
         "told apart more than a fresh sample",

@@ -14,7 +14,6 @@ from lookalike.errors import NotFittedError, SamplingError
 from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.layout import Layout
-from lookalike.model.spans import gumbel
 from lookalike.model.train import NetSettings, Task, Trainer, fingerprint, held_out_rows, warn_small
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -87,10 +86,9 @@ class AllAtOnce(Fitted):
     def draw(
         self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float
     ) -> EncodedTable:
-        """Draw rows; their codes from the softmax of the logits: the argmax of logits + Gumbel noise is just that."""
+        """Draw rows; their codes from the softmax of the logits in each column."""
         logits, residuals = self.raw(rows, draws, conditions)
-        codes = self.layout.largest(logits / temperature + gumbel(rows, self.layout.slots, draws).to(self.device))
-        return self.layout.table(codes, residuals)
+        return self.layout.table(self.layout.drawn(logits / temperature, draws), residuals)
 
 
 class NetEngine(Generator):

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
+MODERATE = 60.0
+"""Logits below this can be exponentiated as they are: 1e26, and float32 holds the sum of a billion of them."""
+
 
 class Layout:
     """Positions of codes and residuals in a row of width W, and the way back.
@@ -84,6 +87,22 @@ class Layout:
         position = torch.where(scores == top.index_select(1, self.segment), position, self.slots)
         first = torch.full_like(top, self.slots, dtype=torch.long).scatter_reduce(1, segment, position, "amin")
         return (first - self.offsets).clamp(min=0).minimum(self.cardinalities - 1)
+
+    def drawn(self, logits: Tensor, draws: torch.Generator) -> Tensor:
+        """Return (n, d): a code of each column, from the softmax of its part of (n, C) logits.
+
+        One uniform number a cell, looked up in the column's running sums; Gumbel noise would need one a slot, and two
+        logarithms of each. A column at a time, which stays in the processor's cache.
+        """
+        chance = torch.rand(len(self.columns), len(logits), 1, generator=draws, device=draws.device).to(self.device)
+        logits, moderate = logits.float(), not logits.numel() or bool(logits.abs().amax() < MODERATE)
+        weights = logits.exp() if moderate else logits  # in one sweep where no weight can overflow
+        codes = []
+        for part, below in zip(weights.split(self.cardinalities.tolist(), dim=1), chance, strict=True):
+            sums = (part if moderate else (part - part.amax(1, keepdim=True)).exp_()).cumsum(1)
+            # a code of no weight adds nothing to the sums, so it is passed over
+            codes.append((sums <= below * sums[:, -1:]).sum(1).clamp_(max=part.shape[1] - 1))
+        return torch.stack(codes, 1) if codes else torch.empty(len(logits), 0, dtype=torch.long, device=self.device)
 
     def table(self, codes: Tensor, residuals: Tensor) -> EncodedTable:
         """Return the encoded table of (n, d) codes and (n, R) residuals; a residual counts only beside an interval."""

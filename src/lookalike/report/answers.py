@@ -31,6 +31,7 @@ ABOUT_LIKENESS = {
     "pairs_shortfall",
     "accuracy_shortfall",
     "bivariate_shortfall",
+    "dependencies_broken",
 }
 """Figures with a limit that say nothing about privacy; with those about use, all others do."""
 

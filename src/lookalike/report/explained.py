@@ -34,6 +34,12 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "Only clearly tied pairs count in the trends (the figure over all pairs stands below them). A high quality score "
         "can hide impossible rows; see what trees find.",
     ),
+    "dependencies": (
+        "In every real row one column settles another, as a city settles its state. A synthetic row that says otherwise is "
+        "impossible, even if every cell of it is common.",
+        "Rules that hold in nearly all rows, or of three columns together, are not looked for. A rule may end where the table "
+        "ends: the rows kept back say whether strangers keep it.",
+    ),
     "detection": (
         "Boosted trees see synthetic and real rows, then guess which is which among others. AUC is how often they are right "
         "about one row of each. “Fall” is how much of it is lost when one column is shuffled: what gave the table away.",

@@ -20,10 +20,11 @@ Card = Mapping[str, Any]
 
 
 def fidelity(card: Card) -> dict[str, Any]:
-    """``accuracy`` and ``quality`` (rows of text), ``detection``, ``triples``, ``pairs``."""
+    """``accuracy`` and ``quality`` (rows of text), ``dependencies``, ``detection``, ``triples``, ``pairs``."""
     return {
         "accuracy": _accuracy(card),
         "quality": _quality(card),
+        "dependencies": _dependencies(card),
         "detection": _detection(card),
         "triples": _triples(card),
         "pairs": pairs(card),
@@ -71,6 +72,32 @@ def _quality(card: Card) -> list[list[str]]:
         fresh = score(diagnostic["fresh"][figure]) if diagnostic["fresh"] else UNMEASURED
         rows.append([plain, score(diagnostic[figure]), score(diagnostic[figure]), fresh])
     return rows
+
+
+def _dependencies(card: Card) -> dict[str, Any] | None:
+    found = card["fidelity"].get("dependencies")
+    if not found or not found["rules"]:
+        return None
+    rules = "One rule holds" if found["rules"] == 1 else f"{found['rules']:,} rules hold"
+    beside = f"; of the rows kept back, {words.percent(found['fresh'])}" if found["fresh"] is not None else ""
+    return {
+        "words": f"{rules} in every real row. {words.percent(found['broken'])} of the synthetic rows break one{beside}.",
+        "rows": [
+            {
+                "columns": entry["columns"],
+                "figures": [
+                    (entry["levels"], f"{entry['levels']:,}"),
+                    (entry["rows"], f"{entry['rows']:,}"),
+                    (entry["broken"], words.percent(entry["broken"])),
+                    (
+                        -1 if entry["fresh"] is None else entry["fresh"],
+                        UNMEASURED if entry["fresh"] is None else words.percent(entry["fresh"]),
+                    ),
+                ],
+            }
+            for entry in found["pairs"]
+        ],
+    }
 
 
 def _detection(card: Card) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ MOST_FAILED = 6
 UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
 SHARES = {
+    "dependencies_broken",
     "exact_copies",
     "dcr_share",
     "nndr_excess",
@@ -80,6 +81,12 @@ def _alike(card: Card) -> list[Line]:
     ):
         mine = score(answers.like_with_like(fidelity, figure))
         lines.append(_line(plain, term, mine, score(fresh.get(figure)) if fresh else UNMEASURED))
+    if at(fidelity, "dependencies.broken"):
+        found = fidelity["dependencies"]
+        yardstick = words.percent(found["fresh"]) if found["fresh"] is not None else UNMEASURED
+        lines.append(
+            _line("rows that break a rule", "functional dependency", words.percent(found["broken"]), yardstick)
+        )
     diagnosis = card["diagnostic"]
     yardstick = score(diagnosis["fresh"]["score"]) if diagnosis["fresh"] else UNMEASURED
     return [*lines, _line("valid cells", "diagnostic", score(diagnosis["score"]), yardstick)]
@@ -173,8 +180,9 @@ def compared_on(card: Card) -> str | None:
     even, fidelity = card["fidelity"].get("even"), card["fidelity"]
     if not even or even["column_shapes"] == fidelity["column_shapes"]:
         return None
+    drawn = f" (the mean of {even['draws']} draws)" if even.get("draws", 1) > 1 else ""
     return (
-        f"Columns and ties are compared on {even['rows']:,} rows of each table, as fewer rows score lower by chance; "
+        f"Columns and ties are compared on {even['rows']:,} rows of each table{drawn}, as fewer rows score lower by chance; "
         f"on all rows they score {score(fidelity['column_shapes'])} and {score(fidelity['pair_trends'])}."
     )
 

@@ -23,6 +23,7 @@ TERMS = {
     "pairs_shortfall": "column pair trends, shortfall",
     "accuracy_shortfall": "accuracy, shortfall",
     "bivariate_shortfall": "bivariate accuracy, shortfall",
+    "dependencies_broken": "functional dependencies",
     "detection_excess": "detection AUC, excess",
     "utility": "TSTR / TRTR",
     "utility_difference": "TSTR − TRTR",

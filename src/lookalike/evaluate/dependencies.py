@@ -1,0 +1,187 @@
+"""What one column settles about another: a city lies in one state, a degree takes one number of years.
+
+Where every real row agrees on such a rule, a row that breaks it is impossible, however rare its cells are not. Trees see
+that too, but do not say which rule it was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lookalike.evaluate.prepare import Column, Side, count_rows, pick
+
+REAL_ROWS = 100_000
+"""Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
+then confirmed on all of them."""
+MAXIMUM_LEVELS = 5_000
+"""Distinct values of either column at most: a number beyond them is an amount, not a label."""
+REPEATED_ROWS = 0.5
+"""Share of rows whose level stands in two rows or more, at least: a column that hardly repeats itself settles all others."""
+SURPRISE = 20
+"""Rows that would break the rule if both columns were shuffled, at least: below it, agreement may be chance."""
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One column as levels: ``codes`` (n,) int64 a side in [0, size), missing being a level of its own."""
+
+    name: str
+    size: int
+    codes: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``settles[a]`` is the level of the dependent column that every real row with level a has; −1 where none has it."""
+
+    determinant: Levels
+    dependent: Levels
+    settles: np.ndarray
+
+    def known(self, side: str) -> int:
+        """Rows of a side whose level the real table knows."""
+        return int((self.settles[self.determinant.codes[side]] >= 0).sum())
+
+    def broken(self, side: str) -> np.ndarray:
+        """Which rows of a side break the rule: (n,) bool."""
+        due = self.settles[self.determinant.codes[side]]
+        return np.asarray((due >= 0) & (due != self.dependent.codes[side]))
+
+
+def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
+    """Rules that hold in every real row, and the share of rows that break them.
+
+    ``sides`` are the tables besides the real one. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
+    share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
+    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], levels, rows,
+    broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
+    of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
+
+    A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values, counted only
+    where it is no matter of course: levels that stand in one real row say nothing, half of the rows must have a level
+    that repeats, the dependent column must vary, and chance would have broken it in at least 20 rows: a row whose level
+    repeats is expected to differ from another of its level as often as two rows at random do, 1 − Σ p². A level that the
+    real table does not hold cannot break a rule. Two columns that settle each other are two rules.
+
+    Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
+    """
+    nothing: dict[str, Any] = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
+    picks = {side: pick(count_rows(columns, side), REAL_ROWS, seed, "dependencies", side) for side in ("real", *sides)}
+    found = _rules([level for column in columns if (level := _levels(column, picks)) is not None])
+    found = [rule for rule in found if _holds_everywhere(rule, columns, picks)]
+    rows = len(picks["synthetic"])
+    if not found or rows == 0:
+        return {**nothing, "rows": rows}
+    entries = [_entry(rule, sides) for rule in found]
+    entries.sort(key=lambda entry: (-entry["broken"], entry["columns"]))
+    return {
+        "broken": _any_broken(found, "synthetic"),
+        "fresh": _any_broken(found, "holdout") if "holdout" in sides else None,
+        "rules": len(found),
+        "rows": rows,
+        "pairs": entries[:SHOWN],
+    }
+
+
+def _any_broken(rules: list[Rule], side: str) -> float:
+    broken = rules[0].broken(side)
+    for rule in rules[1:]:
+        broken |= rule.broken(side)
+    return float(broken.mean()) if len(broken) else math.nan
+
+
+def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
+    shares = {}
+    for side in sides:
+        known = rule.known(side)
+        shares[side] = float(rule.broken(side).sum()) / known if known else 0.0
+    return {
+        "columns": [rule.determinant.name, rule.dependent.name],
+        "levels": int((rule.settles >= 0).sum()),
+        "rows": rule.known("synthetic"),
+        "broken": shares["synthetic"],
+        "fresh": shares.get("holdout"),
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------- columns
+
+
+def _levels(column: Column, picks: dict[str, np.ndarray]) -> Levels | None:
+    """The picked rows as levels; None where they are too many, or only one."""
+    if not column.numeric:
+        if len(np.unique(column.sides["real"].codes[picks["real"]])) - 1 not in range(1, MAXIMUM_LEVELS):
+            return None
+        return Levels(column.name, column.size, {name: column.sides[name].codes[rows] for name, rows in picks.items()})
+    values = np.unique(_numbers(column.sides["real"])[picks["real"]][~column.sides["real"].missing[picks["real"]]])
+    gaps = bool(column.sides["real"].missing[picks["real"]].any())
+    if not 1 < len(values) + gaps <= MAXIMUM_LEVELS:
+        return None
+    # what the real table does not hold shares one level, and missing has the last
+    codes = {}
+    for name, rows in picks.items():
+        numbers, missing = _numbers(column.sides[name])[rows], column.sides[name].missing[rows]
+        place = (
+            np.minimum(np.searchsorted(values, numbers), len(values) - 1) if len(values) else np.zeros(len(rows), int)
+        )
+        known = values[place] == numbers if len(values) else np.zeros(len(rows), bool)
+        codes[name] = np.where(missing, len(values) + 1, np.where(known, place, len(values)))
+    return Levels(column.name, len(values) + 2, codes)
+
+
+def _numbers(side: Side) -> np.ndarray:
+    assert side.numbers is not None
+    return side.numbers
+
+
+# -------------------------------------------------------------------------------------------------------------- rules
+
+
+def _rules(levels: list[Levels]) -> list[Rule]:
+    found = []
+    for determinant in levels:
+        mine = determinant.codes["real"]
+        counts = np.bincount(mine, minlength=determinant.size)
+        repeated = counts >= 2
+        rows = int(counts[repeated].sum())
+        if rows < REPEATED_ROWS * len(mine) or (counts > 0).sum() < 2:
+            continue
+        for dependent in levels:
+            if dependent is determinant or (rule := _rule(determinant, dependent, repeated)) is None:
+                continue
+            shares = np.bincount(dependent.codes["real"], minlength=dependent.size) / len(mine)
+            # each level could have settled on anything, so one row of it is free
+            if (rows - int(repeated.sum())) * (1 - float((shares**2).sum())) >= SURPRISE:
+                found.append(rule)
+    return found
+
+
+def _rule(determinant: Levels, dependent: Levels, repeated: np.ndarray) -> Rule | None:
+    """The rule, if all real rows keep it."""
+    mine, theirs = determinant.codes["real"], dependent.codes["real"]
+    head = slice(0, 1_000)  # most pairs are told by their first rows
+    for part in (head, slice(None)):
+        settles = np.full(determinant.size, -1)
+        settles[mine[part]] = theirs[part]  # the last row of each level; where any other differs there is no rule
+        if (settles[mine[part]] != theirs[part]).any():
+            return None
+    settles[~repeated] = -1
+    return Rule(determinant, dependent, settles)
+
+
+def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> bool:
+    """Whether rows of the real table that were not picked keep the rule as well."""
+    whole = count_rows(columns, "real")
+    if len(picks["real"]) == whole:
+        return True
+    named = {column.name: column for column in columns}
+    everything = {"real": np.arange(whole)}
+    pair = [_levels(named[side.name], everything) for side in (rule.determinant, rule.dependent)]
+    if pair[0] is None or pair[1] is None:
+        return False
+    return _rule(pair[0], pair[1], np.ones(pair[0].size, dtype=bool)) is not None

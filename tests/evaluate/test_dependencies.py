@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from conftest import bench_table
+from lookalike.evaluate import dependencies as module
+from lookalike.evaluate import score
+from lookalike.evaluate.dependencies import dependencies
+from lookalike.evaluate.prepare import prepare
+from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema.infer import infer_schema
+from lookalike.table import as_table
+
+
+def places(rows, seed):
+    """A city settles its state and its tax; a plan settles nothing."""
+    random = np.random.default_rng(seed)
+    city = random.integers(0, 30, rows)
+    return pa.table({
+        "city": [f"city {place}" for place in city],
+        "state": pa.array([None if place % 7 == 6 else f"state {place % 7}" for place in city]),
+        "tax": (city % 5) * 2.5,
+        "plan": random.choice(["basic", "plus", "gold"], rows),
+        "pay": random.normal(size=rows),
+    })  # fmt: skip
+
+
+def shuffled(table, seed=0):
+    random = np.random.default_rng(seed)
+    return pa.table(
+        {name: table[name].take(pa.array(random.permutation(table.num_rows))) for name in table.column_names}
+    )
+
+
+def measured(real, synthetic, holdout=None, seed=0, schema=None):
+    tables = {"real": real, "synthetic": synthetic, **({"holdout": holdout} if holdout is not None else {})}
+    return dependencies(
+        prepare(tables, schema or infer_schema(real)), [name for name in tables if name != "real"], seed
+    )
+
+
+def test_rules_are_found_and_fresh_rows_and_copies_keep_them():
+    real = places(1000, 0)
+    found = measured(real, places(1000, 1), places(500, 2))
+    assert {tuple(entry["columns"]) for entry in found["pairs"]} == {("city", "state"), ("city", "tax")}
+    assert found["rules"] == 2 and found["broken"] == found["fresh"] == 0
+    assert all(entry["levels"] == 30 and entry["rows"] == 1000 for entry in found["pairs"])
+    assert measured(real, real)["broken"] == 0 and measured(real, real)["fresh"] is None
+
+
+def test_shuffled_columns_break_them_worst_first():
+    found = measured(places(1000, 0), shuffled(places(1000, 1)), places(500, 2))
+    assert [entry["columns"][1] for entry in found["pairs"]] == ["state", "tax"]  # of seven and of five levels
+    assert found["pairs"][0]["broken"] == pytest.approx(6 / 7, abs=0.05)
+    assert found["pairs"][1]["broken"] == pytest.approx(4 / 5, abs=0.05)
+    assert found["pairs"][0]["broken"] < found["broken"] < 1 and found["fresh"] == 0
+
+
+def test_a_missing_cell_is_a_level_and_an_unknown_one_breaks_nothing():
+    real = places(1000, 0)
+    city, state = (real[name].to_pylist() for name in ("city", "state"))
+    state[0], city[1] = (None if state[0] else "state 1"), "nowhere"
+    found = measured(real, real.set_column(0, "city", pa.array(city)).set_column(1, "state", pa.array(state)))
+    entry = next(entry for entry in found["pairs"] if entry["columns"] == ["city", "state"])
+    assert entry["rows"] == 999 and entry["broken"] == pytest.approx(1 / 999) and found["broken"] == 1 / 1000
+
+
+def test_one_real_row_that_disagrees_ends_a_rule():
+    real = places(1000, 0)
+    tax = real["tax"].to_pylist()
+    tax[500] += 2.5
+    found = measured(real.set_column(2, "tax", pa.array(tax)), real)
+    assert {tuple(entry["columns"]) for entry in found["pairs"]} == {("city", "state")}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_independent_columns_have_no_rules(seed):
+    """Nearly a key, constant, nearly always the same, few rows: each agrees by chance or as a matter of course."""
+    random = np.random.default_rng(seed)
+    rows = 400
+    table = pa.table({
+        "many": [f"m{place}" for place in random.integers(0, 3_000, rows)],
+        "some": [f"s{place}" for place in random.integers(0, 150, rows)],
+        "few": random.choice(["a", "b", "c"], rows),
+        "rarely": np.where(np.arange(rows) < 3, "yes", "no"),
+        "same": ["x"] * rows,
+        "amount": random.normal(size=rows),
+        "own": [f"k{place}" for place in range(rows)],
+    })  # fmt: skip
+    schema = infer_schema(table.select(["few", "rarely", "same", "amount"]))
+    schema = Schema(
+        [*schema, *(ColumnSpec(name=name, kind="category", storage="string") for name in ("many", "some", "own"))]
+    )
+    assert measured(table, table, schema=schema) == {
+        "broken": 0.0,
+        "fresh": None,
+        "rules": 0,
+        "rows": rows,
+        "pairs": [],
+    }
+    assert measured(table.slice(0, 12), table, schema=schema)["rules"] == 0
+
+
+def test_rules_of_picked_rows_must_hold_in_all(monkeypatch):
+    monkeypatch.setattr(module, "REAL_ROWS", 600)
+    real = places(3000, 0)
+    assert measured(real, real)["rules"] == 2
+    tax = real["tax"].to_pylist()
+    left_out = np.setdiff1d(np.arange(3000), module.pick(3000, 600, 0, "dependencies", "real"))
+    tax[left_out[0]] += 2.5
+    assert measured(real.set_column(2, "tax", pa.array(tax)), real)["rules"] == 1
+
+
+def test_the_card_judges_them_and_names_no_cell():
+    real, holdout = places(1500, 0), places(800, 2)
+    for synthetic, word in ((places(1500, 1), "pass"), (shuffled(places(1500, 1)), "fail")):
+        card = score(real, synthetic, infer_schema(real), holdout=holdout)
+        verdicts = {entry["figure"]: entry["verdict"] for entry in card["verdicts"]}
+        assert verdicts["dependencies_broken"] == word
+        assert "city 1" not in json.dumps(card["fidelity"]["dependencies"])
+
+
+def test_a_degree_settles_the_years_of_schooling():
+    real, fresh = (as_table(bench_table(f"adult-{part}.parquet")).data for part in ("train", "holdout"))
+    found = measured(real, shuffled(fresh), fresh)
+    assert {tuple(entry["columns"]) for entry in found["pairs"]} == {
+        ("education", "education_num"),
+        ("education_num", "education"),
+    }
+    assert found["fresh"] == 0 and found["broken"] > 0.5

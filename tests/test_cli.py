@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -71,7 +72,33 @@ def test_the_surface_is_frozen():
         ),
         "fit": common,
         "sample": sorted(
-            ["twin", "--escape-formulas", "--force", "--out", "--quiet", "--rows", "--seed", "--verbose", "--where"]
+            [
+                "twin",
+                "--balance",
+                "--decorrelate",
+                "--escape-formulas",
+                "--force",
+                "--out",
+                "--quiet",
+                "--rows",
+                "--seed",
+                "--temperature",
+                "--verbose",
+                "--where",
+            ]
+        ),
+        "impute": sorted(
+            [
+                "twin",
+                "table",
+                "--complete",
+                "--escape-formulas",
+                "--force",
+                "--out",
+                "--quiet",
+                "--seed",
+                "--verbose",
+            ]
         ),
         "evaluate": sorted(
             [
@@ -183,6 +210,32 @@ def test_fit_then_sample_then_evaluate(csv, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["rows"]["synthetic"] == 40
 
 
+def test_rows_are_balanced_and_gaps_filled(csv, tmp_path):
+    twin = tmp_path / "shop.twin"
+    run("fit", csv, "--engine", "autoregressive", "--set", "any_order=true", "--epochs", 3, "--out", twin)
+    real = pd.read_csv(csv, dtype=str)
+    name = next(column for column in real if real[column].nunique() == 2)
+    out = tmp_path / "even.csv"
+    run("sample", twin, "--rows", 100, "--balance", name, "--temperature", 0.9, "--out", out)
+    assert pd.read_csv(out)[name].value_counts().tolist() == [50, 50]
+    assert "takes COLUMN,COLUMN" in run("sample", twin, "--decorrelate", name, "--out", tmp_path / "x.csv", code=2)
+    holed = tmp_path / "holed.csv"
+    real.assign(**{name: real[name].where(real.index % 3 > 0)}).to_csv(holed, index=False)
+    assert "cells" in run("impute", twin, holed, "--out", tmp_path / "full.csv")
+    full = pd.read_csv(tmp_path / "full.csv", dtype=str)
+    assert full[name].notna().all() and list(full.columns) == list(real.columns)
+    assert full.loc[full.index % 3 > 0, name].equals(real.loc[real.index % 3 > 0, name])
+    few = tmp_path / "few.csv"
+    real[[name]].to_csv(few, index=False)
+    run("impute", twin, few, "--complete", "--out", tmp_path / "whole.csv")
+    assert list(pd.read_csv(tmp_path / "whole.csv").columns) == list(real.columns)
+
+
+def test_auto_says_what_it_picked_and_why(csv):
+    output = run("make", csv, "--quick")
+    assert re.search(r"picked +(trees|autoregressive): .+ --engine (trees|autoregressive)", output)
+
+
 def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
     document = json.loads(runner.invoke(app, ["schema", str(csv)]).stdout)
     document["columns"][4]["kind"] = "ordinal"
@@ -195,10 +248,10 @@ def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
 
 def test_config_is_read_back_and_flags_win(csv, tmp_path):
     text = run("config")
-    for title in ("[run]", "[encoder]", "[sampling]", "[ctgan]", "[tvae]", "[thresholds]"):
+    for title in ("[run]", "[encoder]", "[sampling]", "[autoregressive]", "[ctgan]", "[tvae]", "[thresholds]"):
         assert title in text
     (tmp_path / "l.toml").write_text(
-        text.replace('engine = "tvae"', 'engine = "ctgan"').replace("epochs = 300", "epochs = 7")
+        text.replace('engine = "auto"', 'engine = "ctgan"').replace("epochs = 300", "epochs = 7")
     )
     run("make", csv, "--config", tmp_path / "l.toml", "--epochs", 2)
     information = json.loads((tmp_path / "shop-lookalike-run" / "run.json").read_text())
@@ -211,7 +264,7 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "gan"], "engine must be one of ctgan, tvae, trees, copula"),
+        (["--engine", "gan"], "engine must be one of auto, autoregressive, trees, copula, ctgan, tvae"),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
         (["--keep-back", 1.5], "keep_back"),

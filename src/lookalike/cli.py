@@ -32,12 +32,12 @@ app = typer.Typer(
 
 Source = Annotated[Path, typer.Argument(help="a CSV or Parquet file", metavar="TABLE")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write; the suffix says CSV or Parquet")]
-Engine = Annotated[str | None, typer.Option("--engine", help="ctgan or tvae")]
+Engine = Annotated[str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, ctgan or tvae")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the table")]
 Seed = Annotated[int | None, typer.Option("--seed", help="the same seed gives the same rows")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", help="a schema file, ours or SDV's metadata")]
 Config = Annotated[Path | None, typer.Option("--config", help="a settings file (see: lookalike config); flags win")]
-Minutes = Annotated[float | None, typer.Option("--minutes", help="time budget for training")]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="time budget for the whole run, report included")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps")]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="leave a column out (repeat for more)")]
 Key = Annotated[
@@ -263,6 +263,15 @@ def sample(
     where: Annotated[
         list[str] | None, typer.Option("--where", help="COLUMN=VALUE that every row must have (repeat for more)")
     ] = None,
+    balance: Annotated[
+        str | None, typer.Option("--balance", help="COLUMN whose levels all become equally frequent")
+    ] = None,
+    decorrelate: Annotated[
+        str | None, typer.Option("--decorrelate", help="COLUMN,COLUMN: drawn independently of each other (fairness)")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="below 1 frequent values become more frequent, above 1 rare ones do")
+    ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
     escape_formulas: EscapeFormulas = False,
     force: Force = False,
@@ -286,11 +295,41 @@ def sample(
             rows,
             seed=seed,
             where=conditions(where or []),
+            balance=balance,
+            decorrelate=two_columns(decorrelate),
+            temperature=temperature,
             escape_formulas=escape_formulas,
             progress=lambda done, total: bar.show("sampling", done, total),
         )
         bar.close()
         screen.say("sampled", f"{fitted.rows if rows is None else rows:,} rows", "--rows, --seed, --where")
+        screen.print(str(path))
+
+
+@app.command()
+def impute(
+    twin: Annotated[Path, typer.Argument(help="a twin that was fitted with --set any_order=true", metavar="TWIN")],
+    table: Annotated[Path, typer.Argument(help="a table with missing cells", metavar="TABLE")],
+    out: Out = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="draw the columns that the table lacks instead; missing cells stay")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same cells")] = 0,
+    escape_formulas: EscapeFormulas = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fill a table's missing cells, drawn given the other cells of their rows; all others stay."""
+    screen = Screen(quiet=quiet, verbose=verbose)
+    with screen.guarded():
+        from lookalike import presets
+
+        path = out or table.with_name(f"{table.stem}-{'completed' if complete else 'imputed'}{table.suffix}")
+        filled = presets.fill(
+            twin, table, path, complete=complete, seed=seed, force=force, escape_formulas=escape_formulas
+        )
+        screen.say("completed" if complete else "imputed", f"{filled:,} cells", "--seed")
         screen.print(str(path))
 
 
@@ -404,6 +443,16 @@ def conditions(where: list[str]) -> dict[str, Any] | None:
             raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
         found[name] = value
     return found or None
+
+
+def two_columns(names: str | None) -> tuple[str, str] | None:
+    """``"sex,income"`` → ``("sex", "income")``."""
+    if names is None:
+        return None
+    first, comma, second = names.partition(",")
+    if not comma:
+        raise SettingsError(f"--decorrelate takes COLUMN,COLUMN, however: --decorrelate {names}.")
+    return first, second
 
 
 def command_line() -> str:

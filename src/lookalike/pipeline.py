@@ -41,10 +41,10 @@ FEWEST_ROWS_TO_SPLIT = 50
 class RunSettings(Settings):
     """What a run does; the engine's own settings stand in its table."""
 
-    engine: str = Field("tvae", description="which engine: " + ", ".join(registry.ENGINES))
+    engine: str = Field("auto", description="which engine: " + ", ".join(registry.ENGINES))
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
-    minutes: float | None = Field(None, gt=0, description="time budget for training")
+    minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def split(table: Table, keep_back: float, seed: int) -> Split:
 def fit(
     data: Any,
     *,
-    engine: str = "tvae",
+    engine: str = "auto",
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
@@ -143,7 +143,7 @@ def fit(
     data
         A pandas, polars or pyarrow frame, or a path to a CSV or Parquet file.
     engine
-        One of the registered engines.
+        One of the registered engines; ``auto`` picks one by size, time and held-out likelihood, and says which.
     schema
         Declared columns (a :class:`Schema`, dict, or JSON file, SDV's included); the rest is inferred.
     drop, keys
@@ -239,11 +239,18 @@ def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, Enc
         place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
         if place is None:
             known = ", ".join(field for kind in classes for field in kind.model_fields)
+            engines = [other for other in registry.ENGINES if name in _settings_of(other).model_fields]
+            cure = f"Name an engine that has it ({', '.join(engines)}). " if engines else ""
             raise SettingsError(
-                f"{name!r} is not a setting of this engine, its encoders or of sampling. Known: {known}."
+                f"{name!r} is not a setting of this engine, its encoders or of sampling. {cure}Known: {known}."
             )
         parts[place][name] = value
     return engine.build(parts[0]), EncoderSettings.build(parts[1]), SamplingSettings.build(parts[2])
+
+
+def _settings_of(engine: str) -> type[Settings]:
+    kind: type[Settings] = registry.load(registry.ENGINES, engine, "engine").Settings
+    return kind
 
 
 def load(path: str | Path) -> Twin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.demo import demo_table
 from lookalike.encode.base import EncoderSettings
-from lookalike.errors import OutputError, SettingsError
+from lookalike.errors import LookalikeWarning, OutputError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds, requirements, unmet
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
@@ -30,7 +31,6 @@ from lookalike.twin import Twin
 JUDGED_ROWS = 200_000
 """Sampled rows that the report looks at, at most: more would not move a figure."""
 QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
-DEMO_EPOCHS = 100
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
 
@@ -110,7 +110,7 @@ def make(
     *,
     out: str | Path | None = None,
     rows: int | None = None,
-    engine: str = "tvae",
+    engine: str = "auto",
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
@@ -184,7 +184,14 @@ def make(
     say("kept back", parts.words, "--keep-back, --holdout")
     say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
 
-    run = Run(_folder(places.folder, resume), console=console, minutes=minutes, resume=resume)
+    reserve = report_seconds(table.num_rows, min(asked_rows, JUDGED_ROWS), len(table.names))
+    spent = time.perf_counter() - start
+    run = Run(
+        _folder(places.folder, resume),
+        console=console,
+        minutes=training_minutes(minutes, spent, reserve),
+        resume=resume,
+    )
     twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=parts.holdout, run=run, **settings)
     twin.information |= {
         "source": source.name,
@@ -193,6 +200,8 @@ def make(
     }
     how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    if twin.why is not None:
+        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
     twin.save(places.twin)
 
     fake = _sample(twin, places.table, asked_rows, derive_seed(seed, "make"), escape_formulas)
@@ -211,6 +220,36 @@ def make(
     run.write_json("scorecard.json", card.to_dict())
     run.log(f"report written to {places.report.name}")
     return Made(places.table, places.report, places.twin, places.folder, twin, card)
+
+
+SECONDS_A_CELL, SECONDS_AT_LEAST = 1.0e-5, 4.0
+"""What sampling and the report take on two cores: adult 24,395 × 15 six seconds, hospital 50,883 × 50 twenty-four."""
+
+
+def report_seconds(rows: int, made: int, columns: int) -> float:
+    """Return about how long it takes to draw and judge so many rows."""
+    return SECONDS_AT_LEAST + SECONDS_A_CELL * max(rows, made) * columns
+
+
+def training_minutes(minutes: float | None, spent: float, reserve: float) -> float | None:
+    """Return what a budget of ``minutes`` leaves for training when ``spent`` seconds are gone and the report takes about
+    ``reserve`` seconds; at least a quarter of the budget, with a warning that it cannot hold.
+
+    >>> training_minutes(2, 6, 30)
+    1.4
+    """
+    if minutes is None:
+        return None
+    left = minutes - (spent + reserve) / 60
+    if left < minutes / 4:
+        warnings.warn(
+            f"a time budget holds reading, training and the report, however: {minutes:g} minutes, of which reading took {spent:.0f} s and the "
+            f"report may take {reserve:.0f} s. Training gets a quarter of it; give more, or make fewer rows.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+        return minutes / 4
+    return left
 
 
 @dataclass(frozen=True)
@@ -309,6 +348,30 @@ def fit_to(
     return twin
 
 
+def fill(
+    twin: str | Path,
+    source: str | Path,
+    out: str | Path,
+    *,
+    complete: bool = False,
+    seed: int = 0,
+    force: bool = False,
+    escape_formulas: bool = False,
+) -> int:
+    """Impute a table file (or draw the columns it lacks) into another; return how many cells were drawn."""
+    out = Path(out)
+    check_suffix(out)
+    check_outputs([out], force=force)
+    fitted, table = Twin.load(twin), as_table(source)
+    done = (fitted.complete_table if complete else fitted.impute_table)(table, seed=seed)
+    with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:
+        writer.write(done)
+    gaps = sum(column.null_count for column in table.data.columns)
+    left = sum(column.null_count for column in done.data.columns if complete is False)
+    lacking = len(done.names) - len(table.names)
+    return lacking * table.num_rows if complete else gaps - left
+
+
 def demo(
     folder: str | Path,
     *,
@@ -321,7 +384,7 @@ def demo(
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "customers.csv"
     write_table(as_table(demo_table()), source)
-    return make(source, force=True, epochs=DEMO_EPOCHS, console=console, say=say, command=command)
+    return make(source, force=True, console=console, say=say, command=command)
 
 
 def describe(schema: Schema) -> str:
@@ -345,7 +408,7 @@ def report_information(twin: Twin, command: str | None, seconds: float) -> dict[
         "title": known["source"],
         "trial": known["trial"],
         "command": command,
-        "engine": twin.engine,
+        "engine": twin.picked,
         "losses": twin.losses.to_dict("records"),
         "notes": ["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else [],
         "settings": {twin.engine: known["settings"], "encoder": known["encoder"], **known["notes"]},

@@ -8,6 +8,7 @@ from typing import Any
 from lookalike.errors import SettingsError
 
 ENGINES = {
+    "auto": "lookalike.model.auto:Auto",
     "autoregressive": "lookalike.model.autoregressive:Autoregressive",
     "trees": "lookalike.model.trees:Trees",
     "copula": "lookalike.model.copula:Copula",
@@ -34,7 +35,7 @@ def load(table: dict[str, str], name: str, what: str) -> Any:
     'Fraction'
     >>> load(ENGINES, "gan", "engine")
     Traceback (most recent call last):
-    lookalike.errors.SettingsError: engine must be one of autoregressive, trees, copula, ctgan, tvae, however: engine='gan'.
+    lookalike.errors.SettingsError: engine must be one of auto, autoregressive, trees, copula, ctgan, tvae, however: engine='gan'.
     """
     if name not in table:
         raise SettingsError(f"{what} must be one of {', '.join(table)}, however: {what}={name!r}.")

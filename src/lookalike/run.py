@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -113,6 +114,11 @@ class Run:
         if self.folder is not None:
             with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(f"{datetime.now().isoformat(sep=' ', timespec='seconds')}  {text}\n")
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds to the deadline; infinite where there is none."""
+        return math.inf if self.deadline is None else self.deadline - time.monotonic()
 
     @property
     def out_of_time(self) -> bool:

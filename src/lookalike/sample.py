@@ -95,7 +95,7 @@ def sample_batches(
     for batch, start in enumerate(range(0, max(rows, 1), BATCH_ROWS)):
         count = min(BATCH_ROWS, rows - start)
         batch_seed = derive_seed(seed, "batch", batch)
-        encoded = _draw_quotas(model, count, quotas, batch_seed, settings.max_tries_per_batch, temperature)
+        encoded = _draw_quotas(model, encoder, count, quotas, batch_seed, settings.max_tries_per_batch, temperature)
         table = encoder.decode(encoded, seed=batch_seed, keys=keys)
         yield _with_values(table, encoder, where or {})
 
@@ -162,32 +162,33 @@ def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -
 
 
 def _draw_quotas(
-    model: Generator, rows: int, quotas: list[Quota], seed: int, tries: int, temperature: float
+    model: Generator, encoder: TableEncoder, rows: int, quotas: list[Quota], seed: int, tries: int, temperature: float
 ) -> EncodedTable:
     """Draw each quota's rows, then mix them."""
     if len(quotas) == 1:
-        return _draw(model, rows, quotas[0].codes, seed, tries, temperature)
+        return _draw(model, encoder, rows, quotas[0].codes, seed, tries, temperature)
     edges = np.rint(np.cumsum([quota.share for quota in quotas]) / sum(quota.share for quota in quotas) * rows)
     counts = np.diff(edges, prepend=0).astype(int)
     parts = [
-        _draw(model, int(count), quota.codes, derive_seed(seed, "quota", place), tries, temperature)
+        _draw(model, encoder, int(count), quota.codes, derive_seed(seed, "quota", place), tries, temperature)
         for place, (quota, count) in enumerate(zip(quotas, counts, strict=True))
     ]
     return concatenate(parts).take(generator(seed, "mix").permutation(rows))
 
 
 def _draw(
-    model: Generator, rows: int, codes: dict[int, int], seed: int, tries: int, temperature: float
+    model: Generator, encoder: TableEncoder, rows: int, codes: dict[int, int], seed: int, tries: int, temperature: float
 ) -> EncodedTable:
     if not codes or not rows:
-        return model.sample(rows, seed=seed, temperature=temperature)
+        return encoder.settle(model.sample(rows, seed=seed, temperature=temperature))
     kept: list[EncodedTable] = []
     found, drawn = 0, 0
     for attempt in range(tries):
         # as many as the share met so far says are needed, within bounds
         share = max(found / drawn, 1 / LARGEST_DRAW) if drawn else 1.0
         count = min(max(int((rows - found) / share * 1.1), 100), LARGEST_DRAW * BATCH_ROWS)
-        table = model.sample(count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=temperature)
+        made = model.sample(count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=temperature)
+        table = encoder.settle(made)
         met = np.all([table.codes[:, place] == code for place, code in codes.items()], axis=0)
         kept.append(table.take(np.flatnonzero(met)))
         found, drawn = found + int(met.sum()), drawn + count
@@ -230,7 +231,8 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     barred = {
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
-    drawn = encoder.decode(model.complete(encoded, known, seed=seed, barred=barred), seed=seed)
+    completed = model.complete(encoded, known, seed=seed, barred=barred)
+    drawn = encoder.decode(encoder.settle(completed, known), seed=seed)
     places = {name: place for place, name in enumerate(encoder.encoders)}
     columns = {}
     for name in drawn.column_names:

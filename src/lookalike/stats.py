@@ -162,6 +162,54 @@ def correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float:
     return math.sqrt(min(1.0, float((sums[used] ** 2 / counts[used]).sum())))
 
 
+DEPENDENCY_SURPRISE = 20
+"""Rows that would break a dependency if both columns were shuffled, at least: below it, agreement may be chance."""
+DEPENDENCY_REPEATED = 0.5
+"""Share of rows whose level stands in two rows or more, at least: a column that hardly repeats itself settles all others."""
+
+
+def settled(determinant: np.ndarray, dependent: np.ndarray, size: int) -> np.ndarray | None:
+    """Which code of ``dependent`` each of the ``size`` codes of ``determinant`` comes with in every row (−1: it never
+    occurs); None where one comes with several. Source: functional dependencies as in Codd, 1970.
+
+    Shape: (n,) and (n,) codes, gives (size,).
+
+    >>> settled(np.array([0, 1, 0, 2]), np.array([5, 6, 5, 5]), 4).tolist()
+    [5, 6, 5, -1]
+    """
+    for part in (slice(0, 1_000), slice(None)):  # most pairs are told by their first rows
+        found = np.full(size, -1)
+        found[determinant[part]] = dependent[
+            part
+        ]  # the last row of each code; where any other differs nothing is settled
+        if (found[determinant[part]] != dependent[part]).any():
+            return None
+    return found
+
+
+def repeats(counts: np.ndarray) -> bool:
+    """Whether a column's levels (their rows, (k,)) stand in several rows often enough to settle anything.
+
+    >>> repeats(np.array([5, 5])), repeats(np.ones(10)), repeats(np.array([10]))
+    (True, False, False)
+    """
+    again = counts[counts >= 2].sum()
+    return bool(again >= DEPENDENCY_REPEATED * counts.sum() and (counts > 0).sum() >= 2)
+
+
+def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
+    """Whether agreement is more than chance, from the rows of each level of both columns: a row whose level repeats is
+    expected to differ from another of its level as often as two rows at random do, 1 − Σ p².
+
+    >>> surprising(np.array([50, 50]), np.array([50, 50])), surprising(np.array([99, 1]), np.array([99, 1]))
+    (True, False)
+    """
+    again = determinant[determinant >= 2]
+    shares = dependent / dependent.sum()
+    # each level could have settled on anything, so one row of it is free
+    return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
+
+
 def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Where each number stands in ``reference``, as a share: its uniform quantile, ties in the middle; in [0, 1].
 

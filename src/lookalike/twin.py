@@ -66,6 +66,17 @@ class Twin:
         return f"{epochs} epochs" if epochs else "one pass"
 
     @property
+    def picked(self) -> str:
+        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
+        return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
+
+    @property
+    def why(self) -> str | None:
+        """Why ``auto`` picked it; None where an engine was named."""
+        found = self.information["notes"].get("engine")
+        return None if found is None else str(found["why"])
+
+    @property
     def losses(self) -> Any:
         """A pandas frame, a row an epoch: ``epoch`` and the engine's losses."""
         return frame_of(self._losses)
@@ -155,23 +166,29 @@ class Twin:
         SchemaError, InputError
             A column is lacking or of another type, or a cell holds what was never seen.
         """
-        table = as_table(data)
-        check_columns(table.data, self.schema)
-        return self._complete(table, fill=True, seed=seed)
+        return to_native(self.impute_table(as_table(data), seed=seed))
 
     def complete(self, data: Any, *, seed: int = 0) -> Any:
         """Draw the columns that a table lacks, given those it has, missing cells included. As :meth:`impute` otherwise."""
-        return self._complete(as_table(data), fill=False, seed=seed)
+        return to_native(self.complete_table(as_table(data), seed=seed))
 
-    def _complete(self, table: Table, *, fill: bool, seed: int) -> Any:
+    def impute_table(self, table: Table, *, seed: int = 0) -> Table:
+        """As :meth:`impute`, table in and table out."""
+        check_columns(table.data, self.schema)
+        return self._complete(table, fill=True, seed=seed)
+
+    def complete_table(self, table: Table, *, seed: int = 0) -> Table:
+        """As :meth:`complete`, table in and table out."""
+        return self._complete(table, fill=False, seed=seed)
+
+    def _complete(self, table: Table, *, fill: bool, seed: int) -> Table:
         strange = [name for name in table.names if name not in {spec.name for spec in self.schema.kept}]
         if strange:
             raise SchemaError(
                 f"a table to complete has columns that were learned, however: {', '.join(map(repr, strange))} was not. Drop it."
             )
         done = complete(self.model, self.encoder, table.data, fill=fill, seed=seed)
-        origin = self.origin.replace(container=table.origin.container)
-        return to_native(Table(done, origin))
+        return Table(done, self.origin.replace(container=table.origin.container))
 
     def sample_to(
         self,
@@ -249,7 +266,7 @@ class Twin:
         lines = [
             f"Twin of {self.rows:,} rows × {len(self.schema.kept)} columns ({settings.get('source') or 'a frame'})",
             f"  columns   {self.schema!r}",
-            f"  engine    {self.engine}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
+            f"  engine    {self.picked}{' (picked by auto)' if self.why else ''}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
             last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}

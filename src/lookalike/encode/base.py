@@ -32,6 +32,9 @@ class EncoderSettings(Settings):
     rare_categories: Literal["pool", "hide"] = Field(
         "pool", description="rare levels come back at their frequency (pool) or never (hide)"
     )
+    keep_rules: bool = Field(
+        True, description="what a column settles about another in every row (a city's state) holds in every row made"
+    )
     outliers: Literal["keep", "clip", "z"] = Field(
         "keep", description="keep them, clip at quantiles, or clip at a z-score"
     )

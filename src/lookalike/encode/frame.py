@@ -11,6 +11,7 @@ import pyarrow as pa
 from lookalike import registry
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, parse, spell
@@ -43,6 +44,7 @@ class TableEncoder:
             spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings)
             for spec in schema.modelled
         }
+        self.rules: list[Rule] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
     @property
@@ -56,10 +58,13 @@ class TableEncoder:
             raise InputError(
                 "there must be a column to model, however: all are keys or dropped. Declare at least one otherwise in the schema."
             )
+        columns = {}
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
-            encoder.fit(parse(table.column(name), encoder.spec), generator(seed, "encoder", name))
+            columns[name] = parse(table.column(name), encoder.spec)
+            encoder.fit(columns[name], generator(seed, "encoder", name))
             if progress is not None:
                 progress(done, len(self.encoders))
+        self.rules = find_rules(self.encoders, columns) if self.settings.keep_rules else []
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
 
@@ -117,18 +122,22 @@ class TableEncoder:
     def decode(self, encoded: EncodedTable, *, seed: int, keys: dict[str, KeyStream] | None = None) -> pa.Table:
         """Cells of the columns' own types, in the schema's order. ``keys`` carries on a table's keys over batches."""
         streams = self.key_streams(seed) if keys is None else keys
-        places = {name: place for place, name in enumerate(self.encoders)}
+        drawn = {
+            name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
+            for place, (name, encoder) in enumerate(self.encoders.items())
+        }
+        settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
         columns = {}
         for spec in self.schema.kept:
             if spec.name in streams:
                 columns[spec.name] = streams[spec.name].take(len(encoded))
                 continue
-            place = places[spec.name]
-            values = self.encoders[spec.name].decode(
-                encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", spec.name)
-            )
-            columns[spec.name] = spell(values, spec)
+            columns[spec.name] = spell(drawn[spec.name], spec)
         return pa.table(columns)
+
+    def settle(self, encoded: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
+        """Return the rows with every code that another column settles as it does; ``known`` (n, d) cells are left alone."""
+        return settle(self.rules, self.encoders, encoded, known)
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.
@@ -174,6 +183,7 @@ class TableEncoder:
         return {
             "settings": self.settings.model_dump(),
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
+            "rules": rules_state(self.rules),
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
 
@@ -182,6 +192,7 @@ class TableEncoder:
         encoder = cls(schema, EncoderSettings.build(state["settings"]))
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
+        encoder.rules = rules_from(state["rules"], encoder.encoders)
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])
         return encoder

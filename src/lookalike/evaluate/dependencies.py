@@ -13,16 +13,13 @@ from typing import Any
 import numpy as np
 
 from lookalike.evaluate.prepare import Column, Side, count_rows, pick
+from lookalike.stats import repeats, settled, surprising
 
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
 then confirmed on all of them."""
 MAXIMUM_LEVELS = 5_000
 """Distinct values of either column at most: a number beyond them is an amount, not a label."""
-REPEATED_ROWS = 0.5
-"""Share of rows whose level stands in two rows or more, at least: a column that hardly repeats itself settles all others."""
-SURPRISE = 20
-"""Rows that would break the rule if both columns were shuffled, at least: below it, agreement may be chance."""
 SHOWN = 50
 
 
@@ -143,35 +140,20 @@ def _numbers(side: Side) -> np.ndarray:
 
 
 def _rules(levels: list[Levels]) -> list[Rule]:
+    counts = {level.name: np.bincount(level.codes["real"], minlength=level.size) for level in levels}
     found = []
     for determinant in levels:
-        mine = determinant.codes["real"]
-        counts = np.bincount(mine, minlength=determinant.size)
-        repeated = counts >= 2
-        rows = int(counts[repeated].sum())
-        if rows < REPEATED_ROWS * len(mine) or (counts > 0).sum() < 2:
+        mine = counts[determinant.name]
+        if not repeats(mine):
             continue
         for dependent in levels:
-            if dependent is determinant or (rule := _rule(determinant, dependent, repeated)) is None:
+            if dependent is determinant:
                 continue
-            shares = np.bincount(dependent.codes["real"], minlength=dependent.size) / len(mine)
-            # each level could have settled on anything, so one row of it is free
-            if (rows - int(repeated.sum())) * (1 - float((shares**2).sum())) >= SURPRISE:
-                found.append(rule)
+            settles = settled(determinant.codes["real"], dependent.codes["real"], determinant.size)
+            if settles is not None and surprising(mine, counts[dependent.name]):
+                settles[mine < 2] = -1
+                found.append(Rule(determinant, dependent, settles))
     return found
-
-
-def _rule(determinant: Levels, dependent: Levels, repeated: np.ndarray) -> Rule | None:
-    """The rule, if all real rows keep it."""
-    mine, theirs = determinant.codes["real"], dependent.codes["real"]
-    head = slice(0, 1_000)  # most pairs are told by their first rows
-    for part in (head, slice(None)):
-        settles = np.full(determinant.size, -1)
-        settles[mine[part]] = theirs[part]  # the last row of each level; where any other differs there is no rule
-        if (settles[mine[part]] != theirs[part]).any():
-            return None
-    settles[~repeated] = -1
-    return Rule(determinant, dependent, settles)
 
 
 def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> bool:
@@ -184,4 +166,4 @@ def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.nda
     pair = [_levels(named[side.name], everything) for side in (rule.determinant, rule.dependent)]
     if pair[0] is None or pair[1] is None:
         return False
-    return _rule(pair[0], pair[1], np.ones(pair[0].size, dtype=bool)) is not None
+    return settled(pair[0].codes["real"], pair[1].codes["real"], pair[0].size) is not None

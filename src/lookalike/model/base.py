@@ -84,6 +84,16 @@ class Generator(ABC):
             "Fit with engine='autoregressive' and any_order=True."
         )
 
+    def likelihood(self, table: EncodedTable) -> np.ndarray:
+        """Return (n,) the logarithm of the probability of each row's codes.
+
+        Raises
+        ------
+        SettingsError
+            The engine has no likelihood.
+        """
+        raise SettingsError(f"a likelihood needs an engine that has one, however: {type(self).__name__} has none.")
+
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Everything needed to sample again: (JSON, arrays)."""

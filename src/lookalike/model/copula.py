@@ -76,7 +76,9 @@ class Copula(Generator):
             run.show("correlating", j + 1, len(table.columns))
         self._correlations = correlations(scores, self.settings.ridge)
 
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+    def sample(
+        self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0
+    ) -> EncodedTable:
         columns, rng = self._known, generator(seed, "sample")
         root = np.linalg.cholesky(self._correlations)
         codes = np.zeros((rows, len(columns)), np.int32)

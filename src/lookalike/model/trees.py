@@ -166,7 +166,9 @@ class Trees(Generator):
             self._chains.append(Chain(order, forests))
         run.notes["trees"] = {"chains": len(self._chains), "of": settings.chains, "cut_short": cut_short}
 
-    def sample(self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None) -> EncodedTable:
+    def sample(
+        self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0
+    ) -> EncodedTable:
         columns, rng, conditions = self._known, generator(seed, "sample"), conditions or {}
         if conditions:  # the fewer columns before the conditions, the better what is drawn
             chains = [min(self._chains, key=lambda chain: max(map(chain.order.index, conditions)))]

@@ -1,0 +1,194 @@
+"""What one column settles about another: a city lies in one state. Such rules are kept by construction, not learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.numeric import NumericEncoder
+from lookalike.schema import EncodedTable, Values
+from lookalike.stats import repeats, settled, surprising
+
+MOST_LEVELS = 5_000
+"""A number of more distinct values is an amount, not a label."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Every row learned from that has a level of ``determinant`` has the same value in ``dependent``.
+
+    Attributes
+    ----------
+    determinant, dependent
+        Names of a column of labels, and of any other.
+    codes
+        (L,) int32: the dependent's code beside each level of the determinant; −1 beside a level never seen.
+    values
+        (L,) the dependent's value beside each level; labels as the dependent's encoder counts them.
+    """
+
+    determinant: str
+    dependent: str
+    codes: np.ndarray
+    values: Values
+
+
+def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values]) -> list[Rule]:
+    """Return the rules that all rows keep; of two columns that settle each other, the first settles the second.
+
+    Rules come in an order in which they can be applied one after the other: the finest labels last, as they settle what
+    coarser ones settle, too.
+    """
+    levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
+    counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
+    rules: list[Rule] = []
+    for first, (mine, _) in levels.items():
+        encoder = encoders[first]
+        if not isinstance(encoder, CategoryEncoder) or not repeats(counts[first]):
+            continue
+        for second, (theirs, numbers) in levels.items():
+            if first == second or any((second, first) == (rule.determinant, rule.dependent) for rule in rules):
+                continue
+            found = settled(mine, theirs, len(counts[first]))
+            if found is not None and surprising(counts[first], counts[second]):
+                rules.append(_rule(encoder, encoders[second], columns[first], columns[second], found, numbers))
+    return sorted(rules, key=lambda rule: len(rule.codes))
+
+
+def _few(values: Values) -> bool:
+    return values.numbers is None or len(np.unique(values.numbers)) <= MOST_LEVELS
+
+
+def _levels(values: Values) -> tuple[np.ndarray, np.ndarray | None]:
+    """(n,) levels from 1, 0 for missing, and of a number the value of each."""
+    if values.codes is not None:
+        return values.codes.astype(np.int64) + 1, None
+    assert values.numbers is not None
+    distinct, places = np.unique(values.numbers, return_inverse=True)
+    return np.where(values.missing, 0, places + 1), distinct
+
+
+def _rule(
+    first: CategoryEncoder,
+    second: ColumnEncoder,
+    determinant: Values,
+    dependent: Values,
+    found: np.ndarray,
+    numbers: np.ndarray | None,
+) -> Rule:
+    """The rule over the levels that the first encoder knows. ``found`` counts levels from 1, missing being 0."""
+    assert determinant.levels is not None
+    beside = np.full(len(determinant.levels) + 1, -1)
+    beside[: len(found)] = found
+    beside = beside[1:][pc.index_in(first.levels, determinant.levels.cast(first.levels.type)).to_numpy()]
+    missing, place = beside == 0, np.maximum(beside - 1, 0)
+    if numbers is not None:
+        values = Values(missing, numbers=np.where(missing | (beside < 0), numbers.dtype.type(0), numbers[place]))
+    else:
+        assert dependent.levels is not None and isinstance(second, CategoryEncoder)
+        known = pc.index_in(dependent.levels.cast(second.levels.type), second.levels).to_numpy()
+        labels = np.where(beside > 0, known[place], -1).astype(np.int32)
+        values = Values(missing, codes=labels, levels=second.levels)
+    seen = np.flatnonzero(beside >= 0)
+    codes = np.full(len(beside), -1, np.int32)
+    codes[seen], _ = second.encode(_some(values, seen), np.random.default_rng(0))
+    return Rule(first.spec.name, second.spec.name, codes, values)
+
+
+def _some(values: Values, rows: np.ndarray) -> Values:
+    numbers, codes = (None if part is None else part[rows] for part in (values.numbers, values.codes))
+    return Values(values.missing[rows], numbers=numbers, codes=codes, levels=values.levels)
+
+
+def settle(
+    rules: Sequence[Rule], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray | None = None
+) -> EncodedTable:
+    """Return the table with every dependent code as its determinant settles it; ``known`` (n, d) cells are left alone.
+
+    Codes of pooled levels settle nothing here: which of them a cell gets is drawn later (:func:`settle_values`).
+    """
+    if not rules:
+        return table
+    places = {name: place for place, name in enumerate(encoders)}
+    codes, residuals = table.codes.copy(), table.residuals.copy()
+    for rule in rules:
+        encoder = encoders[rule.determinant]
+        assert isinstance(encoder, CategoryEncoder)
+        due = np.append(rule.codes[encoder.level_of_code], [-1, -1])[codes[:, places[rule.determinant]]]
+        place = places[rule.dependent]
+        moved = (due >= 0) & (due != codes[:, place])
+        if known is not None:
+            moved &= ~known[:, place]
+        codes[moved, place], residuals[moved, place] = due[moved], 0.0
+    return EncodedTable(table.columns, codes, residuals)
+
+
+def settle_values(
+    rules: Sequence[Rule],
+    encoders: Mapping[str, ColumnEncoder],
+    table: EncodedTable,
+    drawn: dict[str, Values],
+    rng: np.random.Generator,
+) -> None:
+    """Make the decoded values of ``table`` in ``drawn`` keep the rules, where several values share a code.
+
+    A pooled level is drawn again among those that settle the dependent code its row has; then the dependent follows.
+    """
+    places = {name: place for place, name in enumerate(encoders)}
+    for determinant in {rule.determinant for rule in rules}:
+        finest = max((rule for rule in rules if rule.determinant == determinant), key=lambda rule: rule.codes.max())
+        encoder, values = encoders[determinant], drawn[determinant]
+        assert isinstance(encoder, CategoryEncoder) and values.codes is not None
+        if len(encoder.pool):
+            pooled = np.flatnonzero(table.codes[:, places[determinant]] == len(encoder.level_of_code))
+            beside = table.codes[pooled, places[finest.dependent]]
+            for code in np.unique(beside):
+                fitting = encoder.pool[finest.codes[encoder.pool] == code]
+                if len(fitting):
+                    shares = encoder.counts[fitting] / encoder.counts[fitting].sum()
+                    rows = pooled[beside == code]
+                    values.codes[rows] = rng.choice(fitting, len(rows), p=shares)
+    for rule in rules:
+        mine, theirs = drawn[rule.determinant], drawn[rule.dependent]
+        assert mine.codes is not None
+        rows = np.flatnonzero(~mine.missing & (rule.codes[mine.codes] >= 0))
+        due = _some(rule.values, mine.codes[rows])
+        theirs.missing[rows] = due.missing
+        for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
+            if part is not None and settled_part is not None:
+                part[rows] = settled_part
+
+
+def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """The rules as JSON."""
+    return [
+        {
+            "determinant": rule.determinant,
+            "dependent": rule.dependent,
+            "codes": rule.codes.tolist(),
+            "missing": rule.values.missing.tolist(),
+            "numbers": None if rule.values.numbers is None else rule.values.numbers.tolist(),
+            "labels": None if rule.values.codes is None else rule.values.codes.tolist(),
+        }
+        for rule in rules
+    ]
+
+
+def rules_from(state: list[dict[str, Any]], encoders: Mapping[str, ColumnEncoder]) -> list[Rule]:
+    """What :func:`rules_state` gave."""
+    found = []
+    for one in state:
+        second, missing = encoders[one["dependent"]], np.asarray(one["missing"], bool)
+        if isinstance(second, CategoryEncoder):
+            values = Values(missing, codes=np.asarray(one["labels"], np.int32), levels=second.levels)
+        else:
+            assert isinstance(second, NumericEncoder)
+            values = Values(missing, numbers=np.asarray(one["numbers"], second.dtype))
+        found.append(Rule(one["determinant"], one["dependent"], np.asarray(one["codes"], np.int32), values))
+    return found

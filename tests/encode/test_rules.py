@@ -1,0 +1,89 @@
+"""Rules between columns: found where they hold, kept in every row made, and none where there is none."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.frame import TableEncoder
+from lookalike.schema import EncodedTable
+from lookalike.schema.infer import infer_schema
+
+
+def places(rows: int = 4000, seed: int = 0) -> pa.Table:
+    """600 cities, most of them small, of 12 states in 3 regions; a state's tax and code; and a colour that follows nothing."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, 601)
+    city = rng.choice(600, rows, p=weights / weights.sum())
+    state = city % 12
+    return pa.table(
+        {
+            "colour": rng.choice(["red", "blue"], rows),
+            "region": [("north", "mid", "south")[i % 3] for i in state],
+            "tax": pa.array([None if i == 4 else 0.5 * i for i in state.tolist()]),
+            "city": [f"c{i}" for i in city],
+            "state": [f"s{i}" for i in state],
+            "number": state + 100,
+        }
+    )
+
+
+def encoder_of(table: pa.Table, **settings) -> TableEncoder:
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals="quantiles", **settings))
+    encoder.fit(table, seed=0)
+    return encoder
+
+
+def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
+    """Every code of every column, without any relation."""
+    rng = np.random.default_rng(1)
+    codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
+    return EncodedTable(encoder.columns, codes, np.zeros(codes.shape))
+
+
+def test_rules_are_found_and_no_others():
+    found = {(rule.determinant, rule.dependent) for rule in encoder_of(places()).rules}
+    assert ("city", "state") in found and ("state", "region") in found and ("city", "tax") in found
+    assert not any("colour" in pair for pair in found)
+    assert not any((b, a) in found for a, b in found), "of two columns that settle each other one is settled"
+    shuffled = places().set_column(
+        4, "state", pa.array(np.random.default_rng(0).permutation(places()["state"].to_numpy()))
+    )
+    assert not any("state" in (rule.determinant,) for rule in encoder_of(shuffled).rules)
+
+
+@pytest.mark.parametrize("rare", [1, 5, 200])
+def test_whatever_an_engine_draws_the_rules_hold(rare):
+    """Levels that share a code are drawn such that they fit, however many they are."""
+    table = places()
+    encoder = encoder_of(table, rare_rows=rare)
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    real = table.to_pandas().drop(columns="colour").drop_duplicates().fillna(-1)
+    fake = made.to_pandas().drop(columns="colour").fillna(-1)
+    assert len(fake.merge(real)) == len(fake), "every city has its own state, region, tax and number"
+    assert fake["city"].nunique() > 100
+
+
+def test_known_cells_are_not_overruled():
+    encoder = encoder_of(places())
+    table = scrambled(encoder)
+    known = np.zeros(table.codes.shape, bool)
+    known[:, 1] = True
+    settled = encoder.settle(table, known)
+    assert (settled.codes[:, 1] == table.codes[:, 1]).all() and (settled.codes != table.codes).any()
+
+
+def test_rules_can_be_left_to_chance():
+    assert encoder_of(places(), keep_rules=False).rules == []
+
+
+def test_agreement_by_chance_is_no_rule():
+    rng = np.random.default_rng(0)
+    table = pa.table({"a": rng.choice(list("xyz"), 30), "b": ["same"] * 29 + ["other"]})
+    assert encoder_of(table).rules == []

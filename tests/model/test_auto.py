@@ -1,0 +1,57 @@
+"""What is picked, and that it is said why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lookalike.errors import NotFittedError
+from lookalike.model.auto import Auto
+from lookalike.run import Run
+from lookalike.testing import check_generator
+
+
+def picked(table, run=None, **settings):
+    run = run or Run()
+    engine = Auto(Auto.Settings.build(settings))
+    engine.fit(table, seed=0, run=run)
+    assert engine.picked is not None and run.notes["engine"]["picked"] == engine.picked[0]
+    assert np.isfinite(engine.sample(20, seed=0).residuals).all()
+    return run.notes["engine"]
+
+
+def test_the_promises_of_every_engine():
+    check_generator(Auto, Auto.Settings())
+
+
+def test_few_rows_get_trees(make_toy):
+    assert picked(make_toy(60)) == {"picked": "trees", "why": "60 rows are too few for a net"}
+
+
+def test_a_small_table_gets_what_finds_held_out_rows_likelier(make_toy):
+    found = picked(make_toy(900))
+    assert "90 rows held out are" in found["why"] and "than by trees (±" in found["why"]
+
+
+def test_many_rows_get_the_net(make_toy):
+    found = picked(make_toy(3500), Run(minutes=0.1))
+    assert found == {"picked": "autoregressive", "why": "3,500 rows are enough for a net"}
+
+
+def test_no_time_gets_the_copula(make_toy):
+    assert picked(make_toy(5000), Run(minutes=0.01))["picked"] == "copula"
+
+
+def test_a_net_of_any_order_is_picked_where_one_was_asked_for(make_toy):
+    table = make_toy(200)
+    engine = Auto(Auto.Settings(any_order=True))
+    engine.fit(table, seed=0, run=Run())
+    known = np.ones(table.codes.shape, bool)
+    known[:, 0] = False
+    assert (engine.complete(table, known, seed=0).codes[known] == table.codes[known]).all()
+    assert engine.likelihood(table).shape == (200,)
+
+
+def test_sampling_needs_a_fit():
+    with pytest.raises(NotFittedError, match="fit first"):
+        Auto().sample(1, seed=0)

@@ -1,7 +1,7 @@
 """The same table by a peer and by us, alternating in one run: how long do fit and sampling take, at what memory, how well?
 
     LOOKALIKE_DATA=… python benchmarks/fit.py adult --peer ctgan --engine ctgan --epochs 300 --pairs 1
-    LOOKALIKE_DATA=… python benchmarks/fit.py adult --peer mostlyai --engine tvae
+    LOOKALIKE_DATA=… python benchmarks/fit.py adult --peer mostlyai --engine auto --target income --pairs 3
 
 Peers run in their own virtual environments (made on first use) with their defaults, as black boxes; the code of ``ctgan``
 and ``sdv`` is Business-Source licensed and neither read nor shipped here. Both sides get the same rows, epochs and threads, a process
@@ -9,7 +9,8 @@ each. ``ctgan`` takes no missing cells: its labels get one for missing, columns 
 sides. Early stopping is off, so that both take the same steps. The ratio of a pair is theirs ÷ ours, fit and sampling
 together; the median over pairs is what counts, as seconds of a shared machine come and go.
 
-The figures of likeness are ours to compute, on both tables alike: see ``parity.py`` for how they compare with others'.
+A pair has a seed of its own (the peers draw theirs). With ``--target`` models are trained on both sides' rows and tested on the
+holdout. The figures of likeness are ours to compute, on both tables alike: see ``parity.py`` for how they compare with others'.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ def main() -> None:
     parser.add_argument("--engine", default="ctgan", help="ours; ctgan and tvae are the peer's, too")
     parser.add_argument("--epochs", type=int, default=0, help="0: each side's default")
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--target", help="the column to predict, for utility")
+    parser.add_argument("--drop", nargs="*", default=[], help="columns to leave out, on both sides")
+    parser.add_argument("--only", choices=["theirs", "ours"], help="one side alone")
     parser.add_argument("--rows", type=int, default=0, help="use so many rows of the table; 0: all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE, any setting of ours")
@@ -54,7 +58,10 @@ def main() -> None:
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
-    train, holdout = (load(arguments.table, part, arguments.peer, arguments.rows) for part in ("train", "holdout"))
+    train, holdout = (
+        load(arguments.table, part, arguments.peer, arguments.rows).drop(columns=arguments.drop)
+        for part in ("train", "holdout")
+    )
     train.to_parquet(folder / "train.parquet")
     job = {
         "table": str(folder / "train.parquet"),
@@ -67,11 +74,13 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         "theirs": (peer_python(arguments.peer, PEERS[arguments.peer]), f"{arguments.peer}_peer", {}),
         "ours": (sys.executable, "ours", settings_of(arguments.set)),
     }
+    sides = {side: how for side, how in sides.items() if arguments.only in (None, side)}
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
-    for _ in range(arguments.pairs):
+    for seed in range(arguments.pairs):
         for side, (python, worker, settings) in sides.items():
-            done = run(python, worker, job | {"settings": settings, "out": str(folder / f"{side}.parquet")})
-            done |= judge(train, pd.read_parquet(folder / f"{side}.parquet"), holdout)
+            here = {"settings": settings, "seed": seed, "out": str(folder / f"{side}.parquet")}
+            done = run(python, worker, job | here)
+            done |= judge(train, pd.read_parquet(folder / f"{side}.parquet"), holdout, arguments.target)
             found[side].append(done)
             print(side, json.dumps(done), flush=True)
     row = {
@@ -79,14 +88,16 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         "rows": len(train),
         "columns": train.shape[1],
         "engine": arguments.engine,
-        "settings": sides["ours"][2],
+        "settings": settings_of(arguments.set),
+        "dropped": arguments.drop,
         "epochs": job["epochs"],
         "threads": arguments.threads,
         "peer": PEERS[arguments.peer][1],
         "pairs": arguments.pairs,
         **{side: {name: middle(runs, name) for name in runs[0]} for side, runs in found.items()},
     }
-    row["median_ratio"] = round(statistics.median(map(ratio, found["theirs"], found["ours"])), 2)
+    if not arguments.only:
+        row["median_ratio"] = round(statistics.median(map(ratio, found["theirs"], found["ours"])), 2)
     print(json.dumps(row))
     record("fit", [row])
 
@@ -108,24 +119,33 @@ def run(python: str, worker: str, job: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run([python, str(WORKERS / f"{worker}.py"), json.dumps(job)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return {name: round(value, 2) for name, value in json.loads(done.stdout.strip().splitlines()[-1]).items()}
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in told.items()}
 
 
-def judge(train: pd.DataFrame, fake: pd.DataFrame, holdout: pd.DataFrame) -> dict[str, Any]:
+def judge(train: pd.DataFrame, fake: pd.DataFrame, holdout: pd.DataFrame, target: str | None) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookalike.LookalikeWarning)
-        card = lookalike.evaluate(train, fake, holdout=holdout)
+        card = lookalike.evaluate(train, fake, holdout=holdout, target=target)
     fidelity, privacy = card["fidelity"], card["privacy"]
+    accuracy, membership = fidelity["accuracy"], privacy["membership"]
+    useful = card["utility"]["headline"] or {}
     return {
         "quality": round(fidelity["quality"], 4),
-        "accuracy": round(fidelity["accuracy"]["overall"], 4),
+        "accuracy": round(accuracy["overall"], 4),
+        "accuracy_of_fresh": round(accuracy["overall"] / accuracy["max"]["overall"], 4),
         "detection_auc": round(fidelity["detection"]["auc"], 3),
         "dcr_share": round(privacy["closeness"]["share"], 4),
+        "membership_auc": round(max(membership["distance"]["auc"], membership["density"]["auc"]), 3),
+        "rules_broken": fidelity["dependencies"]["broken"],
+        **{name: round(value, 4) for name, value in useful.items() if isinstance(value, float)},
     }
 
 
-def middle(runs: list[dict[str, Any]], name: str) -> float:
-    return statistics.median(found[name] for found in runs)
+def middle(runs: list[dict[str, Any]], name: str) -> Any:
+    """The median of numbers, the most frequent of words."""
+    values = [found[name] for found in runs]
+    return statistics.mode(values) if isinstance(values[0], str) else statistics.median(values)
 
 
 def ratio(theirs: dict[str, Any], ours: dict[str, Any]) -> float:

@@ -70,7 +70,7 @@ def measure(shape: dict[str, int], engine: str) -> dict[str, float]:
     frame = made_up(**shape)
     base = peak_megabytes()
     start = time.perf_counter()
-    encoder, encoded = encode(frame, {"columns": {"levels": {"kind": "category"}}})
+    encoder, encoded = encode(frame, engine, {"columns": {"levels": {"kind": "category"}}})
     coded = time.perf_counter()
     task = make_task(encoder, encoded, engine, {})
     times = time_steps(task, STEPS)
@@ -79,7 +79,7 @@ def measure(shape: dict[str, int], engine: str) -> dict[str, float]:
         "milliseconds_a_step": round(statistics.median(times), 2),
         "seconds_an_epoch": round(statistics.median(times) * task.steps / 1e3, 2),
         "batch": task.batch,
-        "width": task.layout.width,
+        "codes": sum(column.cardinality for column in encoded.columns),
         "peak_megabytes": round(peak_megabytes()),
         "table_megabytes": round(base),
     }

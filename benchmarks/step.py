@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import lookalike
 from common import record, settings_of, table_path
 from lookalike import pipeline, registry
+from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.model.device import keep_freed_memory
 from lookalike.schema import EncodedTable
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     arguments = parser.parse_args()
     settings = settings_of(arguments.set)
-    task = make_task(*encode(table_path(arguments.table)), arguments.engine, settings)
+    task = make_task(*encode(table_path(arguments.table), arguments.engine), arguments.engine, settings)
     times = time_steps(task, arguments.steps)
     milliseconds = statistics.median(times)
     flops, multiply = count_flops(task), multiply_rate(task)
@@ -60,11 +61,12 @@ def main() -> None:
         profile(task)
 
 
-def encode(source: Any, schema: Any = None) -> tuple[TableEncoder, EncodedTable]:
-    """The columns learned, and the table in codes."""
+def encode(source: Any, engine: str, schema: Any = None) -> tuple[TableEncoder, EncodedTable]:
+    """The columns learned as the engine wants them, and the table in codes."""
     warnings.simplefilter("ignore", lookalike.LookalikeWarning)
     table, settled = pipeline.prepare(source, schema=schema)
-    encoder = TableEncoder(settled)
+    intervals = registry.load(registry.ENGINES, engine, "engine").intervals
+    encoder = TableEncoder(settled, EncoderSettings(intervals=intervals))
     encoder.fit(table.data, seed=0)
     return encoder, encoder.encode(table.data, seed=0)
 
@@ -100,7 +102,7 @@ def count_flops(task: Any) -> int:
 
 def multiply_rate(task: Any) -> float:
     """Operations a second of a product of the step's own kind: a batch of rows by a layer, in the step's precision."""
-    device, dtype = task.layout.device, task.precision.dtype
+    device, dtype = task.averaged.device, task.precision.dtype
     rows, layer = (torch.randn(size, device=device, dtype=dtype) for size in ((2 * task.batch, 256), (256, 256)))
     times = []
     for _ in range(50):

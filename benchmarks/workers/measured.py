@@ -6,7 +6,8 @@ import json
 import resource
 
 
-def report(start: float, fitted: float, sampled: float) -> None:
-    """Print seconds and peak memory as one line of JSON."""
+def report(start: float, fitted: float, sampled: float, **more: object) -> None:
+    """Print seconds and peak memory, and what else is to be told, as one line of JSON."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"fit_seconds": fitted - start, "sample_seconds": sampled - fitted, "peak_megabytes": peak}))
+    seconds = {"fit_seconds": fitted - start, "sample_seconds": sampled - fitted, "peak_megabytes": peak}
+    print(json.dumps({**seconds, **more}))

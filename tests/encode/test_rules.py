@@ -47,7 +47,7 @@ def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
 
 def test_rules_are_found_and_no_others():
     found = {(rule.determinant, rule.dependent) for rule in encoder_of(places()).rules}
-    assert ("city", "state") in found and ("state", "region") in found and ("city", "tax") in found
+    assert ("city", "state") in found and ("state", "region") in found and ("state", "tax") in found
     assert not any("colour" in pair for pair in found)
     assert not any((b, a) in found for a, b in found), "of two columns that settle each other one is settled"
     shuffled = places().set_column(

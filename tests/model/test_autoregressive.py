@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from lookalike.errors import SettingsError
-from lookalike.model.autoregressive import Autoregressive, Conditionals, _pick, ranks_of
+from lookalike.model.autoregressive import Autoregressive, ranks_of
+from lookalike.model.conditionals import Conditionals, _pick
 from lookalike.model.masked import MaskedNet
 from lookalike.model.ordinal import LogisticMixture, features, hats
 from lookalike.run import Run
@@ -149,8 +150,8 @@ def test_orders():
 
 def test_a_wide_table_gets_fewer_hidden_units():
     columns = tuple(EncodedColumn(str(j), 2, np.zeros(2, bool)) for j in range(1000))
-    settings = Autoregressive.Settings(embedding_dim=1)
-    found = Conditionals(columns, settings, torch.device("cpu"), [np.ones(2)] * 1000, [list(range(1000))])
+    counts, ranks = [np.ones(2)] * 1000, [list(range(1000))]
+    found = Conditionals(columns, torch.device("cpu"), counts, ranks, embedding=1, hidden=64)
     assert found.hidden == 16
 
 

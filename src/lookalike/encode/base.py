@@ -20,7 +20,7 @@ class EncoderSettings(Settings):
         "auto", description="how numbers are cut: Gaussian modes, quantile bins, or what the engine reads best (auto)"
     )
     max_modes: int = Field(10, ge=1, le=100, description="Gaussian modes a number may have at most")
-    max_bins: int = Field(200, ge=2, le=1000, description="quantile bins a number may have at most")
+    max_bins: int = Field(100, ge=2, le=1000, description="quantile bins a number may have at most")
     fit_rows: int = Field(10_000, ge=100, description="rows a column's mixture is fitted on at most")
     max_discrete: int = Field(
         32, ge=2, description="a number with at most this many values has a code for each (quantiles: with max_bins)"

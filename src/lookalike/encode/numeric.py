@@ -18,6 +18,9 @@ SPIKE_RATIO = 5.0
 SPIKE_NEIGHBOURS = 5
 MAXIMUM_SPIKES = 64
 ROWS_A_DISCRETE_VALUE = 5
+COUNTED_VALUES, COUNTED_BINS = 4, 2
+"""A number of at most so many times ``max_bins`` values is a count, and may have so many times the bins: shoppers' rows with
+their residuals drawn anew were told from the holdout at .527 with 100 bins a column, at .503 with 200 for its counts."""
 
 
 class NumericEncoder(ColumnEncoder):
@@ -58,7 +61,10 @@ class NumericEncoder(ColumnEncoder):
 
     def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins:
         if self.settings.intervals == "quantiles":
-            return fit_bins(axis, maximum=self.settings.max_bins, grain=self._grain)
+            # what is counted rather than measured is told apart value by value as far as may be
+            counted = len(np.unique(axis)) <= COUNTED_VALUES * self.settings.max_bins
+            maximum = self.settings.max_bins * (COUNTED_BINS if counted else 1)
+            return fit_bins(axis, maximum=maximum, grain=self._grain)
         return fit_modes(axis, maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
 
     @property

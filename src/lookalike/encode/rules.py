@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from lookalike.stats import repeats, settled, surprising
 
 MOST_LEVELS = 5_000
 """A number of more distinct values is an amount, not a label."""
+MOST_DETERMINANTS = 500
+"""Labels that may settle others, at most: looking takes a glance at every pair."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +43,46 @@ class Rule:
 
 
 def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values]) -> list[Rule]:
-    """Return the rules that all rows keep; of two columns that settle each other, the first settles the second.
+    """Return the rules that all rows keep, such that applying them one after the other keeps them all.
 
-    Rules come in an order in which they can be applied one after the other: the finest labels last, as they settle what
-    coarser ones settle, too.
+    Columns that settle each other are settled by the first label among them, which alone is then compared with others. The
+    finest determinants come first: what they settle may settle more.
     """
     levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
     counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
+    alike: dict[
+        bytes, str
+    ] = {}  # how a column parts the rows, and the label that stands for all columns that part them so
+    first = {}
+    for name in sorted(levels, key=lambda name: not isinstance(encoders[name], CategoryEncoder)):
+        first[name] = alike.setdefault(_parting(levels[name][0]), name)
+    labels = [
+        name
+        for name in levels
+        if first[name] == name and isinstance(encoders[name], CategoryEncoder) and repeats(counts[name])
+    ][:MOST_DETERMINANTS]
     rules: list[Rule] = []
-    for first, (mine, _) in levels.items():
-        encoder = encoders[first]
-        if not isinstance(encoder, CategoryEncoder) or not repeats(counts[first]):
-            continue
-        for second, (theirs, numbers) in levels.items():
-            if first == second or any((second, first) == (rule.determinant, rule.dependent) for rule in rules):
+    for determinant in labels:
+        for dependent in levels:
+            stands_for_itself = first[dependent] == dependent
+            if dependent == determinant or not (stands_for_itself or first[dependent] == determinant):
                 continue
-            found = settled(mine, theirs, len(counts[first]))
-            if found is not None and surprising(counts[first], counts[second]):
-                rules.append(_rule(encoder, encoders[second], columns[first], columns[second], found, numbers))
-    return sorted(rules, key=lambda rule: len(rule.codes))
+            size = len(counts[determinant])
+            if size < np.count_nonzero(counts[dependent]):
+                continue
+            found = settled(levels[determinant][0], levels[dependent][0], size)
+            if found is not None and surprising(counts[determinant], counts[dependent]):
+                encoder = encoders[determinant]
+                assert isinstance(encoder, CategoryEncoder)
+                rest = encoders[dependent], columns[determinant], columns[dependent], found, levels[dependent][1]
+                rules.append(_rule(encoder, *rest))
+    return sorted(rules, key=lambda rule: -len(rule.codes))
+
+
+def _parting(codes: np.ndarray) -> bytes:
+    """The same for two columns that settle each other: which row is the first of the level that a row has."""
+    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    return blake2b(first[places].astype(np.int64).tobytes(), digest_size=16).digest()
 
 
 def _few(values: Values) -> bool:

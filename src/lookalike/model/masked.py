@@ -122,7 +122,8 @@ class MaskedNet(nn.Module):
         h = torch.addmm(self.first_bias.flatten(), rows, first)
         h = _thin(h.relu(), dropout, draws).view(len(rows), self.columns, self.hidden).transpose(0, 1)
         h = _thin(self.through(h, slice(None)), dropout, draws)
-        return [head(h[j]) for j, head in enumerate(self.heads)]
+        # unbind, not h[j]: going backward, each index would fill a tensor of all columns with zeros
+        return [head(part) for head, part in zip(self.heads, h.unbind(0), strict=True)]
 
     def through(self, h: Tensor, which: slice) -> Tensor:
         """Return (columns, n, hidden): the second layer of some columns, with a way past it."""

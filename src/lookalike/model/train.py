@@ -12,8 +12,7 @@ import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
+from lookalike.model.average import Average
 from lookalike.model.base import EngineSettings
 from lookalike.model.device import Precision
 from lookalike.run import Run
@@ -35,8 +35,6 @@ MINIMUM_STEPS = 10
 """Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
 SMALL_BATCH = 100
 """The default batch shrinks no further than this."""
-DIVERGED = 1e6
-"""Weights beyond this overflow in use before they are infinite themselves."""
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 """Part of the rows that early stopping keeps back, and the most it needs."""
 
@@ -198,47 +196,6 @@ class Plateau(nn.Module):
     @property
     def factor(self) -> float:
         return float(self.known[2])
-
-
-class Average:
-    """A running mean of weights, short at first so that the initial weights are soon forgotten.
-
-    >>> weights = torch.zeros(2)
-    >>> average = Average(weights, decay=0.9)
-    >>> _ = weights.fill_(1.0)
-    >>> average.update(0)
-    >>> with average.in_place():
-    ...     weights.tolist()
-    [0.8999999761581421, 0.8999999761581421]
-    """
-
-    def __init__(self, weights: Tensor, decay: float) -> None:
-        self.decay = decay
-        self.live = weights.detach()
-        self.values = self.live.clone()
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move towards the live weights after step ``step`` (counted from 0)."""
-        self.values.lerp_(self.live, 1 - min(self.decay, (1 + step) / (10 + step)))
-
-    def impose(self) -> None:
-        """Overwrite the live weights."""
-        self.live.copy_(self.values)
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put the mean in the net for a while."""
-        live = self.live.clone()
-        try:
-            self.impose()
-            yield
-        finally:
-            self.live.copy_(live)
-
-    def usable(self) -> bool:
-        """Whether every weight is a number of a size that weights have."""
-        return bool((self.values.abs() < DIVERGED).all())
 
 
 def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:

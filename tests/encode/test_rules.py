@@ -70,6 +70,15 @@ def test_whatever_an_engine_draws_the_rules_hold(rare):
     assert fake["city"].nunique() > 100
 
 
+def test_two_numbers_alike_are_both_settled():
+    """Neither number may settle the other, as only labels settle; the city settles both."""
+    table = places()
+    index = pa.array([float(int(city[1:]) % 7) for city in table["city"].to_pylist()])
+    table = table.append_column("one", index).append_column("two", pa.array([10 * i for i in index.to_pylist()]))
+    found = {(rule.determinant, rule.dependent) for rule in encoder_of(table).rules}
+    assert {("city", "one"), ("city", "two")} <= found
+
+
 def test_known_cells_are_not_overruled():
     encoder = encoder_of(places())
     table = scrambled(encoder)

@@ -55,3 +55,11 @@ def test_a_net_of_any_order_is_picked_where_one_was_asked_for(make_toy):
 def test_sampling_needs_a_fit():
     with pytest.raises(NotFittedError, match="fit first"):
         Auto().sample(1, seed=0)
+
+
+def test_a_temperature_is_known_where_the_engine_picked_knows_it(make_toy):
+    few, many = Auto(), Auto(Auto.Settings(any_order=True))
+    few.fit(make_toy(60), seed=0, run=Run())
+    many.fit(make_toy(200), seed=0, run=Run())
+    again = Auto.from_state(make_toy(60).columns, few.settings, *few.state())
+    assert (few.tempered, many.tempered, again.tempered) == (False, True, False)

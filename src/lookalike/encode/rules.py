@@ -64,8 +64,8 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     rules: list[Rule] = []
     for determinant in labels:
         for dependent in levels:
-            stands_for_itself = first[dependent] == dependent
-            if dependent == determinant or not (stands_for_itself or first[dependent] == determinant):
+            settled_by_its_like = first[dependent] in labels and first[dependent] not in (dependent, determinant)
+            if dependent == determinant or settled_by_its_like:
                 continue
             size = len(counts[determinant])
             if size < np.count_nonzero(counts[dependent]):

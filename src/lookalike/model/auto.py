@@ -51,7 +51,6 @@ class Auto(Generator):
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
     intervals: ClassVar[Literal["modes", "quantiles"]] = "quantiles"
     settings: AutoSettings
-    tempered = True
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         super().__init__(settings)
@@ -103,7 +102,7 @@ class Auto(Generator):
         engine.fit(table, seed=seed, run=run)
 
     def _keep(self, name: str, engine: Generator, why: str, run: Run) -> None:
-        self.picked = name, engine
+        self.picked, self.tempered = (name, engine), engine.tempered
         run.notes["engine"] = {"picked": name, "why": why}
 
     def sample(
@@ -136,7 +135,7 @@ class Auto(Generator):
         kind = ENGINES[state["picked"]]
         engine = cls(settings)
         inner = kind.from_state(columns, kind.Settings.build(state["settings"]), state["state"], arrays)
-        engine.picked = state["picked"], inner
+        engine.picked, engine.tempered = (state["picked"], inner), inner.tempered
         return engine
 
     @property

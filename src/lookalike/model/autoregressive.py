@@ -25,6 +25,8 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 JUDGED_ROWS = 5_000
 """Training rows at most on which the likelihood is taken that is held against that of the rows held out."""
 DECAY_ROWS = 6_000
+"""Rows up to which the weight decay is what was asked for. Decay is a prior on the weights, worth a fixed number of rows: NLL held
+out at 1.0 and at .3, shoppers (5,500 rows) 30.90 and 31.02, housing (18,000) 30.59 and 30.21."""
 WARM_UP = 50
 """Steps in which the learning rate rises to its value."""
 

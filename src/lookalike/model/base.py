@@ -34,7 +34,7 @@ class Generator(ABC):
 
     Settings: ClassVar[type[EngineSettings]]
     intervals: ClassVar[Literal["modes", "quantiles"]] = "modes"
-    tempered: ClassVar[bool] = False
+    tempered: bool = False
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()

@@ -92,6 +92,14 @@ class Run:
             self._write_loss(row)
             self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()))
 
+    def forget(self) -> None:
+        """Drop the losses and the checkpoint of a training whose model was not kept."""
+        self.losses.clear()
+        self.notes.pop("training", None)
+        if self.folder is not None:
+            for name in ("losses.csv", "checkpoint.twin"):
+                (self.folder / name).unlink(missing_ok=True)
+
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
         """Move the progress bar."""
         if self._progress is None:

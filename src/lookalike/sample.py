@@ -130,7 +130,7 @@ def _quotas(
         )
     names = decorrelate if balance is None else (balance,)
     places = [_place(encoder, name, fixed, "balance" if balance is not None else "decorrelate") for name in names or ()]
-    pilot = model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot")).codes
+    pilot = encoder.settle(model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot"))).codes
     shares = [
         np.bincount(pilot[:, place], minlength=encoder.columns[place].cardinality) / PILOT_ROWS for place in places
     ]

@@ -88,6 +88,15 @@ def test_known_cells_are_not_overruled():
     assert (settled.codes[:, 1] == table.codes[:, 1]).all() and (settled.codes != table.codes).any()
 
 
+def test_hidden_levels_stay_hidden():
+    table = places()
+    encoder = encoder_of(table, rare_rows=20, rare_categories="hide")
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3).to_pandas()
+    counts = table.to_pandas()["city"].value_counts()
+    assert counts[made["city"].unique()].min() >= 20
+    assert (made["state"] == "s" + (made["city"].str[1:].astype(int) % 12).astype(str)).all()
+
+
 def test_rules_can_be_left_to_chance():
     assert encoder_of(places(), keep_rules=False).rules == []
 

@@ -8,6 +8,7 @@ import pytest
 from lookalike.errors import NotFittedError
 from lookalike.model.auto import Auto
 from lookalike.run import Run
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
 from lookalike.testing import check_generator
 
 
@@ -31,6 +32,16 @@ def test_few_rows_get_trees(make_toy):
 def test_a_small_table_gets_what_finds_held_out_rows_likelier(make_toy):
     found = picked(make_toy(900))
     assert "90 rows held out are" in found["why"] and "than by trees (±" in found["why"]
+
+
+def test_a_net_that_was_not_kept_leaves_no_losses(tmp_path):
+    """Labels without any relation: trees find nothing, the net finds what is not there."""
+    rng = np.random.default_rng(0)
+    columns = tuple(EncodedColumn(str(j), 8, np.zeros(8, bool)) for j in range(6))
+    table = EncodedTable(columns, rng.integers(0, 8, (400, 6)).astype(np.int32), np.zeros((400, 6)))
+    run = Run(tmp_path)
+    assert picked(table, run)["picked"] == "trees"
+    assert run.losses == [] and "training" not in run.notes and not (tmp_path / "losses.csv").exists()
 
 
 def test_many_rows_get_the_net(make_toy):

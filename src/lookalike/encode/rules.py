@@ -50,9 +50,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     """
     levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
     counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
-    alike: dict[
-        bytes, str
-    ] = {}  # how a column parts the rows, and the label that stands for all columns that part them so
+    alike: dict[bytes, str] = {}  # how columns part the rows, and the label that stands for all that part them so
     first = {}
     for name in sorted(levels, key=lambda name: not isinstance(encoders[name], CategoryEncoder)):
         first[name] = alike.setdefault(_parting(levels[name][0]), name)
@@ -86,7 +84,10 @@ def _parting(codes: np.ndarray) -> bytes:
 
 
 def _few(values: Values) -> bool:
-    return values.numbers is None or len(np.unique(values.numbers)) <= MOST_LEVELS
+    if values.numbers is None:
+        return True
+    parts = values.numbers[: 4 * MOST_LEVELS], values.numbers  # most amounts are told by their first rows
+    return all(len(np.unique(part)) <= MOST_LEVELS for part in parts)
 
 
 def _levels(values: Values) -> tuple[np.ndarray, np.ndarray | None]:
@@ -165,19 +166,21 @@ def settle_values(
     A pooled level is drawn again among those that settle the dependent code its row has; then the dependent follows.
     """
     places = {name: place for place, name in enumerate(encoders)}
-    for determinant in {rule.determinant for rule in rules}:
-        finest = max((rule for rule in rules if rule.determinant == determinant), key=lambda rule: rule.codes.max())
+    for determinant in dict.fromkeys(rule.determinant for rule in rules):
         encoder, values = encoders[determinant], drawn[determinant]
         assert isinstance(encoder, CategoryEncoder) and values.codes is not None
-        if len(encoder.pool):
-            pooled = np.flatnonzero(table.codes[:, places[determinant]] == len(encoder.level_of_code))
-            beside = table.codes[pooled, places[finest.dependent]]
-            for code in np.unique(beside):
-                fitting = encoder.pool[finest.codes[encoder.pool] == code]
-                if len(fitting):
-                    shares = encoder.counts[fitting] / encoder.counts[fitting].sum()
-                    rows = pooled[beside == code]
-                    values.codes[rows] = rng.choice(fitting, len(rows), p=shares)
+        if not len(encoder.pool) or encoder.settings.rare_categories == "hide":
+            continue
+        own = [rule for rule in rules if rule.determinant == determinant]
+        telling = max(own, key=lambda rule: len(np.unique(rule.codes[encoder.pool])))
+        pooled = np.flatnonzero(table.codes[:, places[determinant]] == len(encoder.level_of_code))
+        beside = table.codes[pooled, places[telling.dependent]]
+        for code in np.unique(beside):
+            fitting = encoder.pool[telling.codes[encoder.pool] == code]
+            if len(fitting):
+                shares = encoder.counts[fitting] / encoder.counts[fitting].sum()
+                rows = pooled[beside == code]
+                values.codes[rows] = rng.choice(fitting, len(rows), p=shares)
     for rule in rules:
         mine, theirs = drawn[rule.determinant], drawn[rule.dependent]
         assert mine.codes is not None

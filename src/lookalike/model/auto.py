@@ -90,6 +90,7 @@ class Auto(Generator):
         if mean > 2 * error:
             self._keep("autoregressive", net, told, run)
         else:
+            run.forget()
             self._fit("trees", told, table, seed, run)
 
     def _fit(self, name: str, why: str, table: EncodedTable, seed: int, run: Run) -> None:

@@ -31,6 +31,7 @@ from lookalike.sample import SamplingSettings
 from lookalike.schema import Schema
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
+from lookalike.schema.types import in_type
 from lookalike.table import Table, as_table
 from lookalike.twin import Twin
 
@@ -326,16 +327,8 @@ def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
             raise SchemaError(
                 f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
             )
-        column, wanted = table.data.column(spec.name), model.data.schema.field(spec.name).type
-        if column.type != wanted and not pa.types.is_dictionary(wanted):
-            try:
-                column = column.cast(wanted)
-            # a cell that does not fit, and two types with no way between them
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                raise SchemaError(
-                    f"the {what} must hold the real table's types, however: its column {spec.name!r} is {column.type}, not {wanted}. Convert it."
-                ) from None
-        columns[spec.name] = column
+        wanted, rule = model.data.schema.field(spec.name).type, f"the {what} must hold the real table's types"
+        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec.name, rule)
     return pa.table(columns)
 
 

@@ -242,9 +242,5 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
             columns[name] = table.column(name)
         else:
             given = encoder.in_type(table, name)
-            columns[name] = pc.if_else(pa.array(known[:, places[name]]), given, _one_array(drawn, name))
+            columns[name] = pc.if_else(pa.array(known[:, places[name]]), given, drawn.column(name))
     return pa.table(columns)
-
-
-def _one_array(table: pa.Table, name: str) -> pa.Array:
-    return table.column(name).combine_chunks()

@@ -15,7 +15,7 @@ from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state, se
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, parse, spell
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.types import arrow_type, in_type, is_text
 
 
 class TableEncoder:
@@ -104,16 +104,10 @@ class TableEncoder:
 
     def in_type(self, table: pa.Table, name: str) -> pa.Array:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
-        column, wanted = _one_array(table, name), arrow_type(self.encoders[name].spec.storage)
-        if column.type == wanted or pa.types.is_dictionary(wanted):
-            return column
-        try:
-            return column.cast(wanted)
-        # a cell that does not fit, and two types with no way between them
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise SchemaError(
-                f"a table to complete must hold the types that were learned, however: its column {name!r} is {column.type}, not {wanted}. Convert it."
-            ) from None
+        wanted = arrow_type(self.encoders[name].spec.storage)
+        rule = "a table to complete must hold the types that were learned"
+        found: pa.Array = in_type(_one_array(table, name), wanted, name, rule)
+        return found
 
     def key_streams(self, seed: int) -> dict[str, KeyStream]:
         """Fresh keys for one sampled table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pyarrow as pa
 
@@ -35,6 +36,21 @@ def arrow_type(text: str) -> pa.DataType:
     if match := re.fullmatch(r"dictionary<values=(.+), indices=(\w+), ordered=([01])>", text):
         return pa.dictionary(arrow_type(match[2]), arrow_type(match[1]), ordered=match[3] == "1")
     raise SchemaError(f"storage must be an Arrow type that lookalike models, however: storage={text!r}.")
+
+
+def in_type(column: pa.Array | pa.ChunkedArray, wanted: pa.DataType, name: str, rule: str) -> Any:
+    """Return a column in another type, labels as they are; a SchemaError that begins with ``rule`` where it cannot be.
+
+    >>> in_type(pa.array([1.0, None]), pa.int64(), "age", "a table must hold the types that were learned").to_pylist()
+    [1, None]
+    """
+    if column.type == wanted or pa.types.is_dictionary(wanted):
+        return column
+    try:
+        return column.cast(wanted)
+    # a cell that does not fit, and two types with no way between them
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise SchemaError(f"{rule}, however: its column {name!r} is {column.type}, not {wanted}. Convert it.") from None
 
 
 def is_text(storage: pa.DataType) -> bool:

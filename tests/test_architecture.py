@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "lookalike"
-FLOOR = {"artefact", "config", "errors", "registry", "rng", "run", "stats"}
+FLOOR = {"artefact", "cache", "config", "errors", "registry", "rng", "run", "scale", "stats"}
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},
     "schema": FLOOR,

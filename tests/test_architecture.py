@@ -81,13 +81,14 @@ def test_no_two_modules_import_each_other():
         "lookalike." + ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
         for path in modules()
     }
+    found = {name: list(imports(path)) for name, path in named.items()}
     graph = {
         name: {
             other
             for other in named
-            if other != name and any(found == other or found.startswith(f"{other}.") for found in imports(path))
+            if other != name and any(one == other or one.startswith(f"{other}.") for one in found[name])
         }
-        for name, path in named.items()
+        for name in named
     }
     graph = {name: {o for o in others if not name.startswith(f"{o}.")} for name, others in graph.items()}
     for name, others in graph.items():

@@ -26,6 +26,7 @@ from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.refine import Calibration, CalibrationSettings
+from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
@@ -190,6 +191,8 @@ def fit(
             stacklevel=2,
         )
     kind.check(engine_settings, table.num_rows)
+    if calibrating.calibrate:
+        check_calibration(table.num_rows)
     run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
     encoder = TableEncoder(settled, encoding)

@@ -14,7 +14,7 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Calibration, refill
+from lookalike.refine import Calibration, CalibrationSettings, refill
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
 from lookalike.schema import EncodedTable, Schema
@@ -168,9 +168,10 @@ class Twin:
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
         and temperature change the very shares that calibration holds to."""
-        if self.calibration is None or not sampler.plain:
+        if self.calibration is None or not self.calibration.sweeps or not sampler.plain:
             return sampler.draw(rows, seed)
-        pool = sampler.draw(self.calibration.pool_rows(rows), seed)
+        settings = CalibrationSettings.build(self.information["calibration"])
+        pool = sampler.draw(settings.pool_rows(rows), seed)
         return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
@@ -268,7 +269,9 @@ class Twin:
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
-            targets = {name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)}
+            targets = {
+                name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)
+            }
             model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
             chosen = documents["calibration"]
             return cls(

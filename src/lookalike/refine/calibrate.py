@@ -37,6 +37,7 @@ FURTHEST = 5.0
 """A cell's weights change by this factor at most in one step."""
 FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to stop by."""
+SMALLEST_POOL = 20_000
 SCREENED_ROWS = 20_000
 """Rows a side on which triples are looked through."""
 
@@ -58,6 +59,10 @@ class CalibrationSettings(Settings):
         20, ge=1, description="calibrate: passes over all pairs at most; rows held back stop it earlier"
     )
     heaviest: float = Field(4.0, gt=1, description="calibrate: how many times its share a drawn row may weigh at most")
+
+    def pool_rows(self, rows: int) -> int:
+        """Return how many rows to draw for so many: never a pool so small that it would be raked coarsely."""
+        return max(self.pool * rows, SMALLEST_POOL) if rows else 0
 
 
 def check(rows: int) -> None:

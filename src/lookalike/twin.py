@@ -67,13 +67,23 @@ class Twin:
     @property
     def effort(self) -> str:
         """How long was trained, in words: ``300 epochs``, or ``one pass`` where an engine knows no epochs."""
+        if self._mixed:
+            return str(self._mixed["effort"])
         epochs = self.information["epochs"]
         return f"{epochs} epochs" if epochs else "one pass"
 
     @property
     def picked(self) -> str:
-        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
+        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named; of an ensemble, all of them."""
+        if self._mixed:
+            return str(self._mixed["words"])
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
+
+    @property
+    def _mixed(self) -> dict[str, Any]:
+        """What an ensemble noted of itself; empty for other engines."""
+        found: dict[str, Any] = self.information["notes"].get("ensemble", {})
+        return found
 
     @property
     def why(self) -> str | None:
@@ -298,7 +308,7 @@ class Twin:
             f"  engine    {self.picked}{' (picked by auto)' if self.why else ''}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
-            last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}
+            last = {name: value for row in self._losses for name, value in row.items() if name != "epoch"}
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )

@@ -268,7 +268,9 @@ class Twin:
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
-            targets = {name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)}
+            targets = {
+                name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)
+            }
             model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
             chosen = documents["calibration"]
             return cls(

@@ -30,12 +30,14 @@ from lookalike.schema.encoded import EncodedTable
 
 HELD_OUT = 0.1
 """Share of the rows whose counts stop the raking."""
-PATIENCE = 2
-"""Sweeps without a better fit to the rows held out before it stops."""
+LEAST_GAIN = 0.02
+"""A sweep that gains less than this share of what all sweeps before it gained is the last, and not taken: on housing the first gained
+81 parts of a hundred thousand, the second 5, those up to the twentieth 1 or less each."""
 FURTHEST = 5.0
 """A cell's weights change by this factor at most in one step."""
 FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to stop by."""
+SMALLEST_POOL = 20_000
 SCREENED_ROWS = 20_000
 """Rows a side on which triples are looked through."""
 
@@ -63,6 +65,10 @@ class CalibrationSettings(Settings):
         20, ge=1, description="calibrate: passes over all pairs at most; rows held back stop it earlier"
     )
     heaviest: float = Field(4.0, gt=1, description="calibrate: how many times its share a drawn row may weigh at most")
+
+    def pool_rows(self, rows: int) -> int:
+        """Return how many rows to draw for so many: never a pool so small that it would be raked coarsely."""
+        return max(self.pool * rows, SMALLEST_POOL) if rows else 0
 
 
 def check(rows: int) -> None:
@@ -329,22 +335,22 @@ def noise_floor(shares: np.ndarray, rows: float) -> float:
 
 
 def _rake(margins: list[Margin], drawn: Grouped, held: Grouped, settings: CalibrationSettings) -> tuple[_Raking, int]:
-    """Sweep until the rows held out fit no better; return the weights after the best sweep, and which it was.
+    """Sweep until the rows held out fit hardly better; return the weights and how many sweeps it took.
 
     The misfit is Σ (found − held out)²/p, a mean over tables: up to a constant it estimates the distance to the truth
     without bias, which L1 does not.
     """
     wanted = [one.pooled(held.counts(one.cross)) / max(held.count, 1) for one in margins]
     raking = _Raking(drawn, margins, settings.heaviest)
-    best, best_weights, sweeps = _misfit(raking.shares(), wanted, margins), raking.weights, 0
+    first = best = _misfit(raking.shares(), wanted, margins)
+    weights, sweeps = raking.weights, 0
     for done in range(1, settings.sweeps + 1):
         raking.sweep()
         misfit = _misfit(raking.shares(), wanted, margins)
-        if misfit < best:
-            best, best_weights, sweeps = misfit, raking.weights, done
-        elif done >= sweeps + PATIENCE:
+        if best - misfit <= LEAST_GAIN * (first - best):
             break
-    raking.weights = best_weights
+        best, weights, sweeps = misfit, raking.weights, done
+    raking.weights = weights
     return raking, sweeps
 
 

@@ -14,7 +14,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 import lookalike
 from common import record, settings_of, table_path
@@ -35,7 +34,9 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", choices=sorted(TARGETS))
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--share", type=float, default=1.0, help="of the largest class, up to which others are filled")
+    parser.add_argument(
+        "--share", type=float, help="of the largest class, up to which others are filled; halfway when left out"
+    )
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--twins", type=Path, help="where fitted twins are kept")
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE, any setting")
@@ -58,15 +59,14 @@ def measure(name: str, seed: int, arguments: argparse.Namespace) -> dict:
     twin = fitted(name, real, seed, arguments)
     start = time.perf_counter()
     more = lacking(class_counts(real.data[target], target), share=arguments.share)
-    made = pa.concat_tables(
-        batch.data
-        for value, rows in more.items()
-        for batch in twin.batches(
-            rows, seed=derive_seed(seed, "augment", value), where={target: value}, temperature=arguments.temperature
-        )
+    made = twin.sample_each(
+        list(more.values()),
+        [{target: name} for name in more],
+        seed=derive_seed(seed, "augment"),
+        temperature=arguments.temperature,
     )
     sampled = time.perf_counter()
-    columns = prepare({"real": real.data, "synthetic": made, "holdout": holdout.data}, twin.schema)
+    columns = prepare({"real": real.data, "synthetic": made.data, "holdout": holdout.data}, twin.schema)
     figures = augmentation(columns, target, seed)
     return {
         "table": name,
@@ -93,7 +93,8 @@ def fitted(name: str, real, seed: int, arguments: argparse.Namespace) -> Twin:
 
 
 def show(title: str, rows: list[dict]) -> None:
-    print(f"\n{title}: {rows[0]['engine']}, share {rows[0]['share']:g}, minority {rows[0]['minority']}")
+    share = "halfway" if rows[0]["share"] is None else f"share {rows[0]['share']:g}"
+    print(f"\n{title}: {rows[0]['engine']}, {share}, minority {rows[0]['minority']}")
     for learner in ("stack", "xgboost", "lightgbm"):
         for side in SIDES:
             found = [row["learners"][learner][side] for row in rows]

@@ -72,8 +72,8 @@ def test_rows_of_the_wrong_class_do_harm_and_the_gain_says_so(tables):
     wrong = wrong.set_column(wrong.column_names.index("diagnosis"), "diagnosis", pa.array(["ill"] * wrong.num_rows))
     gains = measured(tables, wrong)["gains"]
     for other in ("real", "repeated", "smotenc"):
-        assert gains[other]["minority_f1"]["interval"][1] < 0
-        assert gains[other]["auc"]["gain"] < -0.02
+        assert gains[other]["minority_f1"]["gain"] < -0.1
+        assert gains[other]["auc"]["interval"][1] < 0
 
 
 def test_the_control_itself_is_no_better_than_the_control(tables):

@@ -13,11 +13,12 @@ import numpy as np
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import predictions
-from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_all, require_libraries, stack
+from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_all, missing_libraries, stack
 from lookalike.evaluate.oversampling import has_smotenc, repeated, smotenc
 from lookalike.evaluate.prepare import Column
 from lookalike.evaluate.task import Impossible, Rows, Task, disjoint, pose
 from lookalike.rng import generator
+from lookalike.stats import plain
 
 SIDES = ("real", "repeated", "smotenc", "ours")
 """Real rows alone; with real ones drawn again, the control; with SMOTENC's; with ours."""
@@ -52,7 +53,8 @@ def augmentation(columns: list[Column], target: str, seed: int) -> dict[str, Any
         ``gains`` {"real", "repeated", "smotenc"} × {minority_f1, macro_f1, auc}: {gain: ours − that side's by the stack,
         interval};
 
-        ``notes``. Where there is nothing to measure, all but ``target`` and ``notes`` is None.
+        ``notes``. What is undefined is None; where there is no holdout, nothing to learn, or no library to learn with, all but
+        ``target`` and ``notes`` is.
 
     Intervals are 95 %, from 200 bootstrap draws of the test rows, the same for all sides; those of gains also hold what
     other training rows would change, estimated from four disjoint parts of the real and the made rows (where each has rows
@@ -61,28 +63,37 @@ def augmentation(columns: list[Column], target: str, seed: int) -> dict[str, Any
     Raises
     ------
     SettingsError
-        The target is no scored column, its values are no classes, or xgboost and lightgbm are missing.
+        The target is no scored column, or its values are no classes.
 
     >>> augmentation([], "income", 0)
     Traceback (most recent call last):
     lookalike.errors.SettingsError: a target must be a column that metrics look at, however: 'income' is none.
     """
-    require_libraries()
     column = next((column for column in columns if column.name == target), None)
     if column is None:
         raise SettingsError(f"a target must be a column that metrics look at, however: {target!r} is none.")
+    if missing := missing_libraries():
+        return nothing(target, f"{' and '.join(missing)} cannot be imported (pip install 'lookalike[utility]')")
+    if "holdout" not in column.sides:
+        return nothing(target, "no real rows were kept back to test on")
     try:
         task = pose(columns, column, seed, lambda side, width: _most(column, side, width))
     except Impossible as reason:
-        return _nothing(target, f"Nothing was measured for {target!r}: {reason}.")
+        return nothing(target, str(reason))
     if task.kind == "regression":
         raise SettingsError(
             f"a target must hold classes, however: {target!r} holds numbers. Declare it a category in the schema, if its values are labels."
         )
-    return _measure(column, task, seed)
+    return dict(plain(_measure(column, task, seed)))
 
 
-def _nothing(target: str, note: str) -> dict[str, Any]:
+def nothing(target: str, why: str) -> dict[str, Any]:
+    """What :func:`augmentation` returns where nothing can be measured, and why.
+
+    >>> nothing("ill", "no real rows were kept back")["notes"]
+    ["What the made rows are worth was not measured for 'ill': no real rows were kept back."]
+    """
+    note = f"What the made rows are worth was not measured for {target!r}: {why}."
     return {"target": target, **dict.fromkeys(("classes", "minority", "rows", "learners", "gains")), "notes": [note]}
 
 
@@ -163,7 +174,7 @@ def _sides(task: Task, real: Rows, made: Rows, seed: int) -> tuple[dict[str, Row
     except Impossible as reason:
         return sides, [f"SMOTENC was not run: {reason}."]
     gaps = int(np.isnan(real.features).any(axis=0).sum())
-    note = f"SMOTENC knows no missing numbers: in {gaps} columns it was given the median of those that are there."
+    note = f"SMOTENC knows no missing numbers: it was given the median of those that are there, in {gaps} of {len(task.names)} columns."
     return sides, [note] if gaps else []
 
 

@@ -137,12 +137,17 @@ class Twin:
                 raise SettingsError(
                     f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
                 )
-            batches = [
-                batch
-                for place, (count, condition) in enumerate(zip(counts, where, strict=True))
-                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
-            ]
+            return to_native(self.sample_each(counts, where, seed=seed, **how))
         return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
+
+    def sample_each(self, counts: Sequence[int], where: Sequence[Condition], *, seed: int = 0, **how: Any) -> Table:
+        """Draw so many rows under each condition, one after the other, as one table: no key is given out twice."""
+        drawn = pa.concat_tables(
+            batch.data
+            for place, (count, condition) in enumerate(zip(counts, where, strict=True))
+            for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
+        )
+        return Table(self.encoder.with_keys(drawn, self.encoder.key_streams(seed)), self.origin)
 
     def batches(
         self,

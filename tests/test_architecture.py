@@ -6,26 +6,28 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "lookalike"
-FLOOR = {"artefact", "config", "errors", "registry", "rng", "run", "stats"}
+FLOOR = {"artefact", "cache", "config", "errors", "registry", "rng", "run", "scale", "stats"}
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},
     "schema": FLOOR,
     "encode": FLOOR | {"table", "schema"},
     "model": FLOOR | {"table", "schema"},
     "sample": FLOOR | {"table", "schema", "encode", "model"},
+    "refine": FLOOR | {"table", "schema"},
     "evaluate": FLOOR | {"table", "schema"},
     "report": FLOOR | {"table", "schema"},
-    "twin": FLOOR | {"table", "schema", "encode", "model", "sample"},
+    "twin": FLOOR | {"table", "schema", "encode", "model", "sample", "refine"},
     "demo": FLOOR,
-    "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin"},
+    "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "refine", "evaluate", "report", "twin"},
     "presets": FLOOR
-    | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin", "pipeline", "demo"},
+    | {"table", "schema", "encode", "model", "sample", "refine", "evaluate", "report", "twin", "pipeline", "demo"},
     "__main__": {"cli"},
     "cli": FLOOR | {"pipeline", "presets", "report", "schema", "table"},
     "testing": FLOOR | {"schema", "encode", "model"},
@@ -51,8 +53,13 @@ def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path):
+@cache
+def imports(path: Path) -> list[str]:
     """Every module a file imports, at any depth; names under TYPE_CHECKING are for type checkers only."""
+    return list(_imports(path))
+
+
+def _imports(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):

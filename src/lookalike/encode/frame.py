@@ -125,22 +125,28 @@ class TableEncoder:
         """Fresh keys for one sampled table."""
         return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}
 
-    def decode(self, encoded: EncodedTable, *, seed: int, keys: dict[str, KeyStream] | None = None) -> pa.Table:
-        """Cells of the columns' own types, in the schema's order. ``keys`` carries on a table's keys over batches."""
-        streams = self.key_streams(seed) if keys is None else keys
+    def decode(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
+        """Cells of the columns' own types, in the schema's order, fresh keys included."""
+        return self.with_keys(self.cells(encoded, seed=seed), self.key_streams(seed))
+
+    def cells(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
+        """As :meth:`decode`, but for the keys."""
         drawn = {
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
         settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
         drawn = self.rewrites.backward(drawn)
-        columns = {}
-        for spec in self.schema.kept:
-            if spec.name in streams:
-                columns[spec.name] = streams[spec.name].take(len(encoded))
-                continue
-            columns[spec.name] = spell(drawn[spec.name], spec)
-        return pa.table(columns)
+        return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
+
+    def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
+        """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches."""
+        return pa.table(
+            {
+                spec.name: keys[spec.name].take(table.num_rows) if spec.name in keys else table.column(spec.name)
+                for spec in self.schema.kept
+            }
+        )
 
     def settle(self, encoded: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
         """Return the rows with every code that another column settles as it does; ``known`` (n, d) cells are left alone."""
@@ -154,10 +160,10 @@ class TableEncoder:
         SchemaError
             The column is not modelled, or never held such a value.
         """
-        if name in self.rewrites.replaced:
+        if name in self.rewrites.tied:
             raise SchemaError(
-                f"a condition names a column that is modelled as it is, however: column {name!r} follows from others by a constraint "
-                f"({self.rewrites.replaced[name]}). Ask for another column, or fit without the constraint."
+                f"the engine is asked for a column that is modelled as it is, however: column {name!r} follows from others by a "
+                f"constraint ({self.rewrites.tied[name]}). Ask for another column, or fit without the constraint."
             )
         if name not in self.encoders:
             known = ", ".join(self.encoders)
@@ -168,12 +174,8 @@ class TableEncoder:
         try:
             values = parse(self.cell(name, value), encoder.spec)
             codes, residuals = encoder.encode(values, generator(0, "condition"))
-        # Arrow's three: the value does not fit the column's type. InputError: it has no code. To who asks, all mean that it
-        # was never seen
-        except (InputError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            raise SchemaError(
-                f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
-            ) from None
+        except InputError:  # it has no code
+            raise _never_seen(name) from None
         if encoder.spec.numeric and not values.missing[0]:
             back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
             assert back is not None and values.numbers is not None
@@ -184,12 +186,15 @@ class TableEncoder:
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
 
     def cell(self, name: str, value: Any) -> pa.Array:
-        """One value in the column's own type; text is read as the column would read it."""
-        storage = arrow_type(self.encoders[name].spec.storage)
+        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be."""
+        storage = arrow_type(self.schema[name].storage)
         storage = storage.value_type if pa.types.is_dictionary(storage) else storage
         if value is None:
             return pa.nulls(1, storage)
-        return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
+        try:
+            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            raise _never_seen(name) from None
 
     def state(self) -> dict[str, Any]:
         return {
@@ -230,6 +235,12 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
+
+
+def _never_seen(name: str) -> SchemaError:
+    return SchemaError(
+        f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
+    )
 
 
 def _one_array(table: pa.Table, name: str) -> pa.Array:

@@ -57,6 +57,12 @@ class Rewrites:
         """Columns that are not encoded as themselves, each with the rule behind it."""
         return {name: step.words for step in self.steps for name in step.targets}
 
+    @property
+    def tied(self) -> dict[str, str]:
+        """Columns that no engine can be asked for, each with the rule behind it: the above, and those missing where another is."""
+        followers = {name: group for group in self.groups for name in group[1:]}
+        return {name: f"{', '.join(group)} missing together" for name, group in followers.items()} | self.replaced
+
     def fit(self, columns: Mapping[str, Values]) -> None:
         """Learn what the ways back need: extremes, vocabularies, one typical value a column."""
         for step in self.steps:

@@ -6,6 +6,7 @@ A rule over a missing cell is kept, except where missing cells are what it is ab
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.errors import SchemaError
+from lookalike.errors import LookalikeWarning, SchemaError
 from lookalike.schema.axis import bound_on_axis, common_unit, decimals_of, natural, on_axis
 from lookalike.schema.column import Schema
 from lookalike.schema.constraints import (
@@ -103,6 +104,42 @@ def truth(expression: Expression, rows: Rows) -> np.ndarray:
             f"a predicate is true or false, however: {expression.text!r} is neither. Compare it with something."
         )
     return np.asarray(found.fill_null(True).to_numpy(zero_copy_only=False), bool)
+
+
+def set_aside(table: pa.Table, schema: Schema) -> np.ndarray:
+    """(n,) bool: the rows to learn from. Says how many real rows break a declared constraint, and what becomes of them.
+
+    Rows that break a rule which is kept by construction cannot be learned from, and are set aside; those that break a
+    predicate or repeat a key stay, because only rows made are checked for it.
+
+    Raises
+    ------
+    SchemaError
+        Most rows break a rule: it is wrong, or the table is.
+    """
+    rows, fits = Rows(table, schema), np.ones(table.num_rows, bool)
+    for constraint in schema.constraints:
+        passed = kept(constraint, rows)
+        broken = int((~passed).sum())
+        if not broken:
+            continue
+        if 2 * broken > len(rows):
+            raise SchemaError(
+                f"a constraint holds in most real rows, however: {broken:,} of {len(rows):,} break {constraint.rule} "
+                f"({constraint.words}). Correct the constraint, or the table."
+            )
+        stays = isinstance(constraint, (Predicate, Unique))
+        fate = (
+            "they are learned from, but no row made breaks it" if stays else "they are set aside, and not learned from"
+        )
+        warnings.warn(
+            f"{broken:,} of {len(rows):,} real rows break a constraint ({constraint.rule}, {constraint.words}): {fate}.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+        if not stays:
+            fits &= passed
+    return fits
 
 
 # ------------------------------------------------------------------------------------------------------------- order

@@ -7,6 +7,7 @@ was learned from rows (those live in the fitted encoders). It reads and writes a
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,7 +15,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from lookalike.config import Settings
-from lookalike.errors import SchemaError, SettingsError
+from lookalike.errors import LookalikeWarning, SchemaError, SettingsError
 from lookalike.schema.constraints import Constraint, read_constraint
 
 Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
@@ -108,6 +109,19 @@ class Schema:
         """Return a copy in which one column is changed."""
         self[name]
         return Schema([c.replace(**changes) if c.name == name else c for c in self.columns], self.constraints)
+
+    def only(self, names: Sequence[str]) -> Schema:
+        """Return a copy with these columns, and without the constraints that name a declared column beside them."""
+        gone = {column.name for column in self.columns} - set(names)
+        for constraint in self.constraints:
+            if gone & set(constraint.names):
+                warnings.warn(
+                    f"a constraint names a column that is left out, and is left out with it: {constraint.rule}, {constraint.words}.",
+                    LookalikeWarning,
+                    stacklevel=3,
+                )
+        kept = [constraint for constraint in self.constraints if not gone & set(constraint.names)]
+        return Schema([column for column in self.columns if column.name in names], kept, whole=False)
 
     def __getitem__(self, name: str) -> ColumnSpec:
         for column in self.columns:

@@ -50,11 +50,12 @@ class Rows:
         return int(self.table.num_rows)
 
     def values(self, name: str) -> Values:
-        """A column as numbers or labels; a key counts as labels."""
+        """A column as numbers or labels; all that is no number is a label, keys too."""
         if name not in self._values:
             spec = self.schema[name]
-            spec = spec.replace(kind="category") if spec.kind in ("key", "text") else spec
-            self._values[name] = parse(self.table.column(name), spec)
+            # a level that was never declared is no error here: it is just another level
+            lenient = spec if spec.numeric else spec.replace(kind="category", levels=None)
+            self._values[name] = parse(self.table.column(name), lenient)
         return self._values[name]
 
     def natural(self, name: str) -> pa.Array:

@@ -14,7 +14,9 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Calibration, CalibrationSettings, refill
+from lookalike.refine import Calibration, CalibrationSettings, Check, refill
+from lookalike.refine.constraints import Wanted
+from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
 from lookalike.schema import EncodedTable, Schema
@@ -160,6 +162,11 @@ class Twin:
         temperature: float = 1.0,
     ) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory."""
+        where = dict(where or {})
+        # what follows from other columns is met by drawing again
+        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
+        wanted: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks = wanted + constraint_checks(self.schema)
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -177,7 +184,7 @@ class Twin:
                 draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
                 return sampler.cells(self._drawn(sampler, count, draw_seed), draw_seed)
 
-            kept = refill(size, draw, [], tries=self.sampling.max_tries_per_batch)
+            kept = refill(size, draw, checks, tries=self.sampling.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
 
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:

@@ -15,6 +15,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
                            dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
                                           levels, rows, broken, fresh}, worst first]},
+                           constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
+                                         first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
@@ -70,6 +72,7 @@ import pyarrow as pa
 from lookalike.errors import InputError
 from lookalike.evaluate import diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
+from lookalike.evaluate.constraints import constraints
 from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.lanes import one_core_each, side_by_side
@@ -126,6 +129,7 @@ def score(
             "utility": {"": partial(utility, whole, target, seed)},
             "detection": {"": partial(_detection, whole, seed)},
             "dependencies": {"": partial(dependencies, whole, sides, seed)},
+            "constraints": {"": partial(constraints, tables, schema)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},
             "diagnostic": {
@@ -154,6 +158,7 @@ def score(
             "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
             "accuracy": _accuracy(columns, accuracies, even),
             "dependencies": found["dependencies"][""],
+            "constraints": found["constraints"][""],
             "detection": detected,
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,

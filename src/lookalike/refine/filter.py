@@ -50,7 +50,6 @@ class FilterSettings(Settings):
     min_ratio: float = Field(0.5, ge=0, le=1, description="least ratio of the nearest to the next real row (NNDR)")
     common_rows: int = Field(5, ge=1, description="what so many real rows share singles no one out (the k-rule)")
     spare_crowds: bool = Field(True, description="the k-rule also for rows that are near, not only for identical ones")
-    max_tries: int = Field(100, ge=1, description="times that dropped rows are drawn again before it gives up")
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ class Filter:
     ----------
     dropped
         Reason → rows, over all calls of :meth:`keep`; ``seen`` counts the rows that were looked at.
+    name
+        What it checks, for :func:`lookalike.refine.refill`.
 
     Raises
     ------
@@ -112,6 +113,8 @@ class Filter:
     >>> apart.dropped
     {'identical': 1, 'too close': 1, 'leans on one': 0}
     """
+
+    name = "rows apart from real ones (min_distance, min_ratio, common_rows)"
 
     def __init__(self, real: pa.Table, schema: Schema, settings: FilterSettings | None = None) -> None:
         self.settings = settings or FilterSettings()

@@ -61,7 +61,7 @@ def plain_distances(table, real):
 def test_distances_are_those_that_are_documented(towns, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK_CELLS", 500)  # several blocks
     real, table = mixed(80, 1, towns), mixed(50, 2, towns)
-    found = Filter(real, SCHEMA, FilterSettings(min_distance=0.3)).measure(table)
+    found = Filter(real, SCHEMA, FilterSettings(crowd_distance=0.3)).measure(table)
     expected = plain_distances(table, real)
     two = np.sort(expected, axis=1)[:, :2]
     np.testing.assert_allclose(found.distance, two[:, 0], atol=1e-6)
@@ -131,7 +131,9 @@ def test_the_k_rule_spares_what_many_share():
     # five share the first; the second is one person's row, crowd or not; the third has five within .05 · √2 · 45 ranks
     assert kept() == [True, False, True]
     assert kept(common_rows=6) == [False, False, False]
-    assert kept(spare_crowds=False) == [True, False, False]
+    assert kept(crowd_distance=0) == [True, False, False]
+    # a greater distance asks for more, never for less
+    assert kept(crowd_distance=0, min_distance=1, min_ratio=0) == [True, False, False]
 
 
 def test_a_row_that_leans_on_one_person_is_sent_back():

@@ -12,11 +12,11 @@ A rank, not |Δ| / range: one fortune of 10⁹ makes all other incomes the same 
 strangers; clipping the range to inner quantiles instead makes all fortunes the same. Ranks need no clipping, and mean
 the same whatever the unit or the skew. The judge counts in ranks, too.
 
-**A crowd singles no one out.** A row that lies within ``min_distance`` of five real rows repeats what many share, and
-dropping it would take away what is most typical. So a row is never too close, and leans on no one, where at least
-``common_rows`` real rows lie within ``min_distance``; and an identical row may come where at least so many real rows are
-identical to it (the k-rule, after k-anonymity: Sweeney, 2002). ``spare_crowds = false`` applies the k-rule to identical
-rows alone.
+**A crowd singles no one out.** A row with five real rows around it repeats what many share, and dropping it would take
+away what is most typical. So a row is never too close, and leans on no one, where at least ``common_rows`` real rows lie
+within ``crowd_distance``; and an identical row may come where at least so many real rows are identical to it (the k-rule,
+after k-anonymity: Sweeney, 2002), crowd around it or not. With ``crowd_distance = 0`` the k-rule is for identical rows
+alone.
 
 **A filter is itself a look at the data.** Which rows are missing tells where real people are: a filtered table has a hole
 around every loner. It helps against distances and copies, not against someone who knows of the filter, and it spends
@@ -39,7 +39,7 @@ from lookalike.schema import ColumnSpec, Schema, Values, parse
 from lookalike.stats import mid_ranks
 
 ROUNDING = np.float32(1e-6)
-"""A score is a sum of float32; a copy must count as within any distance, 0 included."""
+"""A score is a sum of float32; a copy must count as within any distance."""
 REASONS = ("kept", "identical", "too close", "leans on one")
 
 
@@ -49,7 +49,7 @@ class FilterSettings(Settings):
     min_distance: float = Field(0.05, ge=0, le=1, description="least distance to the nearest real row (DCR)")
     min_ratio: float = Field(0.5, ge=0, le=1, description="least ratio of the nearest to the next real row (NNDR)")
     common_rows: int = Field(5, ge=1, description="what so many real rows share singles no one out (the k-rule)")
-    spare_crowds: bool = Field(True, description="the k-rule also for rows that are near, not only for identical ones")
+    crowd_distance: float = Field(0.05, ge=0, le=1, description="so near, real rows count as shared; 0: if identical")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Nearest:
     ratio
         (n,) float64 in [0, 1], that over the distance to the next one; 1 where both are 0, or where there is no next one.
     within
-        (n,) real rows at most ``min_distance`` away.
+        (n,) real rows at most ``crowd_distance`` away.
     identical
         (n,) real rows that are equal in every cell.
     """
@@ -97,8 +97,6 @@ class Filter:
     ----------
     dropped
         Reason → rows, over all calls of :meth:`keep`; ``seen`` counts the rows that were looked at.
-    name
-        What it checks, for :func:`lookalike.refine.refill`.
 
     Raises
     ------
@@ -113,8 +111,6 @@ class Filter:
     >>> apart.dropped
     {'identical': 1, 'too close': 1, 'leans on one': 0}
     """
-
-    name = "rows apart from real ones (min_distance, min_ratio, common_rows)"
 
     def __init__(self, real: pa.Table, schema: Schema, settings: FilterSettings | None = None) -> None:
         self.settings = settings or FilterSettings()
@@ -133,6 +129,16 @@ class Filter:
         self._rows = self._axes(self._cells, references=True)
         self._keys, self._times = np.unique(_as_keys(self._cells.identities), return_counts=True)
 
+    @property
+    def name(self) -> str:
+        """What it checks and has turned down so far, for :func:`lookalike.refine.refill`."""
+        counts = self.dropped
+        return (
+            f"staying apart from real rows: {counts['identical']:,} identical (common_rows={self.settings.common_rows}), "
+            f"{counts['too close']:,} too close (min_distance={self.settings.min_distance:g}), "
+            f"{counts['leans on one']:,} leaning on one (min_ratio={self.settings.min_ratio:g})"
+        )
+
     def keep(self, table: pa.Table) -> np.ndarray:
         """(n,) bool: True for rows that may stay; what was dropped is added to :attr:`dropped`."""
         reasons = self.reasons(table)
@@ -145,7 +151,7 @@ class Filter:
         """(n,) int8 into :data:`REASONS`: the first rule that a row breaks, 0 for none."""
         found, rules = self.measure(table), self.settings
         crowd = found.identical >= rules.common_rows
-        if rules.spare_crowds:
+        if rules.crowd_distance > 0:
             crowd |= (found.identical == 0) & (found.within >= rules.common_rows)
         broken = [found.identical > 0, found.distance < rules.min_distance, found.ratio < rules.min_ratio]
         return np.where(crowd, 0, np.select(broken, [1, 2, 3], 0)).astype(np.int8)
@@ -156,7 +162,7 @@ class Filter:
         queries, count = self._axes(cells, references=False), len(cells.identities)
         places, within = np.zeros((count, 2), np.int64), np.zeros(count, np.int64)
         # δ² summed is |q|² − 2 · score, so whatever scores at least this lies within the distance
-        least = (queries.squares - np.float32(self.settings.min_distance**2 * len(self.specs))) / 2 - ROUNDING
+        least = (queries.squares - np.float32(self.settings.crowd_distance**2 * len(self.specs))) / 2 - ROUNDING
         for block, scores in nearness(queries, self._rows):
             near = block.start + np.flatnonzero(scores.max(axis=1) >= least[block])
             within[near] = [np.count_nonzero(scores[row - block.start] >= least[row]) for row in near]

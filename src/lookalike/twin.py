@@ -14,7 +14,7 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Calibration, CalibrationSettings, Check, refill
+from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
 from lookalike.refine.constraints import Wanted
 from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
@@ -104,6 +104,7 @@ class Twin:
         *,
         seed: int = 0,
         where: Condition | Sequence[Condition] | None = None,
+        apart_from: Any = None,
         **how: Any,
     ) -> Any:
         """Draw rows, as the same kind of frame that was fitted (pyarrow where that was a file).
@@ -116,6 +117,9 @@ class Twin:
             The same seed gives the same rows.
         where
             Values that columns must have, ``{"income": ">50K"}``; or a list of such conditions.
+        apart_from
+            Real rows, or what :meth:`filter` made of them: drawn rows that are identical to one, too close to it or leaning
+            on it are drawn again. The twin keeps nothing of them.
         **how
             ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
             independently of each other. ``temperature=0.8``: frequent values more frequent. See
@@ -124,8 +128,10 @@ class Twin:
         Raises
         ------
         SettingsError, SchemaError, SamplingError
-            The count is negative, the condition was never seen, or it cannot be met.
+            The count is negative, the condition was never seen, or it cannot be met; too few rows stay apart.
         """
+        if apart_from is not None:
+            how["apart_from"] = self.filter(apart_from)
         if where is None or isinstance(where, Mapping):
             if isinstance(rows, Sequence):
                 raise SettingsError(
@@ -160,13 +166,16 @@ class Twin:
         balance: str | None = None,
         decorrelate: tuple[str, str] | None = None,
         temperature: float = 1.0,
+        apart_from: Any = None,
     ) -> Iterator[Table]:
-        """Draw rows batch by batch, at constant memory."""
+        """Draw rows batch by batch, at constant memory; see :meth:`sample`."""
         where = dict(where or {})
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
-        wanted: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
-        checks = wanted + constraint_checks(self.schema)
+        checks: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks += constraint_checks(self.schema)
+        if apart_from is not None:
+            checks.append(self.filter(apart_from))
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -186,6 +195,27 @@ class Twin:
 
             kept = refill(size, draw, checks, tries=self.sampling.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
+
+    def filter(self, real: Any, settings: FilterSettings | None = None) -> Filter:
+        """Return what keeps drawn rows apart from real ones, for ``apart_from``; a filter comes back as it is.
+
+        A filter is itself a look at the real rows: see :mod:`lookalike.refine.filter`. What it dropped and why stands in its
+        ``dropped``.
+
+        Raises
+        ------
+        InputError, SchemaError
+            The real table has no rows, or lacks a column that was learned, or has another type there.
+        """
+        if isinstance(real, Filter):
+            return real
+        data = as_table(real).data
+        check_columns(data, Schema(self.schema.modelled))
+        return Filter(
+            pa.table({spec.name: self.encoder.in_type(data, spec.name) for spec in self.schema.modelled}),
+            self.schema,
+            settings,
+        )
 
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance

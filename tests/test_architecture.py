@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "lookalike"
-FLOOR = {"artefact", "config", "errors", "registry", "rng", "run", "stats"}
+FLOOR = {"artefact", "config", "errors", "ledger", "noise", "registry", "rng", "run", "stats"}
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},
     "schema": FLOOR,

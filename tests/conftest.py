@@ -16,7 +16,8 @@ from lookalike import Run, fit, registry
 def quick_settings(engine, epochs=1):
     """The settings that keep a fit short: few epochs, of an engine that has epochs."""
     kind = registry.load(registry.ENGINES, engine, "engine")
-    return {"epochs": epochs} if "epochs" in kind.Settings.model_fields else {}
+    wanted = {"epochs": epochs, "cache": False}
+    return {name: value for name, value in wanted.items() if name in kind.Settings.model_fields}
 
 
 def quick_fit(data, *, engine="tvae", **settings):
@@ -50,6 +51,14 @@ def awkward() -> pa.Table:
             "nothing": pa.nulls(n, pa.string()),
         }
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_its_own(tmp_path_factory):
+    """No test finds or leaves anything in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOKALIKE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def bench_table(name: str) -> Path:

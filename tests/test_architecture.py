@@ -12,20 +12,21 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "lookalike"
-FLOOR = {"artefact", "config", "errors", "ledger", "noise", "registry", "rng", "run", "stats"}
+FLOOR = {"artefact", "cache", "config", "errors", "ledger", "noise", "registry", "rng", "run", "scale", "stats"}
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},
     "schema": FLOOR,
     "encode": FLOOR | {"table", "schema"},
     "model": FLOOR | {"table", "schema"},
     "sample": FLOOR | {"table", "schema", "encode", "model"},
+    "refine": FLOOR | {"table", "schema"},
     "evaluate": FLOOR | {"table", "schema"},
     "report": FLOOR | {"table", "schema"},
-    "twin": FLOOR | {"table", "schema", "encode", "model", "sample"},
+    "twin": FLOOR | {"table", "schema", "encode", "model", "sample", "refine"},
     "demo": FLOOR,
-    "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin"},
+    "pipeline": FLOOR | {"table", "schema", "encode", "model", "sample", "refine", "evaluate", "report", "twin"},
     "presets": FLOOR
-    | {"table", "schema", "encode", "model", "sample", "evaluate", "report", "twin", "pipeline", "demo"},
+    | {"table", "schema", "encode", "model", "sample", "refine", "evaluate", "report", "twin", "pipeline", "demo"},
     "__main__": {"cli"},
     "cli": FLOOR | {"pipeline", "presets", "report", "schema", "table"},
     "testing": FLOOR | {"schema", "encode", "model"},

@@ -322,9 +322,9 @@ def test_66_ctrl_c_leaves_something_usable_and_says_how_to_go_on(csv):
 
 
 def test_demo_then_what_to_look_at(tmp_path, monkeypatch):
-    from lookalike import presets
+    from lookalike.presets import making
 
-    monkeypatch.setattr(presets, "demo_table", lambda: demo_table(150))
+    monkeypatch.setattr(making, "demo_table", lambda: demo_table(150))
     output = run("demo", "--folder", tmp_path / "d")
     assert "Look at:" in output
     for path in re.findall(r"^  (\S+)   ", output, re.M):

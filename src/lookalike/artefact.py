@@ -11,7 +11,8 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,39 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     ArtefactError
         The file is missing, truncated, altered, newer than this version, or not ours at all.
     """
+    with _opened(path) as (archive, digests):
+        members = {name: _member(path, archive, name, digest) for name, digest in digests.items()}
+    try:
+        arrays = load_tensors(members.pop("weights.safetensors", b""))
+        documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
+    except (SafetensorError, ValueError) as error:
+        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
+    return documents, arrays
+
+
+def read_document(path: Path, name: str) -> Any:
+    """Read one document of a file without its arrays; raises as :func:`read` does, and where there is no such document."""
+    with _opened(path) as (archive, digests):
+        if f"{name}.json" not in digests:
+            raise ArtefactError(f"{path.name} has no part {name}. It is a file of another kind.")
+        content = _member(path, archive, f"{name}.json", digests[f"{name}.json"])
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
+    """The archive and the digest of each of its parts, which are those that its manifest names."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(path, archive)
+            digests = _manifest(path, archive)["sha256"]
             names = {info.filename for info in archive.infolist()}
-            expected = {"manifest.json", *manifest["sha256"]}
+            expected = {"manifest.json", *digests}
             if names != expected or len(archive.infolist()) != len(expected):
                 raise ArtefactError(f"{path.name} holds parts its manifest does not name. It is not to be trusted.")
-            members = {name: _member(path, archive, name, digest) for name, digest in manifest["sha256"].items()}
+            yield archive, digests
     except FileNotFoundError:
         raise ArtefactError(f"{path} does not exist.") from None
     # what zipfile raises for a damaged, encrypted or oddly compressed archive, depending on where the damage lies
@@ -80,12 +106,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ArtefactError(
             f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again."
         ) from None
-    try:
-        arrays = load_tensors(members.pop("weights.safetensors", b""))
-        documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
-    except (SafetensorError, ValueError) as error:
-        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
-    return documents, arrays
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def fit(
     kind = registry.load(registry.ENGINES, engine, "engine")
     engine_settings, encoding, sampling = route(settings, kind.Settings)
     if encoding.intervals == "auto":
-        encoding = encoding.replace(intervals=kind.intervals)
+        encoding = encoding.replace(intervals=kind.wants(engine_settings))
     table, settled = prepare(data, schema=schema, drop=drop, keys=keys)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")

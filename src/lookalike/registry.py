@@ -14,6 +14,7 @@ ENGINES = {
     "copula": "lookalike.model.copula:Copula",
     "ctgan": "lookalike.model.ctgan:CTGAN",
     "tvae": "lookalike.model.tvae:TVAE",
+    "ensemble": "lookalike.model.ensemble:Ensemble",
 }
 
 ENCODERS = {
@@ -35,7 +36,7 @@ def load(table: dict[str, str], name: str, what: str) -> Any:
     'Fraction'
     >>> load(ENGINES, "gan", "engine")
     Traceback (most recent call last):
-    lookalike.errors.SettingsError: engine must be one of auto, autoregressive, trees, copula, ctgan, tvae, however: engine='gan'.
+    lookalike.errors.SettingsError: engine must be one of auto, autoregressive, trees, copula, ctgan, tvae, ensemble, however: engine='gan'.
     """
     if name not in table:
         raise SettingsError(f"{what} must be one of {', '.join(table)}, however: {what}={name!r}.")

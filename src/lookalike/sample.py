@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,19 +52,8 @@ class Quota:
     codes: dict[int, int]
 
 
-def sample_batches(
-    model: Generator,
-    encoder: TableEncoder,
-    rows: int,
-    *,
-    seed: int,
-    where: Mapping[str, Any] | None = None,
-    balance: str | None = None,
-    decorrelate: tuple[str, str] | None = None,
-    temperature: float = 1.0,
-    settings: SamplingSettings | None = None,
-) -> Iterator[pa.Table]:
-    """Yield tables that together have exactly ``rows`` rows, at memory that does not grow with ``rows``.
+class Sampler:
+    """Draws rows of a fitted engine under what was asked for, and turns them into cells.
 
     Parameters
     ----------
@@ -82,22 +71,56 @@ def sample_batches(
     ------
     SettingsError
         A column has too many levels for what is asked, or the engine knows no temperature.
-    SamplingError
-        The condition is met too seldom, or a key has no more values to give.
     """
+
+    def __init__(
+        self,
+        model: Generator,
+        encoder: TableEncoder,
+        *,
+        seed: int,
+        where: Mapping[str, Any] | None = None,
+        balance: str | None = None,
+        decorrelate: tuple[str, str] | None = None,
+        temperature: float = 1.0,
+        settings: SamplingSettings | None = None,
+    ) -> None:
+        check_temperature(model, temperature)
+        self.model, self.encoder, self.temperature = model, encoder, temperature
+        self.tries = (settings or SamplingSettings()).max_tries_per_batch
+        self.where = dict(where or {})
+        fixed = {place: code for place, code, _ in (encoder.encode_value(*item) for item in self.where.items())}
+        self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
+        self._keys = encoder.key_streams(seed)
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing was asked for: rows are as frequent as they were learned."""
+        return self.temperature == 1 and len(self._quotas) == 1 and not self._quotas[0].codes
+
+    def draw(self, rows: int, seed: int) -> EncodedTable:
+        """Draw exactly so many rows.
+
+        Raises
+        ------
+        SamplingError
+            The condition is met too seldom.
+        """
+        return _draw_quotas(self.model, self.encoder, rows, self._quotas, seed, self.tries, self.temperature)
+
+    def cells(self, encoded: EncodedTable, seed: int) -> pa.Table:
+        """Return rows as cells, without keys: those are given out last, to rows that stay."""
+        return _with_values(self.encoder.cells(encoded, seed=seed), self.encoder, self.where)
+
+    def with_keys(self, table: pa.Table) -> pa.Table:
+        """Return the rows with the next keys; a SamplingError where a key has no more values to give."""
+        return self.encoder.with_keys(table, self._keys)
+
+
+def batch_sizes(rows: int) -> list[int]:
+    """How many rows each batch has: none of nothing has one batch, too, so that its columns are there."""
     check_rows(rows)
-    check_temperature(model, temperature)
-    settings = settings or SamplingSettings()
-    wanted = {name: encoder.encode_value(name, value) for name, value in (where or {}).items()}
-    fixed = {place: code for place, code, _ in wanted.values()}
-    quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
-    keys = encoder.key_streams(seed)
-    for batch, start in enumerate(range(0, max(rows, 1), BATCH_ROWS)):
-        count = min(BATCH_ROWS, rows - start)
-        batch_seed = derive_seed(seed, "batch", batch)
-        encoded = _draw_quotas(model, encoder, count, quotas, batch_seed, settings.max_tries_per_batch, temperature)
-        table = encoder.decode(encoded, seed=batch_seed, keys=keys)
-        yield _with_values(table, encoder, where or {})
+    return [min(BATCH_ROWS, rows - start) for start in range(0, max(rows, 1), BATCH_ROWS)]
 
 
 def check_temperature(model: Generator, temperature: float) -> None:

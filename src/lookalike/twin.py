@@ -14,8 +14,9 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
+from lookalike.refine import refill
 from lookalike.rng import derive_seed
-from lookalike.sample import SamplingSettings, check_rows, complete, sample_batches
+from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
 from lookalike.schema import Schema
 from lookalike.table import Origin, Table, TableWriter, as_table, frame_of, to_native
 
@@ -102,7 +103,7 @@ class Twin:
         **how
             ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
             independently of each other. ``temperature=0.8``: frequent values more frequent. See
-            :func:`lookalike.sample.sample_batches`.
+            :class:`lookalike.sample.Sampler`.
 
         Raises
         ------
@@ -140,18 +141,25 @@ class Twin:
         temperature: float = 1.0,
     ) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory."""
-        for data in sample_batches(
+        sampler = Sampler(
             self.model,
             self.encoder,
-            rows,
             seed=seed,
             where=where,
             balance=balance,
             decorrelate=decorrelate,
             temperature=temperature,
             settings=self.sampling,
-        ):
-            yield Table(data, self.origin)
+        )
+        for place, size in enumerate(batch_sizes(rows)):
+            batch_seed = derive_seed(seed, "batch", place)
+
+            def draw(count: int, attempt: int, batch_seed: int = batch_seed) -> pa.Table:
+                draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
+                return sampler.cells(sampler.draw(count, draw_seed), draw_seed)
+
+            kept = refill(size, draw, [], tries=self.sampling.max_tries_per_batch)
+            yield Table(sampler.with_keys(kept), self.origin)
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.

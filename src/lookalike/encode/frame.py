@@ -113,21 +113,27 @@ class TableEncoder:
         """Fresh keys for one sampled table."""
         return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}
 
-    def decode(self, encoded: EncodedTable, *, seed: int, keys: dict[str, KeyStream] | None = None) -> pa.Table:
-        """Cells of the columns' own types, in the schema's order. ``keys`` carries on a table's keys over batches."""
-        streams = self.key_streams(seed) if keys is None else keys
+    def decode(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
+        """Cells of the columns' own types, in the schema's order, fresh keys included."""
+        return self.with_keys(self.cells(encoded, seed=seed), self.key_streams(seed))
+
+    def cells(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
+        """As :meth:`decode`, but for the keys."""
         drawn = {
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
         settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
-        columns = {}
-        for spec in self.schema.kept:
-            if spec.name in streams:
-                columns[spec.name] = streams[spec.name].take(len(encoded))
-                continue
-            columns[spec.name] = spell(drawn[spec.name], spec)
-        return pa.table(columns)
+        return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
+
+    def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
+        """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches."""
+        return pa.table(
+            {
+                spec.name: keys[spec.name].take(table.num_rows) if spec.name in keys else table.column(spec.name)
+                for spec in self.schema.kept
+            }
+        )
 
     def settle(self, encoded: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
         """Return the rows with every code that another column settles as it does; ``known`` (n, d) cells are left alone."""

@@ -8,7 +8,6 @@ are then also the same on any number of cores.
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +17,9 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from lookalike.scale import cores
+
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:

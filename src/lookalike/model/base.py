@@ -39,6 +39,11 @@ class Generator(ABC):
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()
 
+    @classmethod
+    def wants(cls, settings: EngineSettings) -> Literal["modes", "quantiles"]:
+        """Return how numbers should be cut for an engine of these settings; see ``intervals``."""
+        return cls.intervals
+
     @classmethod  # noqa: B027 - an engine may have nothing to check
     def check(cls, settings: EngineSettings, rows: int) -> None:
         """Raise a SettingsError for what can be known to fail before training; warn about what is doubtful."""

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from lookalike.schema.encoded import EncodedTable
+from lookalike.stats import expected_total_variation
 
 CELLS = 20
 """A column with more codes is cut to its most frequent ones and a rest: pair tables stay small and well filled."""
@@ -25,6 +26,8 @@ class Distance:
     >>> def table(codes): return EncodedTable((column,), np.array([codes]).T, np.zeros((len(codes), 1)))
     >>> Distance(table([0, 0, 1, 1]))(table([0, 1, 1, 1]))
     0.25
+    >>> round(Distance(table([0, 1] * 50)).expected(100), 3)
+    0.056
     """
 
     def __init__(self, reference: EncodedTable) -> None:
@@ -34,10 +37,18 @@ class Distance:
         if len(pairs) > PAIRS:
             pairs = [pairs[i] for i in np.random.default_rng(0).choice(len(pairs), PAIRS, replace=False)]
         self.pairs = pairs
+        self.rows = len(reference)
         self.reference = self._shares(reference)
 
     def __call__(self, table: EncodedTable) -> float:
         apart = [0.5 * float(np.abs(a - b).sum()) for a, b in zip(self._shares(table), self.reference, strict=True)]
+        return self._mean(apart)
+
+    def expected(self, rows: int) -> float:
+        """Return the distance that ``rows`` fresh rows from the reference's own source are expected to have."""
+        return self._mean([expected_total_variation(shares * self.rows, rows) for shares in self.reference])
+
+    def _mean(self, apart: list[float]) -> float:
         columns, pairs = apart[: len(self.maps)], apart[len(self.maps) :]
         return float(np.mean(columns)) if not pairs else float((np.mean(columns) + np.mean(pairs)) / 2)
 

@@ -1,0 +1,63 @@
+"""``lookalike evaluate``: judge a table, made by any tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike.cli.app import app
+from lookalike.cli.options import Config, Force, Holdout, Json, Quiet, SchemaFile, Target, Verbose
+from lookalike.cli.screen import NOT_MET, Screen, command_line, show
+from lookalike.cli.words import thresholds
+
+
+@app.command()
+def evaluate(
+    real: Annotated[Path, typer.Argument(help="the real rows it was made from", metavar="REAL")],
+    fake: Annotated[Path, typer.Argument(help="the synthetic rows, made by any tool", metavar="FAKE")],
+    holdout: Holdout = None,
+    target: Target = None,
+    schema: SchemaFile = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="write the report here: .html (and .json beside it), or .json alone")
+    ] = None,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-under", help="FIGURE=LIMIT,…: exit with 3 where one is not met (accuracy=0.95,dcr_share=0.52)"
+        ),
+    ] = None,
+    config: Config = None,
+    seed: Annotated[int, typer.Option("--seed", help="for the figures that draw a sample")] = 0,
+    force: Force = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge a synthetic table, made by any tool. Exit codes: 0 judged, 2 an error, 3 a --fail-under is not met."""
+    screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
+    with screen.guarded():
+        from lookalike import presets
+
+        judged = presets.judge(
+            real,
+            fake,
+            holdout=holdout,
+            schema=schema,
+            target=target,
+            out=out,
+            fail_under=fail_under,
+            thresholds=thresholds(config),
+            seed=seed,
+            force=force,
+            command=command_line(),
+        )
+        show(screen, judged.card, json_)
+        if judged.files:
+            screen.print("\n" + "   ".join(map(str, judged.files)))
+        for sentence in judged.unmet:
+            screen.complain("not met", sentence)
+        if judged.unmet:
+            raise typer.Exit(NOT_MET)

@@ -1,0 +1,126 @@
+"""``lookalike make`` and ``lookalike demo``: a table in; its look-alike, a report and a twin out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike.cli.app import app
+from lookalike.cli.options import (
+    Config,
+    Device,
+    Drop,
+    Engine,
+    Epochs,
+    EscapeFormulas,
+    Force,
+    Holdout,
+    Json,
+    Key,
+    Minutes,
+    Out,
+    Quiet,
+    Resume,
+    SchemaFile,
+    Seed,
+    Setting,
+    Source,
+    Target,
+    Verbose,
+)
+from lookalike.cli.screen import Screen, command_line, show
+from lookalike.cli.words import gather, thresholds
+
+
+@app.command()
+def make(
+    table: Source,
+    out: Out = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", help="rows to make; as many as the table has when left out")
+    ] = None,
+    engine: Engine = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    minutes: Minutes = None,
+    device: Device = None,
+    schema: SchemaFile = None,
+    drop: Drop = None,
+    key: Key = None,
+    target: Target = None,
+    holdout: Holdout = None,
+    keep_back: Annotated[
+        float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
+    ] = None,
+    config: Config = None,
+    setting: Setting = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="a trial run in seconds: few rows, few epochs, the same files")
+    ] = False,
+    escape_formulas: EscapeFormulas = False,
+    force: Force = False,
+    resume: Resume = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """A table in; its look-alike, a report and a twin out."""
+    screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
+    with screen.guarded():
+        from lookalike import presets
+
+        flags = {
+            "engine": engine,
+            "epochs": epochs,
+            "seed": seed,
+            "minutes": minutes,
+            "device": device,
+            "keep_back": keep_back,
+        }
+        made = presets.make(
+            table,
+            out=out,
+            rows=rows,
+            schema=schema,
+            drop=drop or (),
+            keys=key or (),
+            target=target,
+            holdout=holdout,
+            trial=quick,
+            force=force,
+            resume=resume,
+            escape_formulas=escape_formulas,
+            console=screen.bar,
+            command=command_line(),
+            say=screen.say,
+            thresholds=thresholds(config),
+            **gather(config, flags, setting),
+        )
+        show(screen, made.card, json_)
+        screen.print(f"\n{made.table}   {made.report}   {made.twin_file}")
+        if screen.verbose:
+            screen.print(f"log, losses and scorecard: {made.folder}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="where the demo's files go")] = Path("lookalike-demo"),
+    verbose: Verbose = False,
+) -> None:
+    """The whole thing on a table that lookalike simulates, then what to look at."""
+    screen = Screen(verbose=verbose)
+    with screen.guarded():
+        from lookalike import presets
+
+        made = presets.demo(folder, console=screen.bar, say=screen.say, command="lookalike demo")
+        show(screen, made.card, False)
+        screen.print(
+            f"\nLook at:\n"
+            f"  {made.report}   open it in a browser: is it alike, is it safe, and where is it worst?\n"
+            f"  {made.table}   beside {folder / 'customers.csv'}: same columns, same formats, nobody's rows\n"
+            f"  {made.twin_file}   draw more: lookalike sample {made.twin_file} --rows 5000 --where plan=premium\n"
+            f"  {made.folder}   log, losses and the scorecard as JSON\n"
+            f"Then your own: lookalike make your.csv"
+        )

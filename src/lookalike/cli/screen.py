@@ -1,0 +1,88 @@
+"""What a command prints, and where."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lookalike.errors import LookalikeError, LookalikeWarning
+
+if TYPE_CHECKING:
+    from lookalike.report import Scorecard
+
+NOT_MET = 3
+"""The exit code of a table that does not meet its requirements; 2 is that of a call or a table that is wrong."""
+
+
+class Screen:
+    """What a command prints, and where: words on standard error when standard output is for machines."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, machine: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.console = Console(stderr=machine, highlight=False, soft_wrap=True)
+
+    def say(self, label: str, text: str, other: str = "") -> None:
+        if not self.quiet:
+            flags = f"   [dim]{escape(other)}[/dim]" if other else ""
+            self.console.print(f"{escape(label):<10} {escape(text)}{flags}")
+
+    def print(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(escape(text))
+
+    def complain(self, label: str, text: str) -> None:
+        """What made the command fail: on standard error, and not to be silenced."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{label:<10}[/red] {escape(text)}")
+
+    @property
+    def bar(self) -> Console | None:
+        """Where a progress bar goes: only to a person's terminal."""
+        return self.console if self.console.is_terminal and not self.quiet else None
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Errors and warnings of ours as one line each; anything else is a bug and keeps its traceback."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", LookalikeWarning)
+            usual = warnings.showwarning
+            warnings.showwarning = self._warning(usual)
+            try:
+                yield
+            except LookalikeError as error:
+                if self.verbose:
+                    raise
+                self.complain("error", str(error))
+                raise typer.Exit(2) from None
+            except KeyboardInterrupt:
+                Console(stderr=True).print("interrupted: nothing was left half-written")
+                raise typer.Exit(130) from None
+
+    def _warning(self, usual: Callable[..., None]) -> Callable[..., None]:
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if issubclass(category, LookalikeWarning):
+                self.say("note", str(message))
+            else:
+                usual(message, category, *rest, **named)
+
+        return show
+
+
+def show(screen: Screen, card: Scorecard, machine: bool) -> None:
+    """The scorecard, for a person or for a machine."""
+    if machine:
+        print(json.dumps(card.to_dict(), ensure_ascii=False))
+    else:
+        screen.print(f"\n{card}")
+
+
+def command_line() -> str:
+    """What was typed, for the report."""
+    return " ".join(["lookalike", *sys.argv[1:]])

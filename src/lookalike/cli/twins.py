@@ -1,0 +1,152 @@
+"""``lookalike fit``, ``sample`` and ``impute``: learn a table, draw rows of it, fill the gaps of another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike.cli.app import app
+from lookalike.cli.options import (
+    Config,
+    Device,
+    Drop,
+    Engine,
+    Epochs,
+    EscapeFormulas,
+    Force,
+    Key,
+    Minutes,
+    Out,
+    Quiet,
+    Resume,
+    SchemaFile,
+    Seed,
+    Setting,
+    Source,
+    Verbose,
+)
+from lookalike.cli.screen import Screen
+from lookalike.cli.words import conditions, gather, two_columns
+
+
+@app.command()
+def fit(
+    table: Source,
+    out: Annotated[Path, typer.Option("--out", help="the twin to write")] = Path("table.twin"),
+    engine: Engine = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    minutes: Minutes = None,
+    device: Device = None,
+    schema: SchemaFile = None,
+    drop: Drop = None,
+    key: Key = None,
+    config: Config = None,
+    setting: Setting = None,
+    force: Force = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Learn a table and save the twin, to sample from later."""
+    screen = Screen(quiet=quiet, verbose=verbose)
+    with screen.guarded():
+        from lookalike import presets
+
+        flags = {"engine": engine, "epochs": epochs, "seed": seed, "minutes": minutes, "device": device}
+        twin = presets.fit_to(
+            table,
+            out,
+            schema=schema,
+            drop=drop or (),
+            keys=key or (),
+            force=force,
+            resume=resume,
+            console=screen.bar,
+            say=screen.say,
+            **gather(config, flags, setting),
+        )
+        screen.print(repr(twin))
+        screen.print(f"\n{out}   next: lookalike sample {out} --rows 1000")
+
+
+@app.command()
+def sample(
+    twin: Annotated[Path, typer.Argument(help="a twin that was fitted", metavar="TWIN")],
+    out: Out = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", help="rows to draw; as many as were fitted when left out")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="COLUMN=VALUE that every row must have (repeat for more)")
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option("--balance", help="COLUMN whose levels all become equally frequent")
+    ] = None,
+    decorrelate: Annotated[
+        str | None, typer.Option("--decorrelate", help="COLUMN,COLUMN: drawn independently of each other (fairness)")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="below 1 frequent values become more frequent, above 1 rare ones do")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
+    escape_formulas: EscapeFormulas = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draw rows from a twin straight to a file."""
+    screen = Screen(quiet=quiet, verbose=verbose)
+    with screen.guarded():
+        from lookalike import pipeline, presets
+        from lookalike.run import Run
+
+        fitted = pipeline.load(twin)
+        path = out or twin.with_name(
+            f"{twin.stem}-sample.{'parquet' if fitted.origin.container == 'parquet' else 'csv'}"
+        )
+        presets.check_outputs([path], force=force)
+        bar = Run(console=screen.bar)
+        fitted.sample_to(
+            path,
+            rows,
+            seed=seed,
+            where=conditions(where or []),
+            balance=balance,
+            decorrelate=two_columns(decorrelate),
+            temperature=temperature,
+            escape_formulas=escape_formulas,
+            progress=lambda done, total: bar.show("sampling", done, total),
+        )
+        bar.close()
+        screen.say("sampled", f"{fitted.rows if rows is None else rows:,} rows", "--rows, --seed, --where")
+        screen.print(str(path))
+
+
+@app.command()
+def impute(
+    twin: Annotated[Path, typer.Argument(help="a twin that was fitted with --set any_order=true", metavar="TWIN")],
+    table: Annotated[Path, typer.Argument(help="a table with missing cells", metavar="TABLE")],
+    out: Out = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="draw the columns that the table lacks instead; missing cells stay")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same cells")] = 0,
+    escape_formulas: EscapeFormulas = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fill a table's missing cells, drawn given the other cells of their rows; all others stay."""
+    screen = Screen(quiet=quiet, verbose=verbose)
+    with screen.guarded():
+        from lookalike import presets
+
+        path = out or table.with_name(f"{table.stem}-{'completed' if complete else 'imputed'}{table.suffix}")
+        filled = presets.fill(
+            twin, table, path, complete=complete, seed=seed, force=force, escape_formulas=escape_formulas
+        )
+        screen.say("completed" if complete else "imputed", f"{filled:,} cells", "--seed")
+        screen.print(str(path))

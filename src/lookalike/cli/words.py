@@ -1,0 +1,57 @@
+"""What was typed, turned into what the library takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lookalike.errors import SettingsError
+
+
+def gather(config: Path | None, flags: dict[str, Any], extra: list[str] | None) -> dict[str, Any]:
+    """Settings from a file, then ``--set``, then flags: the later wins."""
+    from lookalike import config as settings
+    from lookalike import pipeline, presets
+
+    sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
+    engine = flags.get("engine") or sections.get("run", {}).get("engine") or pipeline.RunSettings().engine
+    chosen = presets.settings_from(sections, engine)
+    for item in extra or []:
+        name, found, value = item.partition("=")
+        if not found:
+            raise SettingsError(f"--set takes NAME=VALUE, however: --set {item}.")
+        try:
+            chosen[name] = json.loads(value)
+        except json.JSONDecodeError:
+            chosen[name] = value
+    return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
+
+
+def thresholds(config: Path | None) -> dict[str, float]:
+    """The limits in a settings file."""
+    from lookalike import config as settings
+    from lookalike import presets
+
+    return {} if config is None else settings.read_toml(config, presets.settings_sections()).get("thresholds", {})
+
+
+def conditions(where: list[str]) -> dict[str, Any] | None:
+    """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read."""
+    found = {}
+    for item in where:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
+        found[name] = value
+    return found or None
+
+
+def two_columns(names: str | None) -> tuple[str, str] | None:
+    """``"sex,income"`` → ``("sex", "income")``."""
+    if names is None:
+        return None
+    first, comma, second = names.partition(",")
+    if not comma:
+        raise SettingsError(f"--decorrelate takes COLUMN,COLUMN, however: --decorrelate {names}.")
+    return first, second

@@ -1,0 +1,36 @@
+"""What a time budget leaves for training."""
+
+from __future__ import annotations
+
+import warnings
+
+from lookalike.errors import LookalikeWarning
+
+SECONDS_A_CELL, SECONDS_AT_LEAST = 1.0e-5, 10.0
+"""What starting, sampling and the report take on two cores, page and utility included: adult 24,395 × 15 thirteen seconds."""
+
+
+def report_seconds(rows: int, made: int, columns: int) -> float:
+    """Return about how long it takes to draw and judge so many rows."""
+    return SECONDS_AT_LEAST + SECONDS_A_CELL * max(rows, made) * columns
+
+
+def training_minutes(minutes: float | None, spent: float, reserve: float) -> float | None:
+    """Return what a budget of ``minutes`` leaves for training when ``spent`` seconds are gone and the report takes about
+    ``reserve`` seconds; at least a quarter of the budget, with a warning that it cannot hold.
+
+    >>> training_minutes(2, 6, 30)
+    1.4
+    """
+    if minutes is None:
+        return None
+    left = minutes - (spent + reserve) / 60
+    if left < minutes / 4:
+        warnings.warn(
+            f"a time budget holds reading, training and the report, however: {minutes:g} minutes, of which reading took {spent:.0f} s and the "
+            f"report may take {reserve:.0f} s. Training gets a quarter of it; give more, or make fewer rows.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+        return minutes / 4
+    return left

@@ -1,0 +1,226 @@
+"""A table file in; its look-alike, a report and a twin out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+
+from lookalike import pipeline, registry
+from lookalike.demo import demo_table
+from lookalike.evaluate.verdicts import Thresholds
+from lookalike.presets.budget import report_seconds, training_minutes
+from lookalike.presets.places import Places, Say, run_folder, silent
+from lookalike.report import Scorecard
+from lookalike.rng import derive_seed, generator
+from lookalike.run import Run
+from lookalike.sample import check_rows
+from lookalike.schema import Schema
+from lookalike.table import Table, TableWriter, as_table, write_table
+from lookalike.twin import Twin
+
+JUDGED_ROWS = 200_000
+"""Sampled rows that the report looks at, at most: more would not move a figure."""
+QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
+
+
+@dataclass(frozen=True)
+class Made:
+    """What ``make`` made."""
+
+    table: Path
+    report: Path
+    twin_file: Path
+    folder: Path
+    twin: Twin
+    card: Scorecard
+
+
+def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
+    """A trial run: few rows, few epochs (of an engine that has epochs), the same files."""
+    if table.num_rows > QUICK_ROWS:
+        rows = generator(seed, "quick").permutation(table.num_rows)[:QUICK_ROWS]
+        table = table.take(np.sort(rows))
+    if "epochs" in known:
+        settings = {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
+    return table, settings
+
+
+def make(
+    source: str | Path,
+    *,
+    out: str | Path | None = None,
+    rows: int | None = None,
+    engine: str = "auto",
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    target: str | None = None,
+    holdout: str | Path | None = None,
+    keep_back: float = 0.1,
+    seed: int = 0,
+    minutes: float | None = None,
+    trial: bool = False,
+    force: bool = False,
+    resume: bool = False,
+    escape_formulas: bool = False,
+    console: Console | None = None,
+    command: str | None = None,
+    say: Say = silent,
+    thresholds: Mapping[str, float] | None = None,
+    **settings: Any,
+) -> Made:
+    """A table file in; its look-alike, a report and a twin out.
+
+    Parameters
+    ----------
+    out
+        Where the look-alike goes (``<source>-lookalike.csv`` when left out); report and run folder stand beside it.
+    rows
+        How many rows; as many as the source has when left out.
+    holdout
+        A file of real rows to measure with, instead of keeping back a share ``keep_back`` of the source.
+    trial
+        A trial run in seconds: few rows, few epochs, marked as a trial.
+    force, resume
+        Overwrite what an earlier run left; go on from its checkpoint.
+    thresholds
+        Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
+    **settings
+        As for :func:`lookalike.fit`.
+    """
+    source = Path(source)
+    start = time.perf_counter()
+    run_settings = pipeline.RunSettings.build(
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
+    )
+    known = registry.load(registry.ENGINES, engine, "engine").Settings
+    pipeline.route(settings, known)
+    limits = Thresholds.build(thresholds or {})
+    if rows is not None:
+        check_rows(rows)
+    places = Places.beside(source, None if out is None else Path(out))
+    table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target)
+    places.check(force=force or resume)
+    say(
+        "table",
+        f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {describe(settled)}",
+        f"edit: lookalike schema {source}",
+    )
+    asked_rows = table.num_rows if rows is None else rows
+    if trial:
+        table, settings = quick(table, settings, known.model_fields, seed)
+        epochs = f" and {settings['epochs']} epochs" if "epochs" in settings else ""
+        say(
+            "trial",
+            f"{table.num_rows:,} rows{epochs}: see the shape of the result, do not use it",
+            "drop --quick",
+        )
+    if holdout is not None:
+        parts = pipeline.Split(
+            table, as_table(holdout), f"{holdout}: the yardstick; all rows of {source.name} are learned from"
+        )
+    else:
+        parts = pipeline.split(table, run_settings.keep_back, seed)
+    say("kept back", parts.words, "--keep-back, --holdout")
+    say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
+
+    reserve = report_seconds(table.num_rows, min(asked_rows, JUDGED_ROWS), len(table.names))
+    spent = time.perf_counter() - start
+    run = Run(
+        run_folder(places.folder, resume),
+        console=console,
+        minutes=training_minutes(minutes, spent, reserve),
+        resume=resume,
+    )
+    twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=parts.holdout, run=run, **settings)
+    twin.information |= {
+        "source": source.name,
+        "trial": trial,
+        "kept_back": 0 if parts.holdout is None else parts.holdout.num_rows,
+    }
+    how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
+    say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    if twin.why is not None:
+        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
+    twin.save(places.twin)
+
+    fake = write_rows(twin, places.table, asked_rows, derive_seed(seed, "make"), escape_formulas)
+    say("sampling", f"{asked_rows:,} rows", "--rows")
+    information = report_information(twin, command, seconds=time.perf_counter() - start)
+    card = pipeline.evaluate(
+        parts.train,
+        fake,
+        holdout=parts.holdout,
+        schema=settled,
+        seed=seed,
+        thresholds=limits,
+        information=information,
+    )
+    card.to_html(places.report)
+    run.write_json("scorecard.json", card.to_dict())
+    run.log(f"report written to {places.report.name}")
+    return Made(places.table, places.report, places.twin, places.folder, twin, card)
+
+
+def describe(schema: Schema) -> str:
+    """The kinds of a schema's columns in words: ``1 key, 5 numbers, 8 categories, 1 date``."""
+    words = {
+        ("key",): ("key", "keys"),
+        ("integer", "float"): ("number", "numbers"),
+        ("category", "ordinal"): ("category", "categories"),
+        ("boolean",): ("yes/no", "yes/no"),
+        ("datetime",): ("date", "dates"),
+        ("constant",): ("constant", "constants"),
+    }
+    counts = {names: sum(spec.kind in kinds for spec in schema.kept) for kinds, names in words.items()}
+    return ", ".join(f"{count} {names[count > 1]}" for names, count in counts.items() if count)
+
+
+def report_information(twin: Twin, command: str | None, seconds: float) -> dict[str, Any]:
+    """What the report says about the run."""
+    known = twin.information
+    return {
+        "title": known["source"],
+        "trial": known["trial"],
+        "command": command,
+        "engine": twin.picked,
+        "losses": twin.losses.to_dict("records"),
+        "notes": ["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else [],
+        "settings": {twin.engine: known["settings"], "encoder": known["encoder"], **known["notes"]},
+        "seeds": {"run": known["seed"]},
+        "versions": known["versions"],
+        "timings": {"training": known["seconds"], "total": round(seconds, 3)},
+    }
+
+
+def write_rows(twin: Twin, path: Path, rows: int, seed: int, escape_formulas: bool) -> Table:
+    """Write all rows to the file, and keep as many as the report looks at."""
+    kept: list[pa.Table] = []
+    with TableWriter(path, twin.origin, escape_formulas=escape_formulas) as writer:
+        for batch in twin.batches(rows, seed=seed):
+            writer.write(batch)
+            if sum(table.num_rows for table in kept) < JUDGED_ROWS:
+                kept.append(batch.data)
+    return Table(pa.concat_tables(kept), twin.origin)
+
+
+def demo(
+    folder: str | Path,
+    *,
+    console: Console | None = None,
+    say: Say = silent,
+    command: str | None = None,
+) -> Made:
+    """Simulate a table of customers, make its look-alike, and leave both in ``folder``."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "customers.csv"
+    write_table(as_table(demo_table()), source)
+    return make(source, force=True, console=console, say=say, command=command)

@@ -1,0 +1,76 @@
+"""Where a run leaves its files, and that nothing of the user's is overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.artefact import replacing
+from lookalike.errors import OutputError
+from lookalike.table import check_suffix
+
+Say = Callable[[str, str, str], None]
+"""Told (label, what was decided, which flag decides otherwise) as the run goes on."""
+
+
+def silent(label: str, text: str, other: str) -> None:
+    """A :data:`Say` for whoever does not listen."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run leaves its files."""
+
+    table: Path
+    report: Path
+    twin: Path
+    folder: Path
+
+    @classmethod
+    def beside(cls, source: Path, out: Path | None) -> Places:
+        """``customers.csv`` → ``customers-lookalike.csv``, ``customers-lookalike.html``, ``customers.twin``; or around ``out``."""
+        if out is None:
+            table = source.with_name(f"{source.stem}-lookalike{source.suffix}")
+            return cls(
+                table, table.with_suffix(".html"), source.with_suffix(".twin"), table.with_name(f"{table.stem}-run")
+            )
+        return cls(out, out.with_suffix(".html"), out.with_suffix(".twin"), out.with_name(f"{out.stem}-run"))
+
+    def check(self, *, force: bool, also: Iterable[Path] = ()) -> None:
+        """Raise before any work if a file is in the way or cannot be written."""
+        check_suffix(self.table)
+        check_outputs([self.table, self.report, self.twin, *also], force=force)
+
+
+def check_outputs(paths: Iterable[Path], *, force: bool) -> None:
+    """Raise before any work if a file is in the way or its folder cannot be written to."""
+    for path in paths:
+        if path.is_dir() or (path.exists() and not force):
+            raise OutputError(
+                f"a file of yours is never overwritten, however: {path} exists. Use --force, or another --out."
+            )
+        try:
+            with replacing(path) as temporary:
+                temporary.touch()
+                raise _Enough
+        except _Enough:
+            pass
+        except OSError as error:
+            raise OutputError(
+                f"{path} must be writable, however: {error.strerror or error}. Choose another place with --out."
+            ) from None
+
+
+class _Enough(Exception):
+    """Leaves ``replacing`` without replacing."""
+
+
+def run_folder(folder: Path, resume: bool) -> Path:
+    """A fresh run folder, or the one to go on in; only files that a run writes are ever removed."""
+    if resume and not (folder / "checkpoint.twin").exists():
+        raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
+    if not resume and folder.is_dir():
+        for name in ("log.txt", "losses.csv", "checkpoint.twin", "run.json", "scorecard.json"):
+            (folder / name).unlink(missing_ok=True)
+    return folder

@@ -1,0 +1,32 @@
+"""Every setting by the table of ``lookalike.toml`` that it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lookalike import pipeline, registry
+from lookalike.config import Settings
+from lookalike.encode.base import EncoderSettings
+from lookalike.evaluate.verdicts import Thresholds
+from lookalike.sample import SamplingSettings
+
+
+def settings_sections() -> Mapping[str, type[Settings]]:
+    """Every settings class by the name of its table in ``lookalike.toml``."""
+    engines = {name: registry.load(registry.ENGINES, name, "engine").Settings for name in registry.ENGINES}
+    return {
+        "run": pipeline.RunSettings,
+        "encoder": EncoderSettings,
+        "sampling": SamplingSettings,
+        **engines,
+        "thresholds": Thresholds,
+    }
+
+
+def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str) -> dict[str, Any]:
+    """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`."""
+    chosen: dict[str, Any] = {}
+    for title in ("run", "encoder", "sampling", engine):
+        chosen |= sections.get(title, {})
+    return chosen

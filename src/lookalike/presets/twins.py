@@ -1,0 +1,69 @@
+"""Learn a table file into a twin, and fill the gaps of a table with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lookalike import pipeline
+from lookalike.presets.places import Say, check_outputs, run_folder, silent
+from lookalike.run import Run
+from lookalike.table import TableWriter, as_table, check_suffix
+from lookalike.twin import Twin
+
+
+def fit_to(
+    source: str | Path,
+    out: str | Path,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    minutes: float | None = None,
+    console: Console | None = None,
+    say: Say = silent,
+    keep_back: float = 0.0,
+    seed: int = 0,
+    **settings: Any,
+) -> Twin:
+    """Fit a table file and save the twin; log, losses and checkpoint stand in ``<out>-run``.
+
+    All rows are learned from, unless ``keep_back`` says otherwise; then those kept back are the ones that :func:`make`
+    would keep back with the same seed.
+    """
+    out = Path(out)
+    table = as_table(source)
+    check_outputs([out], force=force or resume)
+    run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
+    parts = pipeline.split(table, keep_back, seed)
+    if keep_back:
+        say("kept back", parts.words, "--config")
+    twin = pipeline.fit(parts.train, avoid=parts.holdout, run=run, seed=seed, **settings)
+    twin.information |= {"source": Path(source).name}
+    twin.save(out)
+    return twin
+
+
+def fill(
+    twin: str | Path,
+    source: str | Path,
+    out: str | Path,
+    *,
+    complete: bool = False,
+    seed: int = 0,
+    force: bool = False,
+    escape_formulas: bool = False,
+) -> int:
+    """Impute a table file (or draw the columns it lacks) into another; return how many cells were drawn."""
+    out = Path(out)
+    check_suffix(out)
+    check_outputs([out], force=force)
+    fitted, table = Twin.load(twin), as_table(source)
+    done = (fitted.complete_table if complete else fitted.impute_table)(table, seed=seed)
+    with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:
+        writer.write(done)
+    gaps = sum(column.null_count for column in table.data.columns)
+    left = sum(column.null_count for column in done.data.columns if complete is False)
+    lacking = len(done.names) - len(table.names)
+    return lacking * table.num_rows if complete else gaps - left

@@ -1,0 +1,5 @@
+"""Room 6: rows as they were drawn, made better: checked, and drawn again where they do not pass."""
+
+from lookalike.refine.refill import Check, refill
+
+__all__ = ["Check", "refill"]

@@ -70,9 +70,7 @@ class TableEncoder:
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
 
-    def fit_privately(
-        self, table: pa.Table, ledger: Ledger, *, share: float | None, seed: int
-    ) -> tuple[EncodedTable, int]:
+    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> tuple[EncodedTable, int]:
         """Learn every column of ``table`` within a privacy budget, and encode it.
 
         Nothing is read off exactly: no rule between columns, no form of a key, no bound, no label (see

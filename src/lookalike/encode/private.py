@@ -296,12 +296,14 @@ def _settle(
 # ------------------------------------------------------------------------------------------------------------- encoding
 
 
-def encode_privately(encoder: ColumnEncoder, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def encode_privately(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray, np.ndarray]:
     """(n,) codes and residuals, as ``encoder.encode``; but a value without a code of its own gets one, row by row.
 
     A label that is not told goes to ``(other)``, or else is drawn by the noisy counts, as is a missing cell where missing
-    has no code; a number goes to the nearest code.
+    has no code; a number goes to the nearest code. No seed drives these draws: with a known one, a row more or less would
+    change, by its place, what other rows get, and so count for more than one row.
     """
+    rng = noise.fresh_generator()
     weights = np.maximum(np.asarray(encoder.measured, np.float64), 0) + 1e-9
     codes = rng.choice(len(weights), len(values), p=weights / weights.sum()).astype(np.int32)
     residuals = np.zeros(len(values))

@@ -187,6 +187,16 @@ class Ledger:
         whole = _dp_accounting().get_sigma_gaussian(self.budget.epsilon, self.budget.delta - thresholds)
         return float(whole) * math.sqrt(count / share)
 
+    @property
+    def unspent(self) -> float:
+        """The share of the budget, as :meth:`sigma` counts it, that Gaussian tables may still use up, at the δ that thresholds
+        have left; 0 once anything other than Gaussian tables was spent."""
+        mechanisms = [entry.mechanism for entry in self.spends if entry.mechanism.kind != "threshold"]
+        if any(one.kind != "gaussian" for one in mechanisms):
+            return 0.0
+        spent = sum(one.count / one.noise**2 for one in mechanisms)
+        return max(1 - spent * self.sigma(1.0, thresholds=self.thresholds) ** 2, 0.0) * (1 - ROUNDING)
+
     def calibrate(self, mechanism: Callable[[float], Mechanism], *, share: float = 1.0) -> Mechanism:
         """The mechanism with the least noise that what is left still pays for.
 

@@ -1,4 +1,4 @@
-"""The whole flow on one screen: table → schema → encode → model → sample → evaluate → report."""
+"""The whole flow on one screen: table → schema → encode → model → sample → refine → evaluate → report."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from lookalike.encode.frame import TableEncoder, refuse
 from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
+from lookalike.model.base import Generator
 from lookalike.model.device import threads
+from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.report import Scorecard
-from lookalike.rng import generator
+from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
-from lookalike.schema import Schema
+from lookalike.schema import EncodedTable, Schema
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
@@ -158,8 +160,8 @@ def fit(
     run
         Where progress, log, losses and checkpoints go; a progress bar on standard error when left out.
     **settings
-        Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``) or of sampling
-        (``max_tries_per_batch``), under its own name.
+        Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``), of sampling
+        (``max_tries_per_batch``) or of calibration (``calibrate=True``), under its own name.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def fit(
     5
     """
     kind = registry.load(registry.ENGINES, engine, "engine")
-    engine_settings, encoding, sampling = route(settings, kind.Settings)
+    engine_settings, encoding, sampling, calibrating = route(settings, kind.Settings)
     if encoding.intervals == "auto":
         encoding = encoding.replace(intervals=kind.wants(engine_settings))
     table, settled = prepare(data, schema=schema, drop=drop, keys=keys)
@@ -202,13 +204,16 @@ def fit(
         "seed": seed,
         "settings": engine_settings.model_dump(),
         "encoder": encoding.model_dump(),
+        "calibration": calibrating.model_dump(),
         "versions": versions(),
         "threads": threads(),
     }
     run.write_json("run.json", information)
     run.log(f"fit {engine} on {table.num_rows:,} rows × {len(settled.kept)} columns, seed {seed}")
     try:
-        model.fit(encoder.encode(table.data, seed=seed), seed=seed, run=run)
+        encoded = encoder.encode(table.data, seed=seed)
+        model.fit(encoded, seed=seed, run=run)
+        calibration = calibrated(model, encoder, encoded, calibrating, seed, run)
     finally:
         run.close()
     seconds = time.perf_counter() - start
@@ -227,15 +232,32 @@ def fit(
         encoder=encoder,
         model=model,
         sampling=sampling,
+        calibration=calibration,
         information=information,
         losses=run.losses,
     )
 
 
-def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, EncoderSettings, SamplingSettings]:
+def calibrated(
+    model: Generator, encoder: TableEncoder, table: EncodedTable, settings: CalibrationSettings, seed: int, run: Run
+) -> Calibration | None:
+    """Learn how rows are chosen from a pool of drawn ones, where that was asked for."""
+    if not settings.calibrate:
+        return None
+    run.show("calibrating", 0, 1)
+    pool = encoder.settle(model.sample(settings.pool_rows(len(table)), seed=derive_seed(seed, "pool")))
+    calibration = Calibration.fit(table, pool, settings, derive_seed(seed, "calibrate"))
+    run.notes["calibrated"] = calibration.notes
+    run.show("calibrating", 1, 1)
+    return calibration
+
+
+def route(
+    settings: Mapping[str, Any], engine: type[Settings]
+) -> tuple[Any, EncoderSettings, SamplingSettings, CalibrationSettings]:
     """Give every keyword to the settings class that declares it; a keyword that none declares is a SettingsError."""
-    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings]
-    parts: list[dict[str, Any]] = [{}, {}, {}]
+    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings, CalibrationSettings]
+    parts: list[dict[str, Any]] = [{} for _ in classes]
     for name, value in settings.items():
         place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
         if place is None:
@@ -243,10 +265,15 @@ def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, Enc
             engines = [other for other in registry.ENGINES if name in _settings_of(other).model_fields]
             cure = f"Name an engine that has it ({', '.join(engines)}). " if engines else ""
             raise SettingsError(
-                f"{name!r} is not a setting of this engine, its encoders or of sampling. {cure}Known: {known}."
+                f"{name!r} is not a setting of this engine, its encoders, of sampling or of calibration. {cure}Known: {known}."
             )
         parts[place][name] = value
-    return engine.build(parts[0]), EncoderSettings.build(parts[1]), SamplingSettings.build(parts[2])
+    return (
+        engine.build(parts[0]),
+        EncoderSettings.build(parts[1]),
+        SamplingSettings.build(parts[2]),
+        CalibrationSettings.build(parts[3]),
+    )
 
 
 def _settings_of(engine: str) -> type[Settings]:

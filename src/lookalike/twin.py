@@ -14,13 +14,15 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import refill
+from lookalike.refine import Calibration, refill
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
-from lookalike.schema import Schema
+from lookalike.schema import EncodedTable, Schema
 from lookalike.table import Origin, Table, TableWriter, as_table, frame_of, to_native
 
 Condition = Mapping[str, Any]
+TARGETS = "calibration/"
+"""Before the names of the calibration's arrays in the file."""
 
 
 class Twin:
@@ -47,11 +49,13 @@ class Twin:
         encoder: TableEncoder,
         model: Generator,
         sampling: SamplingSettings,
+        calibration: Calibration | None,
         information: dict[str, Any],
         losses: list[dict[str, float]],
     ) -> None:
         self.engine, self.schema, self.origin = engine, schema, origin
         self.encoder, self.model, self.sampling = encoder, model, sampling
+        self.calibration = calibration
         self.information = information
         self._losses = losses
 
@@ -156,10 +160,18 @@ class Twin:
 
             def draw(count: int, attempt: int, batch_seed: int = batch_seed) -> pa.Table:
                 draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
-                return sampler.cells(sampler.draw(count, draw_seed), draw_seed)
+                return sampler.cells(self._drawn(sampler, count, draw_seed), draw_seed)
 
             kept = refill(size, draw, [], tries=self.sampling.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
+
+    def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
+        """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
+        and temperature change the very shares that calibration holds to."""
+        if self.calibration is None or not sampler.plain:
+            return sampler.draw(rows, seed)
+        pool = sampler.draw(self.calibration.pool_rows(rows), seed)
+        return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.
@@ -225,12 +237,15 @@ class Twin:
     def save(self, path: str | Path) -> Path:
         """Write one ``.twin`` file: weights as safetensors, everything else JSON; never a row."""
         state, arrays = self.model.state()
+        calibration, targets = (None, {}) if self.calibration is None else self.calibration.state()
+        arrays |= {f"{TARGETS}{name}": array for name, array in targets.items()}
         documents = {
             "twin": {"engine": self.engine, "information": self.information, "sampling": self.sampling.model_dump()},
             "schema": self.schema.to_dict(),
             "origin": self.origin.model_dump(),
             "encoder": self.encoder.state(),
             "engine": {"settings": self.model.settings.model_dump(), "state": state},
+            "calibration": calibration,
             "losses": self._losses,
         }
         artefact.write(Path(path), documents, arrays)
@@ -253,7 +268,9 @@ class Twin:
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
+            targets = {name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)}
             model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
+            chosen = documents["calibration"]
             return cls(
                 engine=twin["engine"],
                 schema=schema,
@@ -261,6 +278,7 @@ class Twin:
                 encoder=encoder,
                 model=model,
                 sampling=SamplingSettings.build(twin["sampling"]),
+                calibration=None if chosen is None else Calibration.from_state(chosen, targets),
                 information=twin["information"],
                 losses=documents["losses"],
             )

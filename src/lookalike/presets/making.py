@@ -193,7 +193,7 @@ def report_information(twin: Twin, command: str | None, seconds: float) -> dict[
         "engine": twin.picked,
         "losses": twin.losses.to_dict("records"),
         "notes": ["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else [],
-        "settings": {twin.engine: known["settings"], "encoder": known["encoder"], **known["notes"]},
+        "settings": {twin.engine: known["settings"], "encoder": known["encoder"], "calibration": known["calibration"], **known["notes"]},
         "seeds": {"run": known["seed"]},
         "versions": known["versions"],
         "timings": {"training": known["seconds"], "total": round(seconds, 3)},

@@ -38,6 +38,35 @@ class Budget(Settings):
     delta: float = Field(gt=0, lt=1, description="δ: the probability with which that bound may fail")
 
 
+class PrivacySettings(Settings):
+    """Differential privacy: all that is published of a fit is private, but for the report."""
+
+    epsilon: float | None = Field(None, gt=0, description="the privacy budget ε; unset gives no guarantee")
+    delta: float | None = Field(
+        None, gt=0, lt=1, description="the δ that goes with it; 1e-5 when unset, or less where many rows are public"
+    )
+    subject: str | None = Field(None, description="the column that says whose row it is, where one may have several")
+    rows_per_subject: int = Field(
+        1, ge=1, description="rows of one subject that count at most; more are left out, at random"
+    )
+    public_rows: bool = Field(False, description="the number of rows is no secret")
+    domain_share: float | None = Field(
+        None, gt=0, lt=1, description="part of the budget for codes: labels, bounds, bins; by rows and ε when unset"
+    )
+
+    def check(self) -> None:
+        """Raise for what makes no sense together."""
+        if self.epsilon is None and self.model_fields_set & {"delta", "subject", "rows_per_subject", "public_rows"}:
+            given = ", ".join(sorted(self.model_fields_set))
+            raise PrivacyError(
+                f"settings of privacy go with a budget, however: {given} without epsilon. Name --epsilon."
+            )
+        if self.rows_per_subject > 1 and self.subject is None:
+            raise PrivacyError(
+                "rows_per_subject says how many rows of one subject count, however: no subject is named. Name its column with --subject."
+            )
+
+
 class Mechanism(Settings):
     """One way of looking at rows, with the parameters that say what it costs. Made by the functions below."""
 
@@ -268,12 +297,12 @@ class Ledger:
                 ("sampling", "each row takes part in a step with probability " + ", ".join(f"{r:.4g}" for r in rates))
             )
         for name, alone in self.purposes().items():
-            words = [
-                f"{entry.what + ': ' if entry.what else ''}{entry.mechanism.words}"
-                for entry in self.spends
-                if entry.purpose == name
-            ]
-            lines.append((name, f"ε = {alone:.3g} alone: " + "; ".join(words)))
+            on: dict[str, list[str]] = {}
+            for entry in self.spends:
+                if entry.purpose == name:
+                    on.setdefault(entry.mechanism.words, []).append(entry.what)
+            words = [f"{_listed(what)} {mechanism}".strip() for mechanism, what in on.items()]
+            lines.append((name, f"ε = {alone:.3g} alone; " + "; ".join(words)))
         lines.append(("public", "; ".join(self.public) or "nothing"))
         return lines
 
@@ -303,6 +332,13 @@ class Ledger:
         )
         ledger.spends = [Spend.build(entry) for entry in document["spends"]]
         return ledger
+
+
+def _listed(what: list[str]) -> str:
+    """On what something was spent, each with how often."""
+    found = {name: what.count(name) for name in what if name}
+    names = [f"{name} ({times}×)" if times > 1 else name for name, times in found.items()]
+    return ", ".join(names) + (": each" if len(what) > 1 else ":") if names else ""
 
 
 def zcdp_epsilon(rho: float, delta: float) -> float:

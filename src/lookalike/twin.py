@@ -12,6 +12,7 @@ import pyarrow as pa
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.refine import Calibration, refill
@@ -80,6 +81,12 @@ class Twin:
         """Why ``auto`` picked it; None where an engine was named."""
         found = self.information["notes"].get("engine")
         return None if found is None else str(found["why"])
+
+    @property
+    def privacy(self) -> Ledger | None:
+        """Who spent how much of the privacy budget; None where the fit had none, and so gives no guarantee."""
+        kept = self.information.get("privacy")
+        return None if kept is None else Ledger.from_dict(kept)
 
     @property
     def losses(self) -> Any:
@@ -268,7 +275,9 @@ class Twin:
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
-            targets = {name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)}
+            targets = {
+                name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)
+            }
             model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
             chosen = documents["calibration"]
             return cls(
@@ -299,4 +308,6 @@ class Twin:
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
+        if self.privacy is not None:
+            lines += [f"  {label:<9} {text}" for label, text in self.privacy.describe()[:3]]
         return "\n".join(lines + (["  a trial run: not for use"] if settings.get("trial") else []))

@@ -70,7 +70,7 @@ class TableEncoder:
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
 
-    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float, seed: int) -> tuple[EncodedTable, int]:
+    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> tuple[EncodedTable, int]:
         """Learn every column of ``table`` within a privacy budget, and encode it.
 
         Nothing is read off exactly: no rule between columns, no form of a key, no bound, no label (see
@@ -82,15 +82,14 @@ class TableEncoder:
         """
         check_columns(table, self.schema)
         rows = private.count_rows(table.num_rows, ledger)
+        share = min(share or private.default_share(ledger, rows), ledger.unspent)
         account = private.Account.open(ledger, self.encoders, share)
         codes = np.empty((table.num_rows, len(self.encoders)), np.int32)
         residuals = np.empty(codes.shape, np.float64)
         for place, (name, encoder) in enumerate(self.encoders.items()):
             values = parse(table.column(name), encoder.spec)
             private.fit_privately(encoder, values, rows, account)
-            codes[:, place], residuals[:, place] = private.encode_privately(
-                encoder, values, generator(seed, "encode", name)
-            )
+            codes[:, place], residuals[:, place] = private.encode_privately(encoder, values)
             self.schema = Schema([encoder.spec if spec.name == name else spec for spec in self.schema])
         for key in self.keys.values():
             key.make_up()

@@ -38,6 +38,7 @@ class KeyEncoder:
     def __init__(self, spec: ColumnSpec) -> None:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
+        self.marks: np.ndarray = np.zeros(0, bool)
 
     def fit(self, keys: pa.Array) -> None:
         keys = keys.cast(self.storage).drop_null()
@@ -68,7 +69,7 @@ class KeyEncoder:
         self.is_number = pa.types.is_integer(self.storage)
         self.serial, self.low, self.high = self.is_number, 1, 2**63
         self.forms, self.weights = [self.spec.pattern or UNKNOWN_FORM], [1]
-        self.marks: np.ndarray = np.zeros(8, bool)
+        self.marks = np.zeros(8, bool)
 
     def _fit_numbers(self, numbers: np.ndarray) -> None:
         low, high = min(numbers), max(numbers)

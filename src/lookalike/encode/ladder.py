@@ -1,7 +1,7 @@
 """Cells on a number's axis that are public before any number is seen, and finer ones where noisy counts say that many rows lie.
 
 The first cells are four to every octave on either side of zero, over the whole range of the type (or 256 equal ones between
-declared bounds); each cell with many rows is then cut into sixteen, and again. So the cells follow the numbers' distribution
+declared bounds); each cell with many rows is then cut into up to 32, and again. So the cells follow the numbers' distribution
 as PrivTree does (Zhang, Xiao and Xie 2016, "PrivTree: a differentially private algorithm for hierarchical decompositions"),
 with a fixed number of looks at the rows.
 """
@@ -19,12 +19,18 @@ from lookalike.schema import ColumnSpec
 from lookalike.schema.dates import TICKS_A_SECOND, unit_of
 from lookalike.schema.types import arrow_type
 
-BRANCHES = 16
-"""Parts that a cell with many rows is cut into."""
+BRANCHES = 32
+"""Parts that a cell with many rows is cut into, at most."""
+ROWS_A_PART = 2.0
+"""Noise deviations that a part's rows come to, if a cell's rows are spread evenly: smaller parts would tell little."""
+NEIGHBOUR = 0.4
+"""Part of the threshold that suffices for a cell beside one that passed it."""
 DECLARED_CELLS = 256
 QUARTERS = (1.0, 1.25, 1.5, 1.75)
 """Cells within an octave begin at these multiples of its power of two."""
 EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-60, 300)}
+FLOAT_END = 2.0**301
+"""Floats beyond it count as it, where no bounds are declared."""
 DAY = 86_400
 MOST_DECIMALS = 9
 
@@ -62,8 +68,21 @@ class Cells:
         return replace(self, counts=counts.astype(np.float64), deviations=np.full(len(counts), deviation))
 
     def surely(self, times: float) -> Cells | None:
-        """The cells whose counts stand so many deviations above their noise; None where there are none."""
-        kept = self.counts > times * self.deviations
+        """The cells whose counts stand so many deviations above their noise, alone or four in a row together, and on either side
+        of them those that stand less high; None where there are none."""
+        height = self.counts / self.deviations
+        kept = height > times
+        if len(height) >= 4:
+            fours = np.lib.stride_tricks.sliding_window_view(height, 4).sum(axis=1) / 2 > times
+            for place in range(4):
+                kept[place : place + len(fours)] |= fours & (height[place : place + len(fours)] > 0)
+        while True:
+            grown = kept.copy()
+            grown[1:] |= kept[:-1] & (height[1:] > NEIGHBOUR * times)
+            grown[:-1] |= kept[1:] & (height[:-1] > NEIGHBOUR * times)
+            if (grown == kept).all():
+                break
+            kept = grown
         return self._some(kept) if kept.any() else None
 
     def _some(self, kept: np.ndarray) -> Cells:
@@ -76,7 +95,8 @@ class Cells:
         if not cut.any():
             measure(np.zeros(1, np.int64))  # the same spends whatever was found
             return self
-        edges = [self._parts(low, high) for low, high in zip(self.lows[cut], self.highs[cut], strict=True)]
+        parts = np.clip(self.counts[cut] / (ROWS_A_PART * self.deviations[cut]), 2, BRANCHES).astype(int)
+        edges = [self._parts(*cell) for cell in zip(self.lows[cut], self.highs[cut], parts, strict=True)]
         lows, highs = np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges])
         all_lows, all_highs = np.append(self.lows[~cut], lows), np.append(self.highs[~cut], highs)
         order = np.argsort(all_lows)
@@ -87,8 +107,8 @@ class Cells:
         both.counts[new], both.deviations[new] = counts, deviation
         return both
 
-    def _parts(self, low: float, high: float) -> np.ndarray:
-        edges = np.linspace(low, high, BRANCHES + 1)
+    def _parts(self, low: float, high: float, parts: int) -> np.ndarray:
+        edges = np.linspace(low, high, parts + 1)
         return np.unique(np.round(edges)) if self.step else np.unique(edges)
 
     def ends(self, dtype: np.dtype) -> tuple[float | int, float | int]:
@@ -193,5 +213,7 @@ def _steps(spec: ColumnSpec) -> list[int]:
         else:
             second = 1000 if pa.types.is_date64(storage) else TICKS_A_SECOND[storage.unit]
         steps = [DAY * second, 3600 * second, 60 * second, second]
-        return [*steps, *(10**power for power in range(6, 0, -3) if 10**power < second), 1][: 4 if second == 1 else None]
+        return [*steps, *(10**power for power in range(6, 0, -3) if 10**power < second), 1][
+            : 4 if second == 1 else None
+        ]
     return [10**power for power in range(6, -1, -1)]

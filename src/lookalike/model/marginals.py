@@ -38,7 +38,10 @@ class MarginalsSettings(EngineSettings):
 
     components: int = Field(600, ge=1, le=10_000, description="products of independent columns that are mixed")
     groups: int | None = Field(
-        None, ge=2, le=200, description="groups a column's codes are joined to at most; chosen by rows and noise when unset"
+        None,
+        ge=2,
+        le=200,
+        description="groups a column's codes are joined to at most; chosen by rows and noise when unset",
     )
     iterations: int = Field(1_500, ge=1, description="steps of the fit to the counts at most")
     misfit: float = Field(

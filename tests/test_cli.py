@@ -100,6 +100,21 @@ def test_the_surface_is_frozen():
                 "--verbose",
             ]
         ),
+        "augment": sorted(
+            [
+                *common,
+                "--balance",
+                "--count",
+                "--escape-formulas",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--origin-column",
+                "--share",
+                "--target",
+                "--temperature",
+            ]
+        ),
         "evaluate": sorted(
             [
                 "real",

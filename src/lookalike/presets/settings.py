@@ -9,6 +9,8 @@ from lookalike import pipeline, registry
 from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.evaluate.verdicts import Thresholds
+from lookalike.ledger import PrivacySettings
+from lookalike.refine import CalibrationSettings
 from lookalike.sample import SamplingSettings
 
 
@@ -19,6 +21,8 @@ def settings_sections() -> Mapping[str, type[Settings]]:
         "run": pipeline.RunSettings,
         "encoder": EncoderSettings,
         "sampling": SamplingSettings,
+        "calibration": CalibrationSettings,
+        "privacy": PrivacySettings,
         **engines,
         "thresholds": Thresholds,
     }
@@ -27,6 +31,6 @@ def settings_sections() -> Mapping[str, type[Settings]]:
 def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str) -> dict[str, Any]:
     """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`."""
     chosen: dict[str, Any] = {}
-    for title in ("run", "encoder", "sampling", engine):
+    for title in ("run", "encoder", "sampling", "calibration", "privacy", engine):
         chosen |= sections.get(title, {})
     return chosen

@@ -26,11 +26,13 @@ from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.refine import Calibration, CalibrationSettings
+from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
 from lookalike.schema import EncodedTable, Schema
+from lookalike.schema.breaches import set_aside
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
@@ -85,7 +87,7 @@ def prepare(
             raise SchemaError(
                 f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
             )
-        declared = Schema([spec for spec in declared if spec.name in table.names])
+        declared = declared.only(table.names)
     settled = infer_schema(table.data, declared)
     for name in keys:
         settled = settled.replace(name, kind="key")
@@ -94,6 +96,12 @@ def prepare(
     for spec in settled.kept:
         refuse(spec)
     return table, settled
+
+
+def learnable(table: Table, schema: Schema) -> Table:
+    """The rows that keep the declared constraints; how many do not is said."""
+    fits = set_aside(table.data, schema)
+    return table if fits.all() else table.take(np.flatnonzero(fits))
 
 
 def _declared(schema: Any, table: Table) -> Schema | None:
@@ -182,6 +190,7 @@ def fit(
     if encoding.intervals == "auto":
         encoding = encoding.replace(intervals=kind.wants(engine_settings))
     table, settled = prepare(data, schema=schema, drop=drop, keys=keys)
+    everything, table = table, learnable(table, settled)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")
     if table.num_rows < 100:
@@ -191,10 +200,14 @@ def fit(
             stacklevel=2,
         )
     kind.check(engine_settings, table.num_rows)
+    if calibrating.calibrate:
+        check_calibration(table.num_rows)
     run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
     encoder = TableEncoder(settled, encoding)
     encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
+    if everything is not table:
+        encoder.avoid_keys(everything.data)
     if avoid is not None:
         encoder.avoid_keys(as_table(avoid).data)
     model = kind(engine_settings)
@@ -341,10 +354,9 @@ def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:
     """As :func:`prepare`, but free text is set aside instead of refused: a judge takes tables as they come."""
     table = as_table(real)
     settled = infer_schema(table.data, _declared(schema, table))
-    for spec in settled:
-        if spec.kind == "text":
-            settled = settled.replace(spec.name, role="drop")
-    return table, settled
+    texts = {spec.name for spec in settled if spec.kind == "text"}
+    columns = [spec.replace(role="drop") if spec.name in texts else spec for spec in settled]
+    return table, Schema(columns, [rule for rule in settled.constraints if not texts & set(rule.names)])
 
 
 def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:

@@ -14,7 +14,9 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Calibration, Filter, FilterSettings, refill
+from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
+from lookalike.refine.constraints import Wanted
+from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
 from lookalike.schema import EncodedTable, Schema
@@ -67,13 +69,23 @@ class Twin:
     @property
     def effort(self) -> str:
         """How long was trained, in words: ``300 epochs``, or ``one pass`` where an engine knows no epochs."""
+        if self._mixed:
+            return str(self._mixed["effort"])
         epochs = self.information["epochs"]
         return f"{epochs} epochs" if epochs else "one pass"
 
     @property
     def picked(self) -> str:
-        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
+        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named; of an ensemble, all of them."""
+        if self._mixed:
+            return str(self._mixed["words"])
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
+
+    @property
+    def _mixed(self) -> dict[str, Any]:
+        """What an ensemble noted of itself; empty for other engines."""
+        found: dict[str, Any] = self.information["notes"].get("ensemble", {})
+        return found
 
     @property
     def why(self) -> str | None:
@@ -133,12 +145,17 @@ class Twin:
                 raise SettingsError(
                     f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
                 )
-            batches = [
-                batch
-                for place, (count, condition) in enumerate(zip(counts, where, strict=True))
-                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
-            ]
+            return to_native(self.sample_each(counts, where, seed=seed, **how))
         return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
+
+    def sample_each(self, counts: Sequence[int], where: Sequence[Condition], *, seed: int = 0, **how: Any) -> Table:
+        """Draw so many rows under each condition, one after the other, as one table: no key is given out twice."""
+        drawn = pa.concat_tables(
+            batch.data
+            for place, (count, condition) in enumerate(zip(counts, where, strict=True))
+            for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
+        )
+        return Table(self.encoder.with_keys(drawn, self.encoder.key_streams(seed)), self.origin)
 
     def batches(
         self,
@@ -152,7 +169,11 @@ class Twin:
         apart_from: Any = None,
     ) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory; see :meth:`sample`."""
-        checks = [] if apart_from is None else [self.filter(apart_from)]
+        where = dict(where or {})
+        # what follows from other columns is met by drawing again
+        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
+        wanted: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks = wanted + constraint_checks(self.schema) + ([] if apart_from is None else [self.filter(apart_from)])
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -197,9 +218,10 @@ class Twin:
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
         and temperature change the very shares that calibration holds to."""
-        if self.calibration is None or not sampler.plain:
+        if self.calibration is None or not self.calibration.sweeps or not sampler.plain:
             return sampler.draw(rows, seed)
-        pool = sampler.draw(self.calibration.pool_rows(rows), seed)
+        settings = CalibrationSettings.build(self.information["calibration"])
+        pool = sampler.draw(settings.pool_rows(rows), seed)
         return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
@@ -326,7 +348,7 @@ class Twin:
             f"  engine    {self.picked}{' (picked by auto)' if self.why else ''}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
-            last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}
+            last = {name: value for row in self._losses for name, value in row.items() if name != "epoch"}
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )

@@ -9,7 +9,9 @@ import typer
 
 Source = Annotated[Path, typer.Argument(help="a CSV or Parquet file", metavar="TABLE")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write; the suffix says CSV or Parquet")]
-Engine = Annotated[str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, ctgan or tvae")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, ctgan, tvae or ensemble")
+]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the table")]
 Seed = Annotated[int | None, typer.Option("--seed", help="the same seed gives the same rows")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", help="a schema file, ours or SDV's metadata")]

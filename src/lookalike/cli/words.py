@@ -62,6 +62,17 @@ def conditions(where: list[str]) -> dict[str, Any] | None:
     return found or None
 
 
+def class_counts(items: list[str]) -> dict[str, int] | None:
+    """``["ill=5000"]`` → ``{"ill": 5000}``; the last = parts them, as a class may hold one."""
+    found = {}
+    for item in items:
+        name, equals, rows = item.rpartition("=")
+        if not equals or not rows.isdecimal():
+            raise SettingsError(f"--count takes CLASS=ROWS, however: --count {item}.")
+        found[name] = int(rows)
+    return found or None
+
+
 def two_columns(names: str | None) -> tuple[str, str] | None:
     """``"sex,income"`` → ``("sex", "income")``."""
     if names is None:

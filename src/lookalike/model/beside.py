@@ -27,8 +27,8 @@ from lookalike.model.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
-SMALL_CELLS = 30_000
-"""Cells up to which a member is trained faster than a process for it starts."""
+SMALL_CELLS = 100_000
+"""Cells up to which members are not worth a process each: to start one costs five seconds of a core, most of it torch."""
 RESERVE = 0.05
 """Share of a time budget that starting, weighing and putting together take."""
 FILES = {"log.txt", "losses.csv", "checkpoint.twin", JOB, MEMBER, ERROR, PROGRESS, scale.OUTPUT}

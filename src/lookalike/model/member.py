@@ -6,12 +6,8 @@ encoded table, and leaves ``member.twin``, or ``error.json`` where that could no
 
 from __future__ import annotations
 
-import _thread
 import json
-import os
-import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from lookalike import artefact, registry
+from lookalike import artefact, registry, scale
 from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.errors import LookalikeError, LookalikeWarning, SettingsError
@@ -231,7 +227,7 @@ def progress_of(folder: Path) -> tuple[float, str] | None:
 def main(arguments: Sequence[str]) -> int:
     """Train the member whose job lies in a folder; return the exit code."""
     folder, table = map(Path, arguments)
-    _stop_with_parent()
+    scale.stop_with_parent()
     told = [0.0]
 
     def tell(share: float, figures: str) -> None:
@@ -259,18 +255,6 @@ def main(arguments: Sequence[str]) -> int:
     document, arrays = trained.document(plan)
     artefact.write(folder / MEMBER, {"member": document}, arrays)
     return 0
-
-
-def _stop_with_parent() -> None:
-    """Have the end of standard input end the training as Ctrl-C does: the parent asks for it that way, or is no more."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have left it ignored
-
-    def listen() -> None:
-        while os.read(0, 1):
-            pass
-        _thread.interrupt_main()
-
-    threading.Thread(target=listen, daemon=True).start()
 
 
 def check_engine(engine: str) -> None:

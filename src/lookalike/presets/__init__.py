@@ -1,6 +1,7 @@
 """Named runs, as plain functions: the default one (``make``), and what changes it."""
 
 from lookalike.evaluate.verdicts import requirements
+from lookalike.presets.augmenting import Augmented, augment, augment_to
 from lookalike.presets.judging import Judged, judge
 from lookalike.presets.making import demo, make
 from lookalike.presets.places import Made, Places, check_outputs
@@ -8,10 +9,13 @@ from lookalike.presets.settings import settings_from, settings_sections
 from lookalike.presets.twins import apart, fill, fit_to
 
 __all__ = [
+    "Augmented",
     "Judged",
     "Made",
     "Places",
     "apart",
+    "augment",
+    "augment_to",
     "check_outputs",
     "demo",
     "fill",

@@ -1,4 +1,4 @@
-"""Room 6: rows as they were drawn, made better: checked, and drawn again where they do not pass."""
+"""Room 6: rows as they were drawn, made better: chosen from a pool, checked, and drawn again where they do not pass."""
 
 from lookalike.refine.calibrate import Calibration, CalibrationSettings
 from lookalike.refine.filter import Filter, FilterSettings

@@ -68,12 +68,24 @@ def test_the_surface_is_frozen():
     ]
     assert surface == {
         "make": sorted(
-            [*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]
+            [
+                *common,
+                "--escape-formulas",
+                "--filter",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--quick",
+                "--require",
+                "--rows",
+                "--target",
+            ]
         ),
         "fit": common,
         "sample": sorted(
             [
                 "twin",
+                "--apart-from",
                 "--balance",
                 "--decorrelate",
                 "--escape-formulas",
@@ -82,6 +94,7 @@ def test_the_surface_is_frozen():
                 "--quiet",
                 "--rows",
                 "--seed",
+                "--set",
                 "--temperature",
                 "--verbose",
                 "--where",

@@ -24,6 +24,7 @@ SMALL = {
     "autoregressive": {"embedding_dim": 4, "hidden": 8},
     "trees": {"chains": 2, "trees": 2},
     "copula": {},
+    "marginals": {},
     "auto": {},
 }
 SMALL["ctgan"] = {"embedding_dim": 8, "generator_dim": (16,), "discriminator_dim": (16,), "pac": 2}

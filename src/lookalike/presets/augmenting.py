@@ -19,7 +19,7 @@ from lookalike.artefact import replacing
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
-from lookalike.presets.budget import report_seconds, training_minutes
+from lookalike.presets.budget import measuring_seconds, training_minutes
 from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
@@ -171,7 +171,7 @@ def augment(
     say("made", ", ".join(f"{name} +{rows:,}" for name, rows in added.items()), "--share, --count")
     say("kept back", parts.words, "--keep-back, --holdout")
 
-    reserve = 2 * report_seconds(table.num_rows, table.num_rows + sum(added.values()), len(table.names))
+    reserve = measuring_seconds(table.num_rows + sum(added.values()), len(table.names), len(classes))
     left = training_minutes(minutes, time.perf_counter() - start, reserve)
     run = run if run is not None else Run(console=terminal())
     if left is not None:

@@ -52,6 +52,7 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
+    apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
 
 
 @dataclass(frozen=True)
@@ -311,6 +312,7 @@ def fit(
         run.close()
     seconds = time.perf_counter() - start
     information |= {
+        "settings": model.settings.model_dump(),
         "seconds": round(seconds, 3 if ledger is None else 0),
         "epochs": len(run.losses),
         "interrupted": run.interrupted,
@@ -363,9 +365,12 @@ def route(
             )
         parts[place][name] = value
     privacy = PrivacySettings.build(parts[4])
+    learning = engine.build(parts[0])
+    if privacy.epsilon is None and getattr(learning, "private", False):
+        privacy = PrivacySettings.build({"epsilon": learning.asked_epsilon, "delta": learning.target_delta, **parts[4]})
     privacy.check()
     return (
-        engine.build(parts[0]),
+        learning,
         EncoderSettings.build(parts[1]),
         SamplingSettings.build(parts[2]),
         CalibrationSettings.build(parts[3]),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder, check_columns
-from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
@@ -211,9 +211,15 @@ class Twin:
 
         Raises
         ------
+        PrivacyError
+            The twin was fitted under a privacy budget, which a filter would void.
         InputError, SchemaError
             The real table has no rows, or lacks a column that was learned, or has another type there.
         """
+        if self.privacy is not None:
+            raise PrivacyError(
+                "nothing looks at rows uncharged where a privacy budget was spent, however: apart_from does. Leave it out."
+            )
         if isinstance(real, Filter):
             return real
         data = as_table(real).data

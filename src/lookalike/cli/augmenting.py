@@ -106,7 +106,7 @@ def augment(
             escape_formulas=escape_formulas,
             console=screen.bar,
             say=screen.say,
-            **gather(config, flags, setting),
+            **gather(config, flags, setting, making=False),
         )
         if json_:
             print(json.dumps(made.to_dict(), ensure_ascii=False))

@@ -38,7 +38,7 @@ class AutoregressiveSettings(private.PrivateSettings):
     """Settings of the engine autoregressive."""
 
     otherwise: ClassVar[Mapping[str, Any]] = {
-        "batch_size": 1000,
+        "batch_size": 500,
         "learning_rate": 8e-3,
         "weight_decay": 0.0,
         "dropout": 0.0,
@@ -90,6 +90,7 @@ class Autoregressive(NetEngine):
     Settings: ClassVar[type[EngineSettings]] = AutoregressiveSettings
     name = "autoregressive"
     intervals = "quantiles"
+    takes_ledger = True
 
     @classmethod
     def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
@@ -314,7 +315,6 @@ class _PrivateTraining(Task):
         (net,), d = self.fitted.nets, len(self.fitted.columns)
         draws = torch.Generator().manual_seed(self.settle_seed)
         nothing = torch.zeros(SETTLE_ROWS, d, dtype=torch.long, device=self.codes.device)
-        small = self.plan.counts_noise * self.plan.per_subject / self.plan.rows  # a share that noise alone may be
         for _ in range(SETTLE_ROUNDS):
             if hurry():
                 break
@@ -322,6 +322,7 @@ class _PrivateTraining(Task):
             for j, (head, counts) in enumerate(zip(net.heads, self.plan.counts, strict=True)):
                 found = torch.bincount(codes[:, j], minlength=len(counts)) / SETTLE_ROWS
                 wanted = torch.from_numpy(counts / self.plan.rows).to(found)
+                small = torch.from_numpy(self.plan.deviations[j] / self.plan.rows + 1e-9).to(found)  # what noise may be
                 head.get_parameter("bias").add_(((wanted + small) / (found + small)).log())
         return {}
 

@@ -145,6 +145,7 @@ class CTGAN(NetEngine):
 
     Settings: ClassVar[type[EngineSettings]] = CTGANSettings
     name = "ctgan"
+    takes_ledger = True
 
     @classmethod
     def check(cls, settings: EngineSettings, rows: int) -> None:

@@ -157,8 +157,7 @@ class NetEngine(Generator):
             raise SettingsError(
                 f"differential privacy needs an engine that trains under it, however: {self.name} does not. Use autoregressive or ctgan."
             )
-        if not settings.private:
-            assert ledger is not None
+        if ledger is not None and settings.demanded("target_epsilon") is None:
             settings = settings.replace(target_epsilon=ledger.budget.epsilon).privately()
         ledger = ledger if ledger is not None else settings.ledger()
         # no row goes into the mark: a checkpoint with a digest of exact rows would tell whether a guess at them is right
@@ -166,7 +165,7 @@ class NetEngine(Generator):
         known = run.load_checkpoint()
         if known is not None and known[0].get("fingerprint") == mark and "plan" in known[0].get("task", {}):
             plan = Plan.from_dict(known[0]["task"]["plan"])
-            pay_counts(plan.counts_noise, table.columns, ledger)
+            pay_counts(plan.counted, plan.counts_noise, ledger)
             pay(plan, ledger)
         else:
             plan = make_plan(table, settings, ledger)

@@ -22,7 +22,7 @@ from lookalike import noise
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger, Mechanism, gaussian, poisson_gaussian
 from lookalike.model.train import NetSettings
-from lookalike.schema.encoded import EncodedColumn, EncodedTable
+from lookalike.schema.encoded import EncodedTable
 
 PRESETS = {
     "default": {"target_epsilon": 8.0, "noise_multiplier": 1.1, "max_grad_norm": 1.0},
@@ -87,6 +87,23 @@ class PrivateSettings(NetSettings):
         return None if found is None else float(found)
 
     @property
+    def asked_epsilon(self) -> float:
+        """The ε that a whole run must stay within.
+
+        Raises
+        ------
+        SettingsError
+            It is left open: noise and epochs settle what training costs, not what learning the codes does.
+        """
+        epsilon = self.demanded("target_epsilon")
+        if epsilon is None:
+            raise SettingsError(
+                f"a run from table to rows needs a budget, however: noise_multiplier={self.noise_multiplier} names none. "
+                "Set target_epsilon, or --epsilon."
+            )
+        return epsilon
+
+    @property
     def bound(self) -> float:
         """The clipping norm."""
         return self.demanded("max_grad_norm") or PRESETS["default"]["max_grad_norm"]
@@ -146,8 +163,10 @@ class Plan:
 
     Attributes
     ----------
-    counts, counts_noise
-        Per column (K,): noised counts of its codes, none negative; and the noise they got, in sensitivities.
+    counts, deviations
+        Per column (K,) each: noised counts of its codes, none negative, and the standard deviation of their noise.
+    counted, counts_noise
+        How many columns were counted for this training, and with how much noise in sensitivities; the others' counts came with them.
     rows
         Their noised number, or the public one.
     rate
@@ -161,6 +180,8 @@ class Plan:
     """
 
     counts: list[np.ndarray]
+    deviations: list[np.ndarray]
+    counted: int
     counts_noise: float
     rows: float
     rate: float
@@ -188,16 +209,18 @@ class Plan:
     @property
     def summary(self) -> dict[str, float]:
         """What may be told of it."""
-        told = {name: value for name, value in asdict(self).items() if name != "counts"}
+        told = {name: value for name, value in asdict(self).items() if name not in ("counts", "deviations")}
         return told | {"batch": round(self.batch), "deviation": self.deviation}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, for a checkpoint."""
-        return asdict(self) | {"counts": [part.tolist() for part in self.counts]}
+        arrays = {name: [part.tolist() for part in getattr(self, name)] for name in ("counts", "deviations")}
+        return asdict(self) | arrays
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Plan:
-        return cls(**{**document, "counts": [np.array(part) for part in document["counts"]]})
+        arrays = {name: [np.array(part) for part in document[name]] for name in ("counts", "deviations")}
+        return cls(**{**document, **arrays})
 
 
 def training(rate: float, sigma: float, steps: int, per_subject: int = 1) -> Mechanism:
@@ -219,48 +242,45 @@ def make_plan(table: EncodedTable, settings: PrivateSettings, ledger: Ledger) ->
         Not even the first epoch is within the budget. The noised counts are spent by then, the training is not begun.
     """
     settings.check_privacy()
-    wanted = settings.demanded("target_epsilon")
-    if wanted is not None and wanted > ledger.budget.epsilon:
+    wanted, budget = settings.demanded("target_epsilon"), ledger.budget.epsilon
+    if wanted is not None and wanted > budget:
         raise PrivacyError(
-            f"target_epsilon is a part of the budget, however: {wanted:g} is more than ε = {ledger.budget.epsilon:g}. Raise --epsilon."
+            f"target_epsilon is a part of the budget, however: {wanted:g} is more than ε = {budget:g}. Raise --epsilon."
         )
-    sigma_counts = pay_counts(_counts_noise(ledger, len(table.columns)), table.columns, ledger)
-    counts = noised_counts(table, sigma_counts * ledger.rows_per_subject)
+    share = 1.0 if wanted is None else wanted / budget
+    counted = sum(column.measured is None for column in table.columns)
+    counts_noise = _counts_noise(ledger, counted) if counted else 0.0
+    pay_counts(counted, counts_noise, ledger)
+    counts, deviations = noised_counts(table, counts_noise * ledger.rows_per_subject)
     rows = float(len(table)) if ledger.rows_are_public else max(float(np.median([part.sum() for part in counts])), 1.0)
     counts = [_tidy(part, rows) for part in counts]
     steps = max(round(rows / settings.batch_size), 1)
     rate, each = 1 / steps, ledger.rows_per_subject
     sigma, epochs = settings.demanded("noise_multiplier"), settings.asked_epochs
-    if (
-        sigma is not None
-        and epochs is not None
-        and settings.noise_multiplier is None
-        and math.isfinite(ledger.budget.epsilon)
-    ):
+    if sigma is not None and epochs is not None and settings.noise_multiplier is None and math.isfinite(budget):
         sigma = None  # a preset's noise gives way to epochs that were asked for
     if sigma is None:
         epochs = epochs or max(settings.private_epochs, math.ceil(FEWEST_STEPS / steps))
         in_all = steps * epochs
-        sigma = ledger.calibrate(lambda sigma: training(rate, sigma, in_all, each)).noise
+        sigma = ledger.calibrate(lambda sigma: training(rate, sigma, in_all, each), share=share).noise
     elif epochs is None:
-        epochs = affordable(ledger, lambda epochs: training(rate, sigma, steps * epochs, each))
-    plan = Plan(counts, sigma_counts, rows, rate, steps, epochs, sigma, settings.bound, each)
+        epochs = affordable(ledger, lambda epochs: training(rate, sigma, steps * epochs, each), share)
+    plan = Plan(counts, deviations, counted, counts_noise, rows, rate, steps, epochs, sigma, settings.bound, each)
     pay(plan, ledger)
     return plan
 
 
 def _counts_noise(ledger: Ledger, columns: int) -> float:
-    """The noise of the counts, in sensitivities, that uses up its share of the budget (of the default one, where ε is yet to be settled)."""
-    epsilon = ledger.budget.epsilon
-    default = Budget(epsilon=PRESETS["default"]["target_epsilon"], delta=ledger.budget.delta)
-    return (ledger if math.isfinite(epsilon) else Ledger(default)).sigma(COUNTS_SHARE, columns)
+    """The noise of the counts, in sensitivities, that uses up its share of what is left (of the default budget, where ε is yet to be settled)."""
+    if math.isinf(ledger.budget.epsilon):
+        ledger = Ledger(Budget(epsilon=PRESETS["default"]["target_epsilon"], delta=ledger.budget.delta))
+    return ledger.sigma(COUNTS_SHARE * ledger.unspent, columns, thresholds=ledger.thresholds)
 
 
-def pay_counts(sigma: float, columns: Sequence[EncodedColumn], ledger: Ledger) -> float:
-    """Write the noised counts of all columns' codes in the ledger; return their noise."""
-    names = ", ".join(column.name for column in columns)
-    ledger.spend("marginals", gaussian(sigma, len(columns)), f"counts of codes: {names}")
-    return sigma
+def pay_counts(columns: int, sigma: float, ledger: Ledger) -> None:
+    """Write the noised counts of some columns' codes in the ledger."""
+    if columns:
+        ledger.spend("marginals", gaussian(sigma, columns), f"the codes of {columns} columns")
 
 
 def pay(plan: Plan, ledger: Ledger) -> None:
@@ -270,14 +290,16 @@ def pay(plan: Plan, ledger: Ledger) -> None:
         ledger.budget = ledger.budget.replace(epsilon=ledger.epsilon())
 
 
-def affordable(ledger: Ledger, mechanism: Callable[[int], Mechanism]) -> int:
-    """Return the most epochs that what is left of the budget pays for.
+def affordable(ledger: Ledger, mechanism: Callable[[int], Mechanism], share: float = 1.0) -> int:
+    """Return the most epochs that what is left of a share of the budget pays for.
 
     Raises
     ------
     PrivacyError
         Not even one.
     """
+    ledger = copy.deepcopy(ledger)
+    ledger.budget = ledger.budget.replace(epsilon=ledger.budget.epsilon * share)
     low, high = 0, 1
     while high <= MOST_EPOCHS and _fits(ledger, mechanism(high)):
         low, high = high, 2 * high
@@ -304,10 +326,21 @@ def _fits(ledger: Ledger, mechanism: Mechanism) -> bool:
 # ------------------------------------------------------------------------------------------------------------ mechanisms
 
 
-def noised_counts(table: EncodedTable, deviation: float) -> list[np.ndarray]:
-    """Return per column (K,): how often each code occurs, with Gaussian noise on the integers."""
-    exact = [np.bincount(table.codes[:, j], minlength=column.cardinality) for j, column in enumerate(table.columns)]
-    return [part + noise.integers(len(part), deviation) for part in exact]
+def noised_counts(table: EncodedTable, deviation: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return per column (K,) each: how often each code occurs, with Gaussian noise on the integers, and that noise's deviation.
+
+    Columns whose codes came with measured counts are not counted again.
+    """
+    counts, deviations = [], []
+    for j, column in enumerate(table.columns):
+        if column.measured is not None and column.deviations is not None:
+            counts.append(column.measured)
+            deviations.append(column.deviations)
+            continue
+        exact = np.bincount(table.codes[:, j], minlength=column.cardinality)
+        counts.append(exact + noise.integers(len(exact), deviation))
+        deviations.append(np.full(len(exact), deviation))
+    return counts, deviations
 
 
 def _tidy(counts: np.ndarray, rows: float) -> np.ndarray:

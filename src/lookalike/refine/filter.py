@@ -26,6 +26,7 @@ privacy budget that nobody charged: see :func:`refuse_where_private`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +138,22 @@ class Filter:
             f"staying apart from real rows: {counts['identical']:,} identical (common_rows={self.settings.common_rows}), "
             f"{counts['too close']:,} too close (min_distance={self.settings.min_distance:g}), "
             f"{counts['leans on one']:,} leaning on one (min_ratio={self.settings.min_ratio:g})"
+        )
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Settings and counts, for a report."""
+        return {**self.settings.model_dump(), "rows looked at": self.seen, **self.dropped}
+
+    @property
+    def words(self) -> str:
+        """What was dropped and why, in a sentence."""
+        counts, rules = self.dropped, self.settings
+        return (
+            f"of {self.seen:,} rows that were drawn, {sum(counts.values()):,} were sent back and drawn again: "
+            f"{counts['identical']:,} identical to a real row that fewer than {rules.common_rows} people share, "
+            f"{counts['too close']:,} closer than {rules.min_distance:g} to one, {counts['leans on one']:,} leaning on one person "
+            f"(under {rules.min_ratio:g} of the distance to the next)"
         )
 
     def keep(self, table: pa.Table) -> np.ndarray:

@@ -20,6 +20,9 @@ ROUNDING = 1e-6
 """An ε above the budget by no more than this relative share is the arithmetic of the accountant."""
 EXACT = 2e-3
 """How near a calibrated noise multiplier is to the smallest one that will do."""
+FINENESS = 1e-3
+"""Width of a cell of the privacy loss distribution. Its rounding only ever overstates ε: 5,000 steps 4.197 against 4.195 at a tenth
+of it, in a tenth of the time."""
 
 
 class Budget(Settings):
@@ -404,10 +407,14 @@ def _compose(mechanisms: list[Mechanism], delta: float, accountant: Accountant) 
             event = dp.PoissonSampledDpEvent(one.sampling_rate, event)
         events.append(dp.SelfComposedDpEvent(event, one.count))
     if accountant == "pld":
-        from dp_accounting.pld import PLDAccountant as Kind
+        from dp_accounting.pld import PLDAccountant
+
+        kind = PLDAccountant(value_discretization_interval=FINENESS)
     else:
-        from dp_accounting.rdp import RdpAccountant as Kind
-    return float(Kind().compose(dp.ComposedDpEvent(events)).get_epsilon(left))
+        from dp_accounting.rdp import RdpAccountant
+
+        kind = RdpAccountant()
+    return float(kind.compose(dp.ComposedDpEvent(events)).get_epsilon(left))
 
 
 def _bisect(fits: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:

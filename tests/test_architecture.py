@@ -13,7 +13,20 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "lookalike"
-FLOOR = {"artefact", "cache", "config", "errors", "neighbours", "registry", "rng", "run", "scale", "stats"}
+FLOOR = {
+    "artefact",
+    "cache",
+    "config",
+    "errors",
+    "ledger",
+    "neighbours",
+    "noise",
+    "registry",
+    "rng",
+    "run",
+    "scale",
+    "stats",
+}
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},
     "schema": FLOOR,

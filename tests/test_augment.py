@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import lookalike
 from lookalike import Run
 from lookalike.cli import app
-from lookalike.errors import LookalikeWarning, OutputError, SettingsError
+from lookalike.errors import LookalikeWarning, OutputError, PrivacyError, SettingsError
 from lookalike.evaluate import learners
 from lookalike.table import as_table, write_table
 
@@ -188,6 +188,11 @@ def test_nothing_kept_back_measures_nothing_and_says_so():
 def test_what_cannot_be_is_refused_with_a_cure(how, words):
     with pytest.raises(SettingsError, match=words):
         quick(patients(), **how)
+
+
+def test_a_privacy_budget_is_refused_because_real_rows_come_back():
+    with pytest.raises(PrivacyError, match="without real rows"):
+        quick(patients(), engine="auto", epsilon=1.0)
 
 
 def test_a_class_of_few_rows_is_left_as_it_is_and_said():

@@ -147,6 +147,7 @@ def test_the_surface_is_frozen():
         ),
         "schema": ["--verbose", "table"],
         "config": [],
+        "cache": ["--clear", "--verbose"],
         "demo": ["--folder", "--verbose"],
     }
 
@@ -408,3 +409,15 @@ def test_what_is_required_decides_the_exit_code(csv):
     output = run("make", csv, "--engine", "copula", "--force", "--require", "utility=0.5", code=3)
     assert "utility is missing" in output and "--target" in output
     assert "acuracy" in run("make", csv, "--force", "--require", "acuracy=0.9", code=2)
+
+
+def test_the_cache_is_listed_and_cleared(csv, tmp_path):
+    from lookalike import cache
+
+    cache.clear()
+    members = ["--set", 'members=["copula"]', "--engine", "ensemble", "--quiet", "--out"]
+    run("fit", csv, *members, tmp_path / "a.twin")
+    listed = run("cache")
+    assert "copula, 300 rows" in listed and "1 kept" in listed
+    assert "1 removed" in run("cache", "--clear")
+    assert "0 kept" in run("cache")

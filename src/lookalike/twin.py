@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder, check_columns
-from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
+from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
@@ -94,6 +95,12 @@ class Twin:
         return None if found is None else str(found["why"])
 
     @property
+    def privacy(self) -> Ledger | None:
+        """Who spent how much of the privacy budget; None where the fit had none, and so gives no guarantee."""
+        kept = self.information.get("privacy")
+        return None if kept is None else Ledger.from_dict(kept)
+
+    @property
     def losses(self) -> Any:
         """A pandas frame, a row an epoch: ``epoch`` and the engine's losses."""
         return frame_of(self._losses)
@@ -172,8 +179,10 @@ class Twin:
         where = dict(where or {})
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
-        wanted: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
-        checks = wanted + constraint_checks(self.schema) + ([] if apart_from is None else [self.filter(apart_from)])
+        checks: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks += constraint_checks(self.schema)
+        if apart_from is not None:
+            checks.append(self.filter(apart_from))
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -202,9 +211,15 @@ class Twin:
 
         Raises
         ------
+        PrivacyError
+            The twin was fitted under a privacy budget, which a filter would void.
         InputError, SchemaError
             The real table has no rows, or lacks a column that was learned, or has another type there.
         """
+        if self.privacy is not None:
+            raise PrivacyError(
+                "nothing looks at rows uncharged where a privacy budget was spent, however: apart_from does. Leave it out."
+            )
         if isinstance(real, Filter):
             return real
         data = as_table(real).data
@@ -352,4 +367,6 @@ class Twin:
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
+        if self.privacy is not None:
+            lines += [f"  {label:<9} {text}" for label, text in self.privacy.describe()[:3]]
         return "\n".join(lines + (["  a trial run: not for use"] if settings.get("trial") else []))

@@ -22,9 +22,9 @@ REMEMBERS = {"engine": "trees", "min_leaf": 2, "strength": 0.01, "chains": 1, "t
 
 @pytest.fixture
 def files(tmp_path):
-    table = demo_table(600)
-    write_table(as_table(table.slice(0, 300)), tmp_path / "shop.csv")
-    write_table(as_table(table.slice(300)), tmp_path / "other.csv")
+    table = demo_table(800)
+    write_table(as_table(table.slice(0, 400)), tmp_path / "shop.csv")
+    write_table(as_table(table.slice(400)), tmp_path / "other.csv")
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def test_what_leans_on_real_rows_is_filtered_until_it_does_not(files):
     assert read(kept, "dcr_share")[0] <= 0.5, "the figures beside the table are those of the table that was left"
     assert kept["privacy"]["closeness"]["share"] == made.card.to_dict()["privacy"]["closeness"]["share"]
     assert "These rows were filtered" in made.report.read_text(encoding="utf-8")
-    assert as_table(made.table).num_rows == 300
+    assert as_table(made.table).num_rows == 400
     assert {path.name for path in files.iterdir()} == {
         "shop.csv", "other.csv", "shop-lookalike.csv", "shop-lookalike.html", "shop.twin", "shop-lookalike-run",
     }  # fmt: skip
@@ -61,12 +61,7 @@ def test_what_cannot_be_met_leaves_the_best_attempt_and_says_what_would_help(fil
     assert "min_distance" in made.advice and "--preset" not in made.advice
     shares = [float(text.split("dcr_share ")[1].split(" ")[0]) for text in attempts]
     assert read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
-    assert as_table(made.table).num_rows == 300 and lookalike.load(made.twin_file).rows == 300
-
-
-def test_what_is_met_at_once_needs_one_attempt(files):
-    made, attempts = make(files, engine="copula", require={"quality": 0.1})
-    assert len(attempts) == 1 and made.unmet == ()
+    assert as_table(made.table).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
 
 
 def test_a_figure_that_no_knob_measures_ends_at_once(files):
@@ -91,7 +86,7 @@ def test_every_engine_can_be_calmed_or_says_that_it_cannot():
         settings = load(ENGINES, name, "engine").Settings()
         changed = calm(settings)
         assert settings.replace(**changed) != settings or not changed
-        assert bool(changed) == (name not in ("auto", "ensemble"))
+        assert bool(changed) == (name not in ("auto", "ensemble", "marginals")), name
 
 
 def test_knobs_turn_one_after_the_other_and_stay_turned(files):

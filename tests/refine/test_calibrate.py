@@ -217,6 +217,20 @@ def test_codes_that_one_side_never_has():
     assert (chosen == 3).mean() < 0.1
 
 
+def test_a_wide_table_is_raked_to_the_pairs_that_are_furthest_off():
+    """70 columns are 2,415 pairs; one relation was lost."""
+    rng = np.random.default_rng(0)
+    columns = tuple(EncodedColumn(f"c{place}", 2, np.zeros(2, bool)) for place in range(70))
+    codes = rng.integers(2, size=(4000, 70)).astype(np.int32)
+    pool = EncodedTable(columns, codes.copy(), np.zeros(codes.shape))
+    codes[:, 69] = np.where(rng.random(4000) < 0.7, codes[:, 0], codes[:, 69])
+    real = EncodedTable(columns, codes, np.zeros(codes.shape))
+    calibration = Calibration.fit(real, pool, SETTINGS, 0)
+    assert calibration.notes["pairs"] <= 2000
+    chosen = pool.codes[calibration.choose(pool, 1000, 0)]
+    assert (chosen[:, 0] == chosen[:, 69]).mean() > 0.75
+
+
 def test_too_few_rows_are_refused():
     with pytest.raises(SettingsError, match="100 rows or more, .*however: the table has 60"):
         Calibration.fit(people(60, 0), people(300, 1), SETTINGS, 0)

@@ -1,4 +1,4 @@
-"""The command: ``lookalike make · fit · sample · impute · augment · evaluate · schema · config · demo``.
+"""The command: ``lookalike make · fit · sample · impute · augment · evaluate · schema · config · cache · demo``.
 
 Only this module prints. It imports what it needs when a command runs, so that ``--help`` is instant.
 """

@@ -10,10 +10,12 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
+    Delta,
     Device,
     Drop,
     Engine,
     Epochs,
+    Epsilon,
     EscapeFormulas,
     Force,
     Holdout,
@@ -27,6 +29,7 @@ from lookalike.cli.options import (
     Seed,
     Setting,
     Source,
+    Subject,
     Target,
     Verbose,
 )
@@ -46,6 +49,9 @@ def make(
     seed: Seed = None,
     minutes: Minutes = None,
     device: Device = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
     key: Key = None,
@@ -84,6 +90,9 @@ def make(
             "seed": seed,
             "minutes": minutes,
             "device": device,
+            "epsilon": epsilon,
+            "delta": delta,
+            "subject": subject,
             "keep_back": keep_back,
             "apart": filter_ or None,
         }

@@ -10,10 +10,12 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
+    Delta,
     Device,
     Drop,
     Engine,
     Epochs,
+    Epsilon,
     EscapeFormulas,
     Force,
     Key,
@@ -25,6 +27,7 @@ from lookalike.cli.options import (
     Seed,
     Setting,
     Source,
+    Subject,
     Verbose,
 )
 from lookalike.cli.screen import Screen
@@ -40,6 +43,9 @@ def fit(
     seed: Seed = None,
     minutes: Minutes = None,
     device: Device = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
     key: Key = None,
@@ -56,6 +62,7 @@ def fit(
         from lookalike import presets
 
         flags = {"engine": engine, "epochs": epochs, "seed": seed, "minutes": minutes, "device": device}
+        flags |= {"epsilon": epsilon, "delta": delta, "subject": subject}
         twin = presets.fit_to(
             table,
             out,

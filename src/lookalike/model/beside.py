@@ -248,8 +248,8 @@ def key_of(plan: Plan, table: EncodedTable) -> str:
         "columns": columns,
         "versions": _versions(),
     }
-    described = [part for c in table.columns for part in (c.interval, c.representatives) if part is not None]
-    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *described])
+    arrays = [array for column in table.columns for array in member.described(column).values()]
+    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *arrays])
 
 
 def _versions() -> dict[str, Any]:

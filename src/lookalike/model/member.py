@@ -28,6 +28,8 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 JOB, MEMBER, ERROR, PROGRESS = "job.twin", "member.twin", "error.json", "progress.json"
+DESCRIBED = ("interval", "representatives", "measured", "deviations")
+"""The arrays of an :class:`EncodedColumn`, (K,) each."""
 TELL_SECONDS = 0.3
 """How often a member in a process of its own says how far it is."""
 
@@ -164,13 +166,16 @@ def train(plan: Plan, table: EncodedTable, run: Run) -> Trained:
 # --------------------------------------------------------------------------------------------------------------- files
 
 
+def described(column: EncodedColumn) -> dict[str, np.ndarray]:
+    """Return the arrays that describe a column, those it has."""
+    return {name: getattr(column, name) for name in DESCRIBED if getattr(column, name) is not None}
+
+
 def write_table(path: Path, table: EncodedTable) -> None:
     """Write an encoded table as an artefact."""
     arrays = {"codes": table.codes, "residuals": table.residuals}
     for place, column in enumerate(table.columns):
-        arrays[f"interval/{place}"] = column.interval
-        if column.representatives is not None:
-            arrays[f"representatives/{place}"] = column.representatives
+        arrays |= {f"{name}/{place}": array for name, array in described(column).items()}
     columns = [{"name": c.name, "cardinality": c.cardinality, "ordered": c.ordered} for c in table.columns]
     artefact.write(path, {"table": columns}, arrays)
 
@@ -178,13 +183,11 @@ def write_table(path: Path, table: EncodedTable) -> None:
 def read_table(path: Path) -> EncodedTable:
     """Read what :func:`write_table` wrote."""
     documents, arrays = artefact.read(path)
-    columns = tuple(
-        EncodedColumn(
-            **column, interval=arrays[f"interval/{place}"], representatives=arrays.get(f"representatives/{place}")
-        )
-        for place, column in enumerate(documents["table"])
-    )
-    return EncodedTable(columns, arrays["codes"], arrays["residuals"])
+    columns = []
+    for place, column in enumerate(documents["table"]):
+        known: dict[str, Any] = {name: arrays.get(f"{name}/{place}") for name in DESCRIBED}
+        columns.append(EncodedColumn(**column, **known))
+    return EncodedTable(tuple(columns), arrays["codes"], arrays["residuals"])
 
 
 def write_job(folder: Path, plan: Plan, *, minutes: float | None, resume: bool) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from lookalike import pipeline, registry
 from lookalike.artefact import replacing
-from lookalike.errors import LookalikeWarning, SettingsError
+from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import report_seconds, training_minutes
@@ -124,6 +124,8 @@ def augment(
     SettingsError
         The target has no classes, a count cannot be met, no class lacks rows, or a column has the name of the origin's: before
         training starts.
+    PrivacyError
+        A privacy budget is given: real rows cannot be part of what it protects.
     InputError, SchemaError, TrainingError, SamplingError
         As for :func:`lookalike.fit` and :meth:`Twin.sample`.
 
@@ -137,7 +139,13 @@ def augment(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
-    encoding = pipeline.route(settings, registry.load(registry.ENGINES, engine, "engine").Settings)[1]
+    kind = registry.load(registry.ENGINES, pipeline.private_engine(engine, settings), "engine")
+    _, encoding, _, _, privacy = pipeline.route(settings, kind.Settings)
+    if privacy.epsilon is not None:
+        raise PrivacyError(
+            "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
+            "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
+        )
     table, settled = pipeline.prepare(data, schema=schema, drop=drop, keys=keys, target=target)
     settled = _with_classes(settled, target)
     if origin_column is not None:

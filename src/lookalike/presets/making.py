@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lookalike import pipeline, registry
 from lookalike.demo import demo_table
-from lookalike.errors import SettingsError
+from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
@@ -33,6 +33,13 @@ from lookalike.twin import Twin
 JUDGED_ROWS = 200_000
 """Sampled rows that the report looks at, at most: more would not move a figure."""
 QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
+
+
+PRIVATE = "the table and the twin may be published; the report compares with real rows, so it is for your eyes only"
+NOT_COVERED = (
+    "The made table and the twin are differentially private, this report is not: it looks at real rows, and its figures are not "
+    "covered by ε. It is for the owner's eyes only; do not publish it."
+)
 
 
 def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
@@ -100,6 +107,12 @@ def make(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart}
     )
+    private = settings.get("epsilon") is not None
+    if private and (apart or require):
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: a filter or requirements were asked for, which do. Leave them out."
+        )
+    engine = pipeline.private_engine(engine, settings)
     filtering, settings = filter_settings(settings, apart)
     known = registry.load(registry.ENGINES, engine, "engine").Settings
     pipeline.route(settings, known)
@@ -140,12 +153,15 @@ def make(
         minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
         resume=resume,
     )
-    twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=parts.holdout, run=run, **settings)
-    twin.information |= {
-        "source": source.name,
-        "trial": trial,
-        "kept_back": 0 if parts.holdout is None else parts.holdout.num_rows,
-    }
+    # the inferred schema was read off the rows, and keys that avoid others would tell of them
+    columns = {"schema": schema, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
+    twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
+    if private:
+        asked_rows = twin.rows if rows is None else rows
+        say("privacy", PRIVATE, "--epsilon, --delta")
+    twin.information |= {"source": source.name, "trial": trial}
+    if not private:
+        twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
     how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
@@ -243,12 +259,17 @@ def report_information(twin: Twin, command: str | None, seconds: float, apart: F
         "command": command,
         "engine": twin.picked,
         "losses": twin.losses.to_dict("records"),
-        "notes": ["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else [],
+        "notes": [
+            *(["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else []),
+            *([NOT_COVERED] if twin.privacy is not None else []),
+        ],
         "settings": {
             twin.engine: known["settings"],
             "encoder": known["encoder"],
             "calibration": known["calibration"],
             **known["notes"],
+            **({} if twin.privacy is None else {"privacy": dict(twin.privacy.describe())}),
+            **({} if apart is None else {"filter": apart.told}),
         },
         "filter": None if apart is None else apart.words,
         "seeds": {"run": known["seed"]},

@@ -42,7 +42,8 @@ def fit_to(
     parts = pipeline.split(table, keep_back, seed)
     if keep_back:
         say("kept back", parts.words, "--config")
-    twin = pipeline.fit(parts.train, avoid=parts.holdout, run=run, seed=seed, **settings)
+    avoid = None if settings.get("epsilon") is not None else parts.holdout
+    twin = pipeline.fit(parts.train, avoid=avoid, run=run, seed=seed, **settings)
     twin.information |= {"source": Path(source).name}
     twin.save(out)
     return twin

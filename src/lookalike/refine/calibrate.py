@@ -24,7 +24,21 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.errors import SettingsError
-from lookalike.refine.margins import CODES, TRIPLES, Cross, Grouped, Groups, Margin, finer, pack, triples, unpack, usual
+from lookalike.refine.margins import (
+    CODES,
+    PAIRS,
+    TRIPLES,
+    Cross,
+    Grouped,
+    Groups,
+    Margin,
+    finer,
+    pack,
+    pairs,
+    singles,
+    triples,
+    unpack,
+)
 from lookalike.rng import generator
 from lookalike.schema.encoded import EncodedTable
 
@@ -38,8 +52,11 @@ FURTHEST = 5.0
 FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to stop by."""
 SMALLEST_POOL = 20_000
-SCREENED_ROWS = 20_000
-"""Rows a side on which triples are looked through."""
+"""Rows drawn at least, however few are wanted: a small pool can be raked to its frequent cells only."""
+MOST_PAIRS = 2_000
+"""64 columns are raked to all their pairs; of more pairs than this, to those in which the engine is furthest off."""
+SCREENED_ROWS, SCREENED = 20_000, 20_000
+"""Rows a side, and tables of counts (a seeded sample of them), that are looked through for where the engine is off."""
 
 
 class CalibrationSettings(Settings):
@@ -138,7 +155,7 @@ class Calibration:
     def fit(cls, table: EncodedTable, pool: EncodedTable, settings: CalibrationSettings, seed: int) -> Calibration:
         """Learn targets from the rows that an engine learned from and rows drawn from it.
 
-        ``notes`` holds ``sweeps``, ``tables`` of counts, ``fine_pairs`` and ``triples`` among them, ``cells`` with a target, ``pooled_cells``
+        ``notes`` holds ``sweeps``, ``tables`` of counts, of which ``pairs``, ``fine_pairs`` and ``triples``, ``cells`` with a target, ``pooled_cells``
         (occupied cells without one), ``share_pooled`` (the rows in them), ``moved`` (share of the way from the engine's
         tables to the real ones that targets go), means over tables of the L1 distance (½ Σ |p − q|) to the rows fitted to and to
         those held out, ``before`` and ``after``, and what is expected of the truth itself (``floor``), and
@@ -157,7 +174,11 @@ class Calibration:
         levels = 3 if settings.triples else 2
         whole, drawn = groups.apply(table, levels), groups.apply(pool, levels)
         fitting, held = whole.take(np.sort(order[back:])), whole.take(np.sort(order[:back]))
-        crosses = usual(groups)
+        crosses = pairs(groups)
+        if len(crosses) > MOST_PAIRS:
+            even = _Raking(drawn, [], settings.heaviest)
+            crosses = _Look(even, fitting, settings.least_rows, seed).worst(crosses, MOST_PAIRS)
+        crosses += singles(groups)  # last, so that they fit best
         margins = _targets(crosses, fitting, drawn, settings.least_rows)
         raking, sweeps = _rake(margins, drawn, held, settings)
         if settings.fine_pairs or settings.triples:
@@ -363,18 +384,21 @@ def _misfit(found: list[np.ndarray], wanted: list[np.ndarray], margins: list[Mar
 
 
 class _Look:
-    """Looks for what the pool, raked to pairs in groups, still gets wrong beyond chance."""
+    """Looks for what the pool, weighted as it is, still gets wrong beyond chance."""
 
     def __init__(self, raking: _Raking, real: Grouped, least_rows: int, seed: int) -> None:
         rng = generator(seed, "calibrate", "look")
         self.real = real.take(rng.permutation(real.count)[:SCREENED_ROWS])
         self.drawn = raking.pool.take(systematic(raking.weights, min(SCREENED_ROWS, raking.pool.count), seed))
-        self.least_rows = least_rows
+        self.least_rows, self.seed = least_rows, seed
 
     def worst(self, crosses: list[Cross], count: int) -> list[Cross]:
         """Return at most ``count``, those furthest off."""
         if not count:
             return []
+        if len(crosses) > SCREENED:
+            places = generator(self.seed, "calibrate", "screened").permutation(len(crosses))[:SCREENED]
+            crosses = [crosses[place] for place in np.sort(places)]
         excess = np.array([self._excess(cross) for cross in crosses])
         return [crosses[place] for place in np.argsort(-excess, kind="stable")[:count] if excess[place] > 0]
 
@@ -395,6 +419,7 @@ def _cell_notes(margins: list[Margin], real: Grouped) -> dict[str, Any]:
         pooled, rows = pooled + int(np.count_nonzero(counts)), rows + int(counts.sum())
     return {
         "tables": len(margins),
+        "pairs": sum(one.cross.level == PAIRS for one in margins),
         "fine_pairs": sum(one.cross.level == CODES and len(one.cross.columns) == 2 for one in margins),
         "triples": sum(one.cross.level == TRIPLES for one in margins),
         "cells": sum(len(one.kept) for one in margins),

@@ -201,16 +201,20 @@ def varied(groups: Groups) -> list[int]:
     return [place for place, codes in enumerate(groups.maps[CODES]) if len(codes) > 1]
 
 
-def usual(groups: Groups) -> list[Cross]:
-    """Return all pairs of columns, then all columns: what is raked last fits best."""
-    columns = varied(groups)
-    return [Cross(pair, PAIRS) for pair in combinations(columns, 2)] + [Cross((place,), CODES) for place in columns]
+def singles(groups: Groups) -> list[Cross]:
+    """Return all columns."""
+    return [Cross((place,), CODES) for place in varied(groups)]
+
+
+def pairs(groups: Groups) -> list[Cross]:
+    """Return all pairs of columns."""
+    return [Cross(columns, PAIRS) for columns in combinations(varied(groups), 2)]
 
 
 def finer(groups: Groups) -> list[Cross]:
     """Return the pairs of columns that have more cells in their own codes than in groups, unless they have very many."""
-    pairs = [Cross(pair, CODES) for pair in combinations(varied(groups), 2)]
-    return [one for one in pairs if groups.cells(Cross(one.columns, PAIRS)) < groups.cells(one) <= MOST_CELLS]
+    coarse = [(one, Cross(one.columns, CODES)) for one in pairs(groups)]
+    return [fine for one, fine in coarse if groups.cells(one) < groups.cells(fine) <= MOST_CELLS]
 
 
 def triples(groups: Groups) -> list[Cross]:

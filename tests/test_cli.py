@@ -66,12 +66,16 @@ def test_the_surface_is_frozen():
         "--verbose",
         "table",
     ]
+    budget = ["--delta", "--epsilon", "--subject"]
     assert surface == {
         "make": sorted(
             [
                 *common,
+                *budget,
                 "--escape-formulas",
                 "--filter",
+                "--preset",
+                "--raw",
                 "--holdout",
                 "--json",
                 "--keep-back",
@@ -81,7 +85,7 @@ def test_the_surface_is_frozen():
                 "--target",
             ]
         ),
-        "fit": common,
+        "fit": sorted([*common, *budget]),
         "sample": sorted(
             [
                 "twin",
@@ -293,7 +297,10 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "gan"], "engine must be one of auto, autoregressive, trees, copula, ctgan, tvae"),
+        (
+            ["--engine", "gan"],
+            "engine must be one of auto, autoregressive, trees, copula, marginals, ctgan, tvae, ensemble",
+        ),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
         (["--keep-back", 1.5], "keep_back"),
@@ -421,3 +428,25 @@ def test_the_cache_is_listed_and_cleared(csv, tmp_path):
     assert "copula, 300 rows" in listed and "1 kept" in listed
     assert "1 removed" in run("cache", "--clear")
     assert "0 kept" in run("cache")
+
+
+def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
+    out = tmp_path / "c.csv"
+    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "weights=equal", "--set", "workers=1"]
+    output = run("make", csv, "--preset", "challenge", "--minutes", 2, "--out", out, *small)
+    raw, final = as_table(tmp_path / "c-raw.csv"), as_table(out)
+    assert raw.num_rows == final.num_rows == as_table(csv).num_rows
+    assert not raw.data.equals(final.data) and "before the filter" in output
+    assert json.loads((tmp_path / "c-run" / "run.json").read_text())["engine"] == "ensemble"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--preset", "bets"], "preset must be one of best"),
+        (["--preset", "best", "--engine", "ctgan"], "a preset names its engine"),
+        (["--raw"], "the filter is off"),
+    ],
+)
+def test_a_wrong_preset_is_one_line(csv, arguments, words):
+    assert words in run("make", csv, *arguments, code=2)

@@ -26,6 +26,7 @@ from lookalike.evaluate.verdicts import Thresholds
 from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
+from lookalike.model.private import PrivateSettings
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
@@ -366,7 +367,7 @@ def route(
         parts[place][name] = value
     privacy = PrivacySettings.build(parts[4])
     learning = engine.build(parts[0])
-    if privacy.epsilon is None and getattr(learning, "private", False):
+    if privacy.epsilon is None and isinstance(learning, PrivateSettings) and learning.private:
         privacy = PrivacySettings.build({"epsilon": learning.asked_epsilon, "delta": learning.target_delta, **parts[4]})
     privacy.check()
     return (

@@ -287,6 +287,7 @@ def report_information(twin: Twin, command: str | None, seconds: float, apart: F
             "calibration": known["calibration"],
             **known["notes"],
             **({} if twin.privacy is None else {"privacy": dict(twin.privacy.describe())}),
+            **({} if apart is None else {"filter": apart.told}),
         },
         "filter": None if apart is None else apart.words,
         "seeds": {"run": known["seed"]},

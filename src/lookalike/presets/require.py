@@ -302,9 +302,8 @@ def advice(found: Faults, setup: Setup, out_of_time: bool) -> str:
         told.append("Time ran out before all knobs were turned: give more (--minutes).")
     if any(is_privacy(name) for name in found.figures):
         wider = "a greater distance (--filter --set min_distance=0.1 --set crowd_distance=0)"
-        told.append(
-            f"For {_list(found, True)}: {wider}, an engine that remembers less (--engine copula), or more rows to learn from."
-        )
+        other = "" if setup.engine == "copula" else ", an engine that remembers less (--engine copula)"
+        told.append(f"For {_list(found, True)}: {wider}{other}, or more rows to learn from.")
     if any(not is_privacy(name) for name in found.figures):
         less = "no filter, which costs likeness, or " if setup.filtering is not None else ""
         told.append(f"For {_list(found, False)}: {less}a stronger engine with more time (--preset best, --minutes).")

@@ -66,14 +66,30 @@ def test_the_surface_is_frozen():
         "--verbose",
         "table",
     ]
+    budget = ["--delta", "--epsilon", "--subject"]
     assert surface == {
         "make": sorted(
-            [*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]
+            [
+                *common,
+                *budget,
+                "--escape-formulas",
+                "--filter",
+                "--preset",
+                "--raw",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--quick",
+                "--require",
+                "--rows",
+                "--target",
+            ]
         ),
-        "fit": common,
+        "fit": sorted([*common, *budget]),
         "sample": sorted(
             [
                 "twin",
+                "--apart-from",
                 "--balance",
                 "--decorrelate",
                 "--escape-formulas",
@@ -82,6 +98,7 @@ def test_the_surface_is_frozen():
                 "--quiet",
                 "--rows",
                 "--seed",
+                "--set",
                 "--temperature",
                 "--verbose",
                 "--where",
@@ -98,6 +115,21 @@ def test_the_surface_is_frozen():
                 "--quiet",
                 "--seed",
                 "--verbose",
+            ]
+        ),
+        "augment": sorted(
+            [
+                *common,
+                "--balance",
+                "--count",
+                "--escape-formulas",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--origin-column",
+                "--share",
+                "--target",
+                "--temperature",
             ]
         ),
         "evaluate": sorted(
@@ -119,6 +151,7 @@ def test_the_surface_is_frozen():
         ),
         "schema": ["--verbose", "table"],
         "config": [],
+        "cache": ["--clear", "--verbose"],
         "demo": ["--folder", "--verbose"],
     }
 
@@ -264,7 +297,10 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "gan"], "engine must be one of auto, autoregressive, trees, copula, ctgan, tvae"),
+        (
+            ["--engine", "gan"],
+            "engine must be one of auto, autoregressive, trees, copula, marginals, ctgan, tvae, ensemble",
+        ),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
         (["--keep-back", 1.5], "keep_back"),
@@ -361,3 +397,37 @@ def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words
     output = run("evaluate", csv, csv, "--out", csv.parent / "r.html", *arguments, code=2)
     assert words in output and "Traceback" not in output
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
+
+
+def test_the_cache_is_listed_and_cleared(csv, tmp_path):
+    from lookalike import cache
+
+    cache.clear()
+    members = ["--set", 'members=["copula"]', "--engine", "ensemble", "--quiet", "--out"]
+    run("fit", csv, *members, tmp_path / "a.twin")
+    listed = run("cache")
+    assert "copula, 300 rows" in listed and "1 kept" in listed
+    assert "1 removed" in run("cache", "--clear")
+    assert "0 kept" in run("cache")
+
+
+def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
+    out = tmp_path / "c.csv"
+    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "weights=equal", "--set", "workers=1"]
+    output = run("make", csv, "--preset", "challenge", "--minutes", 2, "--out", out, *small)
+    raw, final = as_table(tmp_path / "c-raw.csv"), as_table(out)
+    assert raw.num_rows == final.num_rows == as_table(csv).num_rows
+    assert not raw.data.equals(final.data) and "before the filter" in output
+    assert json.loads((tmp_path / "c-run" / "run.json").read_text())["engine"] == "ensemble"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--preset", "bets"], "preset must be one of best"),
+        (["--preset", "best", "--engine", "ctgan"], "a preset names its engine"),
+        (["--raw"], "the filter is off"),
+    ],
+)
+def test_a_wrong_preset_is_one_line(csv, arguments, words):
+    assert words in run("make", csv, *arguments, code=2)

@@ -37,6 +37,10 @@ class SamplingError(LookalikeError):
     """The rows that were asked for cannot be drawn."""
 
 
+class PrivacyError(LookalikeError, ValueError):
+    """The privacy budget does not allow what was asked, or something would have looked at rows uncharged."""
+
+
 class ArtefactError(LookalikeError):
     """A file of ours cannot be read, or must not be trusted."""
 

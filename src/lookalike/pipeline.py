@@ -1,4 +1,4 @@
-"""The whole flow on one screen: table → schema → encode → model → sample → evaluate → report."""
+"""The whole flow on one screen: table → schema → encode → model → sample → refine → evaluate → report."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ from lookalike import registry
 from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder, refuse
-from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
+from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
+from lookalike.model.base import Generator
 from lookalike.model.device import threads
+from lookalike.model.private import PrivateSettings
+from lookalike.refine import Calibration, CalibrationSettings
+from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
-from lookalike.rng import generator
+from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
-from lookalike.schema import Schema
+from lookalike.schema import ColumnSpec, EncodedTable, Schema
 from lookalike.schema.breaches import set_aside
 from lookalike.schema.infer import infer_schema
+from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
 from lookalike.table import Table, as_table
@@ -47,6 +53,7 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
+    apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,69 @@ def learnable(table: Table, schema: Schema) -> Table:
     """The rows that keep the declared constraints; how many do not is said."""
     fits = set_aside(table.data, schema)
     return table if fits.all() else table.take(np.flatnonzero(fits))
+
+
+def prepare_privately(
+    data: Any, privacy: PrivacySettings, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = ()
+) -> tuple[Table, Schema, Ledger]:
+    """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes."""
+    table = as_table(data)
+    table = table.drop(list(drop))
+    declared = _declared(schema, table)
+    if declared is not None and declared.constraints:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
+            "Leave the constraints out."
+        )
+    delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
+    if delta * table.num_rows >= 1:
+        warnings.warn(
+            f"δ should lie well below one in the number of rows, however: delta={delta:g} does not. Lower it (--delta).",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+    ledger = Ledger(
+        Budget.build({"epsilon": privacy.epsilon, "delta": delta}),
+        rows_per_subject=privacy.rows_per_subject,
+        subject=privacy.subject,
+        rows_are_public=privacy.public_rows,
+    )
+    made_up = dict.fromkeys([*keys, *([privacy.subject] if privacy.subject is not None else [])])
+    for name in made_up:
+        if name not in table.names:
+            raise SchemaError(f"{name!r} is not a column of this table. Columns: {', '.join(table.names)}.")
+    if privacy.subject is not None:
+        table = Table(bounded(table.data, privacy.subject, privacy.rows_per_subject), table.origin)
+    given = {spec.name: spec for spec in declared or ()}
+    for name in made_up:
+        base = given.get(name) or ColumnSpec(name=name, kind="key", storage=str(table.data.schema.field(name).type))
+        given[name] = base.replace(kind="key")
+    settled = public_schema(table.data, Schema(list(given.values())) if given else None, ledger)
+    return Table(as_declared(table.data, settled), table.origin), settled, ledger
+
+
+def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
+    """The engine itself, or where none is named under a budget, the strongest for it."""
+    return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
+
+
+def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, encoding: EncoderSettings) -> None:
+    """Raise for what would look at rows outside the budget."""
+    if not kind.takes_ledger:
+        able = [name for name in registry.ENGINES if registry.load(registry.ENGINES, name, "engine").takes_ledger]
+        raise PrivacyError(
+            f"under --epsilon an engine writes what it spends in the ledger, however: engine={engine!r} does not. Use {' or '.join(able)}."
+        )
+    if calibrating.calibrate:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: calibrate=True rakes to their exact counts. Leave it out: the engine "
+            "marginals is fitted to noised ones."
+        )
+    if encoding.intervals == "modes" or encoding.outliers != "keep":
+        raise PrivacyError(
+            "under --epsilon numbers are cut into bins of noisy counts, however: modes or a treatment of outliers were asked for. Leave "
+            "intervals and outliers as they are; declare minimum and maximum in the schema instead."
+        )
 
 
 def _declared(schema: Any, table: Table) -> Schema | None:
@@ -165,8 +235,8 @@ def fit(
     run
         Where progress, log, losses and checkpoints go; a progress bar on standard error when left out.
     **settings
-        Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``) or of sampling
-        (``max_tries_per_batch``), under its own name.
+        Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``), of sampling
+        (``max_tries_per_batch``) or of calibration (``calibrate=True``), under its own name.
 
     Raises
     ------
@@ -181,11 +251,18 @@ def fit(
     >>> twin.sample(5, seed=1).num_rows
     5
     """
+    engine = private_engine(engine, settings)
     kind = registry.load(registry.ENGINES, engine, "engine")
-    engine_settings, encoding, sampling = route(settings, kind.Settings)
+    engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
+    if privacy.epsilon is not None:
+        refuse_unpaid(kind, engine, calibrating, encoding)
     if encoding.intervals == "auto":
-        encoding = encoding.replace(intervals=kind.wants(engine_settings))
-    table, settled = prepare(data, schema=schema, drop=drop, keys=keys)
+        private = privacy.epsilon is not None
+        encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
+    if privacy.epsilon is None:
+        ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys)
+    else:
+        table, settled, ledger = prepare_privately(data, privacy, schema=schema, drop=drop, keys=keys)
     everything, table = table, learnable(table, settled)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")
@@ -196,37 +273,52 @@ def fit(
             stacklevel=2,
         )
     kind.check(engine_settings, table.num_rows)
+    if calibrating.calibrate:
+        check_calibration(table.num_rows)
     run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
     encoder = TableEncoder(settled, encoding)
-    encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
-    if everything is not table:
-        encoder.avoid_keys(everything.data)
-    if avoid is not None:
-        encoder.avoid_keys(as_table(avoid).data)
+    if ledger is None:
+        encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
+        for unseen in [
+            *([] if everything is table else [everything.data]),
+            *([] if avoid is None else [as_table(avoid).data]),
+        ]:
+            encoder.avoid_keys(unseen)
+        encoded, rows = encoder.encode(table.data, seed=seed), table.num_rows
+    else:
+        encoded, rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
+        settled = encoder.schema
     model = kind(engine_settings)
     information = {
         "source": str(data) if isinstance(data, (str, Path)) else None,
         "engine": engine,
-        "rows": table.num_rows,
+        "rows": rows,
         "seed": seed,
         "settings": engine_settings.model_dump(),
         "encoder": encoding.model_dump(),
+        "calibration": calibrating.model_dump(),
         "versions": versions(),
         "threads": threads(),
     }
     run.write_json("run.json", information)
-    run.log(f"fit {engine} on {table.num_rows:,} rows × {len(settled.kept)} columns, seed {seed}")
+    run.log(f"fit {engine} on {rows:,} rows × {len(settled.kept)} columns, seed {seed}")
     try:
-        model.fit(encoder.encode(table.data, seed=seed), seed=seed, run=run)
+        if ledger is None:
+            model.fit(encoded, seed=seed, run=run)
+        else:
+            model.fit(encoded, seed=seed, run=run, ledger=ledger)  # type: ignore[call-arg]
+        calibration = calibrated(model, encoder, encoded, calibrating, seed, run)
     finally:
         run.close()
     seconds = time.perf_counter() - start
     information |= {
-        "seconds": round(seconds, 3),
+        "settings": model.settings.model_dump(),
+        "seconds": round(seconds, 3 if ledger is None else 0),
         "epochs": len(run.losses),
         "interrupted": run.interrupted,
         "notes": run.notes,
+        "privacy": None if ledger is None else ledger.to_dict(),
     }
     run.write_json("run.json", information)
     run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
@@ -237,15 +329,32 @@ def fit(
         encoder=encoder,
         model=model,
         sampling=sampling,
+        calibration=calibration,
         information=information,
         losses=run.losses,
     )
 
 
-def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, EncoderSettings, SamplingSettings]:
+def calibrated(
+    model: Generator, encoder: TableEncoder, table: EncodedTable, settings: CalibrationSettings, seed: int, run: Run
+) -> Calibration | None:
+    """Learn how rows are chosen from a pool of drawn ones, where that was asked for."""
+    if not settings.calibrate:
+        return None
+    run.show("calibrating", 0, 1)
+    pool = encoder.settle(model.sample(settings.pool_rows(len(table)), seed=derive_seed(seed, "pool")))
+    calibration = Calibration.fit(table, pool, settings, derive_seed(seed, "calibrate"))
+    run.notes["calibrated"] = calibration.notes
+    run.show("calibrating", 1, 1)
+    return calibration
+
+
+def route(
+    settings: Mapping[str, Any], engine: type[Settings]
+) -> tuple[Any, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]:
     """Give every keyword to the settings class that declares it; a keyword that none declares is a SettingsError."""
-    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings]
-    parts: list[dict[str, Any]] = [{}, {}, {}]
+    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]
+    parts: list[dict[str, Any]] = [{} for _ in classes]
     for name, value in settings.items():
         place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
         if place is None:
@@ -253,10 +362,21 @@ def route(settings: Mapping[str, Any], engine: type[Settings]) -> tuple[Any, Enc
             engines = [other for other in registry.ENGINES if name in _settings_of(other).model_fields]
             cure = f"Name an engine that has it ({', '.join(engines)}). " if engines else ""
             raise SettingsError(
-                f"{name!r} is not a setting of this engine, its encoders or of sampling. {cure}Known: {known}."
+                f"{name!r} is not a setting of this engine, its encoders, of sampling, of calibration or of privacy. {cure}Known: {known}."
             )
         parts[place][name] = value
-    return engine.build(parts[0]), EncoderSettings.build(parts[1]), SamplingSettings.build(parts[2])
+    privacy = PrivacySettings.build(parts[4])
+    learning = engine.build(parts[0])
+    if privacy.epsilon is None and isinstance(learning, PrivateSettings) and learning.private:
+        privacy = PrivacySettings.build({"epsilon": learning.asked_epsilon, "delta": learning.target_delta, **parts[4]})
+    privacy.check()
+    return (
+        learning,
+        EncoderSettings.build(parts[1]),
+        SamplingSettings.build(parts[2]),
+        CalibrationSettings.build(parts[3]),
+        privacy,
+    )
 
 
 def _settings_of(engine: str) -> type[Settings]:

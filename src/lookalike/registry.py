@@ -12,6 +12,7 @@ ENGINES = {
     "autoregressive": "lookalike.model.autoregressive:Autoregressive",
     "trees": "lookalike.model.trees:Trees",
     "copula": "lookalike.model.copula:Copula",
+    "marginals": "lookalike.model.marginals:Marginals",
     "ctgan": "lookalike.model.ctgan:CTGAN",
     "tvae": "lookalike.model.tvae:TVAE",
     "ensemble": "lookalike.model.ensemble:Ensemble",
@@ -36,7 +37,7 @@ def load(table: dict[str, str], name: str, what: str) -> Any:
     'Fraction'
     >>> load(ENGINES, "gan", "engine")
     Traceback (most recent call last):
-    lookalike.errors.SettingsError: engine must be one of auto, autoregressive, trees, copula, ctgan, tvae, ensemble, however: engine='gan'.
+    lookalike.errors.SettingsError: engine must be one of auto, autoregressive, trees, copula, marginals, ctgan, tvae, ensemble, however: engine='gan'.
     """
     if name not in table:
         raise SettingsError(f"{what} must be one of {', '.join(table)}, however: {what}={name!r}.")

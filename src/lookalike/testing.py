@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import beta
 
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.model.base import EngineSettings, Generator
@@ -153,6 +154,38 @@ def check_generator(
 
 def _equal(first: EncodedTable, second: EncodedTable) -> bool:
     return np.array_equal(first.codes, second.codes) and np.array_equal(first.residuals, second.residuals)
+
+
+def proven_epsilon(with_it: np.ndarray, without_it: np.ndarray, delta: float, confidence: float = 0.999) -> float:
+    """The ε that an attack proves: no (ε, δ)-private mechanism with less gives scores that tell so well whether a record took part.
+
+    The threshold is picked on the first half of the runs and held against the second, with Clopper and Pearson's bounds for both error
+    rates (Jagielski et al. 2020, arXiv 2006.07709; Nasr et al. 2023, arXiv 2302.07956). A claim below what this returns is false, but for
+    a chance of ``1 - confidence``.
+
+    Shape
+    -----
+    with_it, without_it (runs,): the attack's score a run, larger where it thinks that the record took part
+
+    >>> rng = np.random.default_rng(0)
+    >>> proven_epsilon(rng.normal(9, 1, 1000), rng.normal(0, 1, 1000), 1e-5) > 3.5
+    True
+    >>> proven_epsilon(rng.normal(0, 1, 1000), rng.normal(0, 1, 1000), 1e-5)
+    0.0
+    """
+    half = min(len(with_it), len(without_it)) // 2
+    thresholds = np.unique(np.concatenate([with_it[:half], without_it[:half]]))
+    found = [_bound(with_it[:half], without_it[:half], threshold, delta, 0.5) for threshold in thresholds]
+    best = thresholds[int(np.argmax(found))]
+    return max(_bound(with_it[half:], without_it[half:], best, delta, (1 - confidence) / 2), 0.0)
+
+
+def _bound(with_it: np.ndarray, without_it: np.ndarray, threshold: float, delta: float, failure: float) -> float:
+    """log((true positive rate − δ) / false positive rate), at the unfavourable ends of their intervals."""
+    hits, alarms = int((with_it >= threshold).sum()), int((without_it >= threshold).sum())
+    least = float(beta.ppf(failure, hits, len(with_it) - hits + 1)) if hits else 0.0
+    most = float(beta.ppf(1 - failure, alarms + 1, len(without_it) - alarms)) if alarms < len(without_it) else 1.0
+    return float(np.log((least - delta) / most)) if least > delta else -np.inf
 
 
 def check_metric(metric: Callable[[Any, Any], float], same: Any, other: Any) -> None:

@@ -11,18 +11,21 @@ import pyarrow as pa
 
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder, check_columns
-from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
+from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Check, refill
+from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
 from lookalike.refine.constraints import Wanted
 from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
-from lookalike.schema import Schema
+from lookalike.schema import EncodedTable, Schema
 from lookalike.table import Origin, Table, TableWriter, as_table, frame_of, to_native
 
 Condition = Mapping[str, Any]
+TARGETS = "calibration/"
+"""Before the names of the calibration's arrays in the file."""
 
 
 class Twin:
@@ -49,11 +52,13 @@ class Twin:
         encoder: TableEncoder,
         model: Generator,
         sampling: SamplingSettings,
+        calibration: Calibration | None,
         information: dict[str, Any],
         losses: list[dict[str, float]],
     ) -> None:
         self.engine, self.schema, self.origin = engine, schema, origin
         self.encoder, self.model, self.sampling = encoder, model, sampling
+        self.calibration = calibration
         self.information = information
         self._losses = losses
 
@@ -65,19 +70,35 @@ class Twin:
     @property
     def effort(self) -> str:
         """How long was trained, in words: ``300 epochs``, or ``one pass`` where an engine knows no epochs."""
+        if self._mixed:
+            return str(self._mixed["effort"])
         epochs = self.information["epochs"]
         return f"{epochs} epochs" if epochs else "one pass"
 
     @property
     def picked(self) -> str:
-        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
+        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named; of an ensemble, all of them."""
+        if self._mixed:
+            return str(self._mixed["words"])
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
+
+    @property
+    def _mixed(self) -> dict[str, Any]:
+        """What an ensemble noted of itself; empty for other engines."""
+        found: dict[str, Any] = self.information["notes"].get("ensemble", {})
+        return found
 
     @property
     def why(self) -> str | None:
         """Why ``auto`` picked it; None where an engine was named."""
         found = self.information["notes"].get("engine")
         return None if found is None else str(found["why"])
+
+    @property
+    def privacy(self) -> Ledger | None:
+        """Who spent how much of the privacy budget; None where the fit had none, and so gives no guarantee."""
+        kept = self.information.get("privacy")
+        return None if kept is None else Ledger.from_dict(kept)
 
     @property
     def losses(self) -> Any:
@@ -90,6 +111,7 @@ class Twin:
         *,
         seed: int = 0,
         where: Condition | Sequence[Condition] | None = None,
+        apart_from: Any = None,
         **how: Any,
     ) -> Any:
         """Draw rows, as the same kind of frame that was fitted (pyarrow where that was a file).
@@ -102,6 +124,9 @@ class Twin:
             The same seed gives the same rows.
         where
             Values that columns must have, ``{"income": ">50K"}``; or a list of such conditions.
+        apart_from
+            Real rows, or what :meth:`filter` made of them: drawn rows that are identical to one, too close to it or leaning
+            on it are drawn again. The twin keeps nothing of them.
         **how
             ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
             independently of each other. ``temperature=0.8``: frequent values more frequent. See
@@ -110,8 +135,10 @@ class Twin:
         Raises
         ------
         SettingsError, SchemaError, SamplingError
-            The count is negative, the condition was never seen, or it cannot be met.
+            The count is negative, the condition was never seen, or it cannot be met; too few rows stay apart.
         """
+        if apart_from is not None:
+            how["apart_from"] = self.filter(apart_from)
         if where is None or isinstance(where, Mapping):
             if isinstance(rows, Sequence):
                 raise SettingsError(
@@ -125,12 +152,17 @@ class Twin:
                 raise SettingsError(
                     f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
                 )
-            batches = [
-                batch
-                for place, (count, condition) in enumerate(zip(counts, where, strict=True))
-                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
-            ]
+            return to_native(self.sample_each(counts, where, seed=seed, **how))
         return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
+
+    def sample_each(self, counts: Sequence[int], where: Sequence[Condition], *, seed: int = 0, **how: Any) -> Table:
+        """Draw so many rows under each condition, one after the other, as one table: no key is given out twice."""
+        drawn = pa.concat_tables(
+            batch.data
+            for place, (count, condition) in enumerate(zip(counts, where, strict=True))
+            for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
+        )
+        return Table(self.encoder.with_keys(drawn, self.encoder.key_streams(seed)), self.origin)
 
     def batches(
         self,
@@ -141,13 +173,16 @@ class Twin:
         balance: str | None = None,
         decorrelate: tuple[str, str] | None = None,
         temperature: float = 1.0,
+        apart_from: Any = None,
     ) -> Iterator[Table]:
-        """Draw rows batch by batch, at constant memory."""
+        """Draw rows batch by batch, at constant memory; see :meth:`sample`."""
         where = dict(where or {})
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
-        wanted: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
-        checks = wanted + constraint_checks(self.schema)
+        checks: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks += constraint_checks(self.schema)
+        if apart_from is not None:
+            checks.append(self.filter(apart_from))
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -163,10 +198,46 @@ class Twin:
 
             def draw(count: int, attempt: int, batch_seed: int = batch_seed) -> pa.Table:
                 draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
-                return sampler.cells(sampler.draw(count, draw_seed), draw_seed)
+                return sampler.cells(self._drawn(sampler, count, draw_seed), draw_seed)
 
             kept = refill(size, draw, checks, tries=self.sampling.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
+
+    def filter(self, real: Any, settings: FilterSettings | None = None) -> Filter:
+        """Return what keeps drawn rows apart from real ones, for ``apart_from``; a filter comes back as it is.
+
+        A filter is itself a look at the real rows: see :mod:`lookalike.refine.filter`. What it dropped and why stands in its
+        ``dropped``.
+
+        Raises
+        ------
+        PrivacyError
+            The twin was fitted under a privacy budget, which a filter would void.
+        InputError, SchemaError
+            The real table has no rows, or lacks a column that was learned, or has another type there.
+        """
+        if self.privacy is not None:
+            raise PrivacyError(
+                "nothing looks at rows uncharged where a privacy budget was spent, however: apart_from does. Leave it out."
+            )
+        if isinstance(real, Filter):
+            return real
+        data = as_table(real).data
+        check_columns(data, Schema(self.schema.modelled))
+        return Filter(
+            pa.table({spec.name: self.encoder.in_type(data, spec.name) for spec in self.schema.modelled}),
+            self.schema,
+            settings,
+        )
+
+    def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
+        """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
+        and temperature change the very shares that calibration holds to."""
+        if self.calibration is None or not self.calibration.sweeps or not sampler.plain:
+            return sampler.draw(rows, seed)
+        settings = CalibrationSettings.build(self.information["calibration"])
+        pool = sampler.draw(settings.pool_rows(rows), seed)
+        return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.
@@ -232,12 +303,15 @@ class Twin:
     def save(self, path: str | Path) -> Path:
         """Write one ``.twin`` file: weights as safetensors, everything else JSON; never a row."""
         state, arrays = self.model.state()
+        calibration, targets = (None, {}) if self.calibration is None else self.calibration.state()
+        arrays |= {f"{TARGETS}{name}": array for name, array in targets.items()}
         documents = {
             "twin": {"engine": self.engine, "information": self.information, "sampling": self.sampling.model_dump()},
             "schema": self.schema.to_dict(),
             "origin": self.origin.model_dump(),
             "encoder": self.encoder.state(),
             "engine": {"settings": self.model.settings.model_dump(), "state": state},
+            "calibration": calibration,
             "losses": self._losses,
         }
         artefact.write(Path(path), documents, arrays)
@@ -260,7 +334,11 @@ class Twin:
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
+            targets = {
+                name.removeprefix(TARGETS): arrays.pop(name) for name in list(arrays) if name.startswith(TARGETS)
+            }
             model = kind.from_state(encoder.columns, kind.Settings.build(engine["settings"]), engine["state"], arrays)
+            chosen = documents["calibration"]
             return cls(
                 engine=twin["engine"],
                 schema=schema,
@@ -268,6 +346,7 @@ class Twin:
                 encoder=encoder,
                 model=model,
                 sampling=SamplingSettings.build(twin["sampling"]),
+                calibration=None if chosen is None else Calibration.from_state(chosen, targets),
                 information=twin["information"],
                 losses=documents["losses"],
             )
@@ -284,8 +363,10 @@ class Twin:
             f"  engine    {self.picked}{' (picked by auto)' if self.why else ''}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
-            last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}
+            last = {name: value for row in self._losses for name, value in row.items() if name != "epoch"}
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
+        if self.privacy is not None:
+            lines += [f"  {label:<9} {text}" for label, text in self.privacy.describe()[:3]]
         return "\n".join(lines + (["  a trial run: not for use"] if settings.get("trial") else []))

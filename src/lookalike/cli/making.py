@@ -10,10 +10,12 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
+    Delta,
     Device,
     Drop,
     Engine,
     Epochs,
+    Epsilon,
     EscapeFormulas,
     Force,
     Holdout,
@@ -27,16 +29,20 @@ from lookalike.cli.options import (
     Seed,
     Setting,
     Source,
+    Subject,
     Target,
     Verbose,
 )
-from lookalike.cli.screen import Screen, command_line, show
-from lookalike.cli.words import gather, thresholds
+from lookalike.cli.screen import NOT_MET, Screen, command_line, show
+from lookalike.cli.words import gather, requirements, thresholds
 
 
 @app.command()
 def make(
     table: Source,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="a named run: best, challenge or private-ensemble; flags win")
+    ] = None,
     out: Out = None,
     rows: Annotated[
         int | None, typer.Option("--rows", help="rows to make; as many as the table has when left out")
@@ -46,6 +52,9 @@ def make(
     seed: Seed = None,
     minutes: Minutes = None,
     device: Device = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
     key: Key = None,
@@ -59,6 +68,14 @@ def make(
     quick: Annotated[
         bool, typer.Option("--quick", help="a trial run in seconds: few rows, few epochs, the same files")
     ] = False,
+    filter_: Annotated[
+        bool, typer.Option("--filter", help="draw rows again that are too near to a row learned from (docs/filters.md)")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="leave the table as it was before the filter, too")] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", help="FIGURE=LIMIT: try other knobs until it is met; exit with 3 if not (repeat)"),
+    ] = None,
     escape_formulas: EscapeFormulas = False,
     force: Force = False,
     resume: Resume = False,
@@ -66,7 +83,7 @@ def make(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """A table in; its look-alike, a report and a twin out."""
+    """A table in; its look-alike, a report and a twin out. Exit codes: 0 made, 2 an error, 3 a --require is not met."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
     with screen.guarded():
         from lookalike import presets
@@ -77,7 +94,12 @@ def make(
             "seed": seed,
             "minutes": minutes,
             "device": device,
+            "epsilon": epsilon,
+            "delta": delta,
+            "subject": subject,
             "keep_back": keep_back,
+            "apart": filter_ or None,
+            "raw": raw or None,
         }
         made = presets.make(
             table,
@@ -96,12 +118,19 @@ def make(
             command=command_line(),
             say=screen.say,
             thresholds=thresholds(config),
-            **gather(config, flags, setting),
+            require=requirements(require),
+            preset=preset,
+            **gather(config, flags, setting, preset=preset),
         )
         show(screen, made.card, json_)
         screen.print(f"\n{made.table}   {made.report}   {made.twin_file}")
         if screen.verbose:
             screen.print(f"log, losses and scorecard: {made.folder}")
+        for sentence in made.unmet:
+            screen.complain("not met", sentence)
+        if made.unmet:
+            screen.complain("would help", made.advice)
+            raise typer.Exit(NOT_MET)
 
 
 @app.command()

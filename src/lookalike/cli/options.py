@@ -9,7 +9,9 @@ import typer
 
 Source = Annotated[Path, typer.Argument(help="a CSV or Parquet file", metavar="TABLE")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write; the suffix says CSV or Parquet")]
-Engine = Annotated[str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, ctgan or tvae")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, marginals, ctgan, tvae or ensemble")
+]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the table")]
 Seed = Annotated[int | None, typer.Option("--seed", help="the same seed gives the same rows")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", help="a schema file, ours or SDV's metadata")]
@@ -30,6 +32,9 @@ EscapeFormulas = Annotated[
 ]
 Holdout = Annotated[Path | None, typer.Option("--holdout", help="real rows that no engine sees: the yardstick")]
 Target = Annotated[str | None, typer.Option("--target", help="the column that a model would predict")]
+Epsilon = Annotated[float | None, typer.Option("--epsilon", help="differential privacy: the budget ε for all of it")]
+Delta = Annotated[float | None, typer.Option("--delta", help="the δ that goes with ε; 1e-5 when left out")]
+Subject = Annotated[str | None, typer.Option("--subject", help="privacy: the column that says whose row it is")]
 Setting = Annotated[
     list[str] | None, typer.Option("--set", help="any other setting, NAME=VALUE (see: lookalike config)")
 ]

@@ -10,10 +10,12 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
+    Delta,
     Device,
     Drop,
     Engine,
     Epochs,
+    Epsilon,
     EscapeFormulas,
     Force,
     Key,
@@ -25,10 +27,11 @@ from lookalike.cli.options import (
     Seed,
     Setting,
     Source,
+    Subject,
     Verbose,
 )
 from lookalike.cli.screen import Screen
-from lookalike.cli.words import conditions, gather, two_columns
+from lookalike.cli.words import conditions, gather, named_values, two_columns
 
 
 @app.command()
@@ -40,6 +43,9 @@ def fit(
     seed: Seed = None,
     minutes: Minutes = None,
     device: Device = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
     key: Key = None,
@@ -56,6 +62,7 @@ def fit(
         from lookalike import presets
 
         flags = {"engine": engine, "epochs": epochs, "seed": seed, "minutes": minutes, "device": device}
+        flags |= {"epsilon": epsilon, "delta": delta, "subject": subject}
         twin = presets.fit_to(
             table,
             out,
@@ -66,7 +73,7 @@ def fit(
             resume=resume,
             console=screen.bar,
             say=screen.say,
-            **gather(config, flags, setting),
+            **gather(config, flags, setting, making=False),
         )
         screen.print(repr(twin))
         screen.print(f"\n{out}   next: lookalike sample {out} --rows 1000")
@@ -91,6 +98,12 @@ def sample(
     temperature: Annotated[
         float, typer.Option("--temperature", help="below 1 frequent values become more frequent, above 1 rare ones do")
     ] = 1.0,
+    apart_from: Annotated[
+        Path | None, typer.Option("--apart-from", help="real rows: drawn rows too near to one are drawn again")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="a setting of the filter, NAME=VALUE (see: lookalike config)")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
     escape_formulas: EscapeFormulas = False,
     force: Force = False,
@@ -108,6 +121,7 @@ def sample(
             f"{twin.stem}-sample.{'parquet' if fitted.origin.container == 'parquet' else 'csv'}"
         )
         presets.check_outputs([path], force=force)
+        apart = presets.apart(fitted, apart_from, named_values(setting))
         bar = Run(console=screen.bar)
         fitted.sample_to(
             path,
@@ -117,11 +131,14 @@ def sample(
             balance=balance,
             decorrelate=two_columns(decorrelate),
             temperature=temperature,
+            apart_from=apart,
             escape_formulas=escape_formulas,
             progress=lambda done, total: bar.show("sampling", done, total),
         )
         bar.close()
         screen.say("sampled", f"{fitted.rows if rows is None else rows:,} rows", "--rows, --seed, --where")
+        if apart is not None:
+            screen.say("filter", apart.words, "--set min_distance=…")
         screen.print(str(path))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -60,8 +61,10 @@ class ColumnEncoder(ABC):
         """What engines may know."""
         if not self.fitted:
             raise NotFittedError(f"the encoder of column {self.spec.name!r} has not been fitted. Call fit first.")
-        return self._column()
+        return replace(self._column(), measured=self.measured, deviations=self.deviations)
 
+    measured: np.ndarray | None = None
+    deviations: np.ndarray | None = None
     has_missing: bool
     missing_code: int
 

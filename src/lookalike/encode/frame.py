@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import registry
+from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
+from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
@@ -74,6 +76,31 @@ class TableEncoder:
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
+
+    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> tuple[EncodedTable, int]:
+        """Learn every column of ``table`` within a privacy budget, and encode it.
+
+        Nothing is read off exactly: no rule between columns, no form of a key, no bound, no label (see
+        :mod:`lookalike.encode.private`). How finely numbers are written is learned too, so the schema changes.
+
+        Returns
+        -------
+        The rows encoded, and how many there are: as many as is public, or a noised count.
+        """
+        check_columns(table, self.schema)
+        rows = private.count_rows(table.num_rows, ledger)
+        share = min(share or private.default_share(ledger, rows), ledger.unspent)
+        account = private.Account.open(ledger, self.encoders, share)
+        codes = np.empty((table.num_rows, len(self.encoders)), np.int32)
+        residuals = np.empty(codes.shape, np.float64)
+        for place, (name, encoder) in enumerate(self.encoders.items()):
+            values = parse(table.column(name), encoder.spec)
+            private.fit_privately(encoder, values, rows, account)
+            codes[:, place], residuals[:, place] = private.encode_privately(encoder, values)
+            self.schema = Schema([encoder.spec if spec.name == name else spec for spec in self.schema])
+        for key in self.keys.values():
+            key.make_up()
+        return EncodedTable(self.columns, codes, residuals), rows
 
     def avoid_keys(self, table: pa.Table) -> None:
         """Keep the keys of rows that were not fitted (a holdout) from being given out, too."""

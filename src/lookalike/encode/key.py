@@ -18,6 +18,8 @@ BLOCK = 65_536
 DENSE_SHARE = 0.1
 """Integers that fill more of their range than this are serial numbers: they say nothing, so new ones are counted from the start."""
 
+UNKNOWN_FORM = "[0-9A-Z]{12}"
+
 
 class KeyEncoder:
     """Learn the form of a key column and make new keys.
@@ -36,6 +38,7 @@ class KeyEncoder:
     def __init__(self, spec: ColumnSpec) -> None:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
+        self.marks: np.ndarray = np.zeros(0, bool)
 
     def fit(self, keys: pa.Array) -> None:
         keys = keys.cast(self.storage).drop_null()
@@ -55,10 +58,18 @@ class KeyEncoder:
         else:
             self.is_number = False
             self.forms, self.weights = pattern.learn(texts)
-        self.marks: np.ndarray = np.zeros(0, bool)
+        self.marks = np.zeros(0, bool)
         if not self.serial:
             self.marks = np.zeros(max(8, 1 << int(np.ceil(np.log2(max(len(texts), 1))))), bool)
             self.avoid(keys)
+
+    def make_up(self) -> None:
+        """Settle the form without a look at any key, for differential privacy: the declared pattern, whole numbers from 1, or
+        twelve letters and digits. New keys may then be old ones, by chance: to avoid those would be to know them."""
+        self.is_number = pa.types.is_integer(self.storage)
+        self.serial, self.low, self.high = self.is_number, 1, 2**63
+        self.forms, self.weights = [self.spec.pattern or UNKNOWN_FORM], [1]
+        self.marks = np.zeros(8, bool)
 
     def _fit_numbers(self, numbers: np.ndarray) -> None:
         low, high = min(numbers), max(numbers)

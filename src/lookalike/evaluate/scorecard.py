@@ -67,7 +67,6 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import InputError
@@ -83,6 +82,7 @@ from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
 from lookalike.evaluate.yardstick import WEAK_HOLDOUT, Even, even_out, yardstick
 from lookalike.schema import Schema
+from lookalike.stats import plain
 
 SCORECARD_VERSION = 2
 
@@ -177,7 +177,7 @@ def score(
         "notes": _notes(schema, pairs, accuracies, tables),
         "timings": timings,
     }
-    card = _plain(card)
+    card = plain(card)
     return {**card, "verdicts": verdicts(card, thresholds)}
 
 
@@ -284,16 +284,3 @@ def _notes(schema: Schema, pairs: PairTrends, accuracies: Accuracy, tables: dict
     if tables["real"].num_rows < WEAK_HOLDOUT:
         notes.append(f"The real table has only {tables['real'].num_rows} rows: every figure is rough.")
     return notes
-
-
-def _plain(value: Any) -> Any:
-    """Ready for JSON: NumPy scalars become Python's, NaN becomes None."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, (bool, str)) or value is None:
-        return value
-    if isinstance(value, (float, np.floating)):
-        return None if math.isnan(value) else float(value)
-    return int(value)

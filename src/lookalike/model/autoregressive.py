@@ -12,11 +12,12 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.model import device
+from lookalike.model import device, private
 from lookalike.model.base import EngineSettings
+from lookalike.model.clipping import add_clipped
 from lookalike.model.conditionals import JUDGED_AT_ONCE, Conditionals, nets
 from lookalike.model.engine import Fitted, NetEngine
-from lookalike.model.flat import Weights
+from lookalike.model.flat import Weights, gradient_of
 from lookalike.model.masked import MaskedNet
 from lookalike.model.train import NetSettings, Plateau, Task, plan
 from lookalike.rng import derive_seed, generator
@@ -27,12 +28,29 @@ JUDGED_ROWS = 5_000
 DECAY_ROWS = 6_000
 """Rows up to which the weight decay is what was asked for. Decay is a prior on the weights, worth a fixed number of rows: NLL held
 out at 1.0 and at .3, shoppers (5,500 rows) 30.90 and 31.02, housing (18,000) 30.59 and 30.21."""
+SETTLE_ROWS, SETTLE_ROUNDS = 50_000, 3
+"""Rows drawn, and how often, to hold the columns' shares against their noised counts."""
 WARM_UP = 50
 """Steps in which the learning rate rises to its value."""
 
 
-class AutoregressiveSettings(NetSettings):
+class AutoregressiveSettings(private.PrivateSettings):
     """Settings of the engine autoregressive."""
+
+    otherwise: ClassVar[Mapping[str, Any]] = {
+        "batch_size": 500,
+        "learning_rate": 8e-3,
+        "weight_decay": 0.0,
+        "dropout": 0.0,
+        "embedding_dim": 8,
+        "hidden": 16,
+    }
+    ruled_out: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        **private.PrivateSettings.ruled_out,
+        "logistics": (0, "gradients of records are known for plain heads"),
+        "orders": (1, "one net learns more from the same budget than two"),
+        "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
+    }
 
     epochs: int = Field(200, ge=1, description="passes over the table at most")
     batch_size: int = Field(256, ge=1, description="rows in a step; on small tables it shrinks")
@@ -72,11 +90,20 @@ class Autoregressive(NetEngine):
     Settings: ClassVar[type[EngineSettings]] = AutoregressiveSettings
     name = "autoregressive"
     intervals = "quantiles"
+    takes_ledger = True
 
     @classmethod
     def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
         assert isinstance(settings, AutoregressiveSettings)
         training = _Training(table, held_out, settings, seed)
+        return training, training.fitted
+
+    @classmethod
+    def private_task(
+        cls, table: EncodedTable, plan: private.Plan, settings: NetSettings, seed: int
+    ) -> tuple[Task, Fitted]:
+        assert isinstance(settings, AutoregressiveSettings)
+        training = _PrivateTraining(table, plan, settings, seed)
         return training, training.fitted
 
     @classmethod
@@ -223,6 +250,81 @@ class _Training(Task):
             "surprise_held_out_rows": round(fresh, 4),
             "memory_gap": round(fresh - learned, 4),
         }
+
+
+class _PrivateTraining(Task):
+    """One step: the likelihood of a Poisson sample, up, by the noised sum of its clipped gradients.
+
+    The average of the steps' weights is what samples, and it is free: the noise of single steps cancels in it.
+    """
+
+    def __init__(self, table: EncodedTable, plan: private.Plan, settings: AutoregressiveSettings, seed: int) -> None:
+        self.plan, self.settings = plan, settings
+        where = device.choose(settings.device)
+        self.precision = device.Precision(where, settings.precision)
+        self.fitted = conditionals(
+            table.columns, settings, where, plan.counts, ranks_of(table.columns, settings, seed), seed
+        )
+        self.codes = _narrow(table.codes).to(where)
+        self.weights = Weights(self.fitted.net, torch.float32)
+        self.averaged = self.weights.master
+        self.progress = Plateau()
+        self.networks = {"net": self.fitted.net, "progress": self.progress}
+        optimizer = torch.optim.AdamW(
+            [self.weights.master], settings.learning_rate, (0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+        )
+        self.optimizers = {"net": optimizer}
+        self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
+        self.generators = {"draws": self.draws}
+        self.settle_seed = derive_seed(seed, "settle")
+        self.batch, self.steps = round(plan.batch), plan.steps
+
+    def begin_epoch(self) -> None:
+        """Nothing is shuffled: every step draws its rows anew."""
+
+    def step(self, position: int) -> dict[str, Tensor]:
+        self.optimizers["net"].param_groups[0]["lr"] = self._rate(self.progress.count())
+        (net,), ranks = self.fitted.nets, self._ranks()
+        self.weights.clear()
+        for rows in private.microbatches(private.poisson_sample(len(self.codes), self.plan.rate)):
+            add_clipped(net, self.codes[torch.from_numpy(rows)].long(), ranks, self.plan.bound)
+        total = gradient_of(self.weights.master)
+        private.add_noise(total, self.plan.deviation)
+        total.div_(self.plan.batch)
+        self.optimizers["net"].step()
+        return {}
+
+    def _ranks(self) -> Tensor:
+        if not self.settings.any_order:
+            return self.fitted.ranks[0]
+        return torch.randperm(len(self.fitted.columns), generator=self.draws).to(self.codes.device)
+
+    def _rate(self, taken: float) -> float:
+        """The learning rate after so many steps: it rises, then falls to nought along half a cosine."""
+        whole = self.plan.steps * self.plan.epochs
+        return (
+            self.settings.learning_rate * min((taken + 1) / WARM_UP, 1.0) * (1 + math.cos(math.pi * taken / whole)) / 2
+        )
+
+    def held_out(self) -> float:
+        raise AssertionError("no rows are held out under differential privacy")
+
+    @torch.no_grad()
+    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
+        """Move the heads' biases until rows drawn have the shares of the noised counts. Only what was paid for is looked at."""
+        (net,), d = self.fitted.nets, len(self.fitted.columns)
+        draws = torch.Generator().manual_seed(self.settle_seed)
+        nothing = torch.zeros(SETTLE_ROWS, d, dtype=torch.long, device=self.codes.device)
+        for _ in range(SETTLE_ROUNDS):
+            if hurry():
+                break
+            codes = self.fitted.fill(nothing, nothing.bool(), draws)
+            for j, (head, counts) in enumerate(zip(net.heads, self.plan.counts, strict=True)):
+                found = torch.bincount(codes[:, j], minlength=len(counts)) / SETTLE_ROWS
+                wanted = torch.from_numpy(counts / self.plan.rows).to(found)
+                small = torch.from_numpy(self.plan.deviations[j] / self.plan.rows + 1e-9).to(found)  # what noise may be
+                head.get_parameter("bias").add_(((wanted + small) / (found + small)).log())
+        return {}
 
 
 def _narrow(codes: np.ndarray) -> Tensor:

@@ -30,11 +30,14 @@ class Generator(ABC):
         ``quantiles``, inside which residuals are uniform.
     tempered
         Whether :meth:`sample` knows a temperature.
+    takes_ledger
+        Whether :meth:`fit` takes a ``ledger`` and then keeps to differential privacy.
     """
 
     Settings: ClassVar[type[EngineSettings]]
     intervals: ClassVar[Literal["modes", "quantiles"]] = "modes"
     tempered: bool = False
+    takes_ledger: ClassVar[bool] = False
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or self.Settings()

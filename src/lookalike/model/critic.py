@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lookalike.model.clipping import factors
 from lookalike.model.flat import gradient_of
 from lookalike.model.layers import ConditionalLinear, linear
 
@@ -199,3 +200,74 @@ class Critic(nn.Module):
             gradient_of(layer.weight).addmm_(over.T, back)
             back = back.mm(layer.get_parameter("weight").T)
         return norm
+
+    @torch.no_grad()
+    def teach_clipped(
+        self,
+        fake: Tensor,
+        real: Tensor,
+        condition: Tensor,
+        share: Tensor,
+        masks: Sequence[Tensor],
+        penalty: float,
+        bound: float,
+    ) -> Tensor:
+        """As :meth:`teach` with rows judged alone (p = 1), but add the *sum* of the records' gradients, each clipped to ``bound``.
+
+        A record is a fake row, a real one, their condition and the point between them; its loss is D(fake) − D(real) +
+        penalty · (‖∇D‖ − 1)². Its gradient by a layer is a sum of three outer products, whose norm follows from the inner products
+        of their sides, so no record's gradient is ever held.
+
+        Returns
+        -------
+        (n,) the norms before clipping.
+
+        Shape
+        -----
+        fake, real (n, W), condition (n,), share (n, 1), masks (3n, hidden) each
+        """
+        assert self.pac == 1, "rows judged together would share a gradient"
+        n = len(fake)
+        seen = torch.cat([fake, real])
+        entered = self._enter(seen, condition)
+        climb = self._climb(torch.cat([entered, entered[:n].lerp(entered[n:], share)]), masks)
+        above, slopes = [torch.cat([share.new_ones(n, 1), -share.new_ones(n, 1), share.new_ones(n, 1)])], climb.slopes
+        for layer, part in zip(reversed(self.inner), reversed(slopes), strict=True):
+            above.append(above[-1].mm(layer.get_parameter("weight")).mul_(part))
+        arrived = above.pop() * climb.row_slope.squeeze(1)
+        weight = self.first.dense.weight
+        uphill = arrived[2 * n :].mm(weight)
+        norm = torch.linalg.vector_norm(uphill, dim=1, keepdim=True)
+        uphill.mul_(2 * penalty * (norm - 1) / norm.clamp(min=1e-12))
+        back = uphill.mm(weight.T).mul_(climb.row_slope[2 * n :].squeeze(1))
+        products: list[tuple[nn.Module, Tensor, Tensor]] = [(self.first.dense, arrived, torch.cat([seen, uphill]))]
+        for layer, inputs, part, over in zip(self.inner, climb.inputs, slopes, reversed(above), strict=True):
+            back = back * part[2 * n :]
+            products.append((layer, over, torch.cat([inputs[: 2 * n], back])))
+            back = back.mm(layer.get_parameter("weight").T)
+        return self._add_clipped(products, condition, bound)
+
+    def _add_clipped(self, products: list[tuple[nn.Module, Tensor, Tensor]], condition: Tensor, bound: float) -> Tensor:
+        """Add what each layer collects from (3n, outputs) and (3n, inputs) sides of outer products, clipped by record."""
+        n = len(condition)
+        squares = torch.zeros(n, device=condition.device)
+        for _, left, right in products:
+            squares += (_inner(left, n) * _inner(right, n)).sum((1, 2)) + (left[:n] + left[n : 2 * n]).square().sum(1)
+        entering = products[0][1][:n] + products[0][1][n : 2 * n]
+        squares += entering.square().sum(1)
+        keep = factors(squares, bound)
+        kept = keep > 0  # what is left out for its size must not come in as 0 · inf
+        for layer, left, right in products:
+            left = (left * keep.repeat(3)[:, None]).where(kept.repeat(3)[:, None], 0.0)
+            right = right.where(kept.repeat(3)[:, None], 0.0)
+            gradient_of(layer.get_parameter("weight")).addmm_(left.T, right)
+            gradient_of(layer.get_parameter("bias")).add_(left[: 2 * n].sum(0))
+        entering = (entering * keep[:, None]).where(kept[:, None], 0.0)
+        gradient_of(self.first.lookup).index_add_(0, condition, entering)
+        return squares.sqrt()
+
+
+def _inner(sides: Tensor, records: int) -> Tensor:
+    """Return (n, 3, 3): the inner products of a record's three vectors."""
+    by_record = sides.view(3, records, -1).transpose(0, 1)
+    return by_record @ by_record.transpose(1, 2)

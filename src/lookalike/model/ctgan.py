@@ -12,17 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from lookalike.errors import SettingsError
-from lookalike.model import device
+from lookalike.model import device, private
 from lookalike.model.base import EngineSettings
 from lookalike.model.conditions import Conditions, RowIndex, conditionable
 from lookalike.model.critic import Critic
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
-from lookalike.model.flat import Weights
+from lookalike.model.flat import Weights, gradient_of
 from lookalike.model.heldout import Distance
 from lookalike.model.layers import RowMaker
 from lookalike.model.pairs import PairTables
 from lookalike.model.spans import activate, gumbel
-from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.train import FrugalSettings, NetSettings, Plateau, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -32,13 +32,24 @@ HELD_OUT_DRAWS = 5_000
 """Rows drawn to compare with those held out: enough that their own noise does not decide."""
 
 
-class CTGANSettings(FrugalSettings):
+class CTGANSettings(FrugalSettings, private.PrivateSettings):
     """Settings of the engine ctgan, under the names that CTGAN users know.
 
     NOTE[DIFF]: two defaults differ from the paper's code. Learning rates are 1e-3, not 2e-4, and rows are drawn as they
     come, not by log-frequency. Adult, 60 epochs, sdmetrics quality: 2e-4 .945, 5e-4 .969, 1e-3 .974; without
     log-frequency .966 and, at 1e-3, .981 (with diversity 1; without, at 1e-3, log-frequency .923, as they come .941).
     """
+
+    otherwise: ClassVar[Mapping[str, Any]] = {"discriminator_dim": (64, 64), "discriminator_steps": 5}
+    ruled_out: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        **private.PrivateSettings.ruled_out,
+        "pac": (1, "rows judged together would share a gradient"),
+        "log_frequency": (False, "rows drawn by their code are no Poisson sample"),
+        "diversity": (0.0, "it holds fakes against pairs of columns of real rows"),
+        "cuda_graph": (False, "a recorded step repeats its noise"),
+        "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
+    }
+    private_epochs: ClassVar[int] = 100
 
     embedding_dim: int = Field(128, ge=1, description="width of the noise a row is made from")
     generator_dim: Sizes = Field((256, 256), description="widths of the generator's residual blocks")
@@ -134,6 +145,7 @@ class CTGAN(NetEngine):
 
     Settings: ClassVar[type[EngineSettings]] = CTGANSettings
     name = "ctgan"
+    takes_ledger = True
 
     @classmethod
     def check(cls, settings: EngineSettings, rows: int) -> None:
@@ -149,6 +161,14 @@ class CTGAN(NetEngine):
         return training, training.fitted
 
     @classmethod
+    def private_task(
+        cls, table: EncodedTable, plan: private.Plan, settings: NetSettings, seed: int
+    ) -> tuple[Task, Fitted]:
+        assert isinstance(settings, CTGANSettings)
+        training = _PrivateTraining(table, plan, settings, seed)
+        return training, training.fitted
+
+    @classmethod
     def blank(
         cls, columns: tuple[EncodedColumn, ...], settings: NetSettings, state: dict[str, Any], where: torch.device
     ) -> Fitted:
@@ -158,22 +178,19 @@ class CTGAN(NetEngine):
         return RowSource(columns, Conditions(columns, chosen, counts), settings, where, seed=0)
 
 
-class _Training(Task):
-    """One step: the critic learns on fakes and reals of the same conditions, then the generator on the same fakes."""
+class _Duel(Task):
+    """The two nets, and what both ways of training share: fakes, and the generator's steps."""
 
-    def __init__(self, table: EncodedTable, held_out: EncodedTable, settings: CTGANSettings, seed: int) -> None:
-        self.settings = settings
+    def __init__(
+        self, columns: tuple[EncodedColumn, ...], counted: Conditions, batch: int, settings: CTGANSettings, seed: int
+    ) -> None:
+        self.settings, self.batch = settings, batch
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
-        chosen = conditionable(table.columns, settings.condition_on_modes)
-        counted = Conditions.of(table, chosen)
-        self.fitted = RowSource(table.columns, counted, settings, where, seed)
+        self.fitted = RowSource(columns, counted, settings, where, seed)
         draws = where if where.type == "cuda" else torch.device("cpu")  # MPS has no float64 to draw conditions with
         self.conditions = counted.to(draws)
         self.layout, self.net = self.fitted.layout, self.fitted.net
-        self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
-        self.index = RowIndex(table, self.conditions)
-        self.batch, self.steps = plan(len(table), settings)
         weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))
         self.critic = Critic(
             self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights
@@ -191,9 +208,7 @@ class _Training(Task):
         self.generators = {"draws": self.draws, "noise": self.noise}
         self.pairs = PairTables(self.layout)
         self.targets = self.conditions.targets(self.layout)
-        self.distance = Distance(held_out)
         self.held_out_seed = derive_seed(seed, "held out")
-        self.take_step = device.Replay(self._step, self.generators.values()) if settings.cuda_graph else self._step
 
     def _adam(self, weights: Weights[Any], rate: float, decay: float) -> torch.optim.Adam:
         rate = scaled(rate, self.batch, self.settings)
@@ -209,6 +224,56 @@ class _Training(Task):
     def begin_epoch(self) -> None:
         self.weights.spread()
         self.weights.net.train()
+
+    def _fake(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (n, W) fake rows that should meet the conditions, and the raw output they came from."""
+        shape = len(condition), self.settings.embedding_dim
+        noise = torch.randn(shape, generator=self.noise, device=self.layout.device)
+        raw = self.weights.net(noise.to(self.precision.dtype), condition).float()
+        return activate(
+            raw, gumbel(len(condition), self.layout.slots, self.noise), self.layout, self.settings.temperature
+        ), raw
+
+    def _teach_generator(self, fake: Tensor, real: Tensor | None, raw: Tensor, condition: Tensor) -> Tensor:
+        """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
+        masks = self.critic.masks(self.batch // self.settings.pac, self.noise)
+        score, uphill = self.critic.judge(fake.detach().to(self.precision.dtype), condition, masks)
+        loss = raw.new_zeros(())
+        if self.conditions.columns:
+            loss = loss + self._condition_loss(raw, condition)
+        if self.settings.diversity and real is not None:
+            loss = loss + self.settings.diversity * self.pairs(raw, real, self.noise)
+        self.precision.descend(self.weights, self.optimizers["generator"], (fake, uphill.neg_()), (loss, None))
+        return loss.detach() - score
+
+    def _condition_loss(self, raw: Tensor, condition: Tensor) -> Tensor:
+        """Return the cross-entropy between the conditions and the logits of the columns they name."""
+        column, code, slots, inside = self.targets
+        named = column[condition]
+        logits = raw.gather(1, slots[named]).masked_fill(~inside[named], -torch.inf)
+        return functional.cross_entropy(logits, code[condition])
+
+    @torch.no_grad()
+    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
+        """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
+        draws = torch.Generator().manual_seed(self.held_out_seed)
+        condition = self.fitted.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
+        noise = torch.randn(SETTLE_ROWS, self.settings.embedding_dim, generator=draws)
+        self.net.settle(noise.to(self.layout.device), condition.to(self.layout.device))
+        return {}
+
+
+class _Training(_Duel):
+    """One step: the critic learns on fakes and reals of the same conditions, then the generator on the same fakes."""
+
+    def __init__(self, table: EncodedTable, held_out: EncodedTable, settings: CTGANSettings, seed: int) -> None:
+        batch, self.steps = plan(len(table), settings)
+        chosen = conditionable(table.columns, settings.condition_on_modes)
+        super().__init__(table.columns, Conditions.of(table, chosen), batch, settings, seed)
+        self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
+        self.index = RowIndex(table, self.conditions)
+        self.distance = Distance(held_out)
+        self.take_step = device.Replay(self._step, self.generators.values()) if settings.cuda_graph else self._step
 
     def step(self, position: int) -> dict[str, Tensor]:
         return self.take_step()
@@ -231,14 +296,6 @@ class _Training(Task):
         rows = self.index.draw(condition, self.draws).to(self.layout.device)
         return condition.to(self.layout.device), self.layout.rows(self.slots[rows], self.residuals[rows])
 
-    def _fake(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (n, W) fake rows that should meet the conditions, and the raw output they came from."""
-        noise = torch.randn(self.batch, self.settings.embedding_dim, generator=self.noise, device=self.layout.device)
-        raw = self.weights.net(noise.to(self.precision.dtype), condition).float()
-        return activate(
-            raw, gumbel(self.batch, self.layout.slots, self.noise), self.layout, self.settings.temperature
-        ), raw
-
     def _teach_critic(self, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
         """Take a critic step: Wasserstein loss with gradient penalty (paper, algorithm 1)."""
         packs = self.batch // self.settings.pac
@@ -250,34 +307,71 @@ class _Training(Task):
         self.optimizers["critic"].step()
         return loss
 
-    def _teach_generator(self, fake: Tensor, real: Tensor, raw: Tensor, condition: Tensor) -> Tensor:
-        """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
-        masks = self.critic.masks(self.batch // self.settings.pac, self.noise)
-        score, uphill = self.critic.judge(fake.detach().to(self.precision.dtype), condition, masks)
-        loss = raw.new_zeros(())
-        if self.conditions.columns:
-            loss = loss + self._condition_loss(raw, condition)
-        if self.settings.diversity:
-            loss = loss + self.settings.diversity * self.pairs(raw, real, self.noise)
-        self.precision.descend(self.weights, self.optimizers["generator"], (fake, uphill.neg_()), (loss, None))
-        return loss.detach() - score
-
-    def _condition_loss(self, raw: Tensor, condition: Tensor) -> Tensor:
-        """Return the cross-entropy between the conditions and the logits of the columns they name."""
-        column, code, slots, inside = self.targets
-        named = column[condition]
-        logits = raw.gather(1, slots[named]).masked_fill(~inside[named], -torch.inf)
-        return functional.cross_entropy(logits, code[condition])
-
     def held_out(self) -> float:
         self.settle(lambda: False)
         return self.distance(self.fitted.sample(HELD_OUT_DRAWS, self.held_out_seed, {}))
 
-    @torch.no_grad()
-    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
-        """Take BatchNorm's statistics under the conditions of training, which the weights were trained with."""
-        draws = torch.Generator().manual_seed(self.held_out_seed)
-        condition = self.fitted.conditions.draw(SETTLE_ROWS, draws, logarithmic=self.settings.log_frequency)
-        noise = torch.randn(SETTLE_ROWS, self.settings.embedding_dim, generator=draws)
-        self.net.settle(noise.to(self.layout.device), condition.to(self.layout.device))
+
+class _PrivateTraining(_Duel):
+    """One step: the critic learns by the noised sum of clipped gradients of a Poisson sample; every so often the generator learns from
+    the critic, which is post-processing (DPGAN, Xie et al. 2018, arXiv 1802.06739; many critic steps to one of the generator:
+    Bie et al. 2023, arXiv 2302.02936).
+
+    A record is a row under a condition of its own: a column drawn for it, and the code it has there. Fakes for the critic come from the
+    generator in evaluation mode, so that BatchNorm does not carry one record's condition into another's fake. The generator's
+    own conditions are drawn by noised counts.
+    """
+
+    def __init__(self, table: EncodedTable, plan: private.Plan, settings: CTGANSettings, seed: int) -> None:
+        self.plan, self.steps = plan, plan.steps
+        self.chosen = conditionable(table.columns, settings.condition_on_modes)
+        # a column of which only noise was left is drawn from evenly
+        counts = [part if part.any() else np.ones(len(part)) for part in (plan.counts[j] for j in self.chosen)]
+        flat = torch.from_numpy(np.concatenate(counts) if counts else np.zeros(0))
+        conditions = Conditions(table.columns, self.chosen, flat)
+        super().__init__(table.columns, conditions, max(round(plan.batch), 2), settings, seed)
+        self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
+        self.progress = Plateau()
+        self.networks["progress"] = self.progress
+        self.settle(lambda: False)  # the first fakes need BatchNorm's statistics
+
+    def step(self, position: int) -> dict[str, Tensor]:
+        self.critic_weights.clear()
+        self.weights.net.eval()
+        for rows in private.microbatches(private.poisson_sample(len(self.slots), self.plan.rate)):
+            self.add_clipped(torch.from_numpy(rows))
+        self.weights.net.train()
+        total = gradient_of(self.critic_weights.master)
+        private.add_noise(total, self.plan.deviation)
+        total.div_(self.plan.batch)
+        self.optimizers["critic"].step()
+        if (self.progress.count() + 1) % self.settings.discriminator_steps == 0:
+            condition = self.conditions.draw(self.batch, self.draws, logarithmic=False).to(self.layout.device)
+            fake, raw = self._fake(condition)
+            self._teach_generator(fake, None, raw, condition)
         return {}
+
+    def add_clipped(self, rows: Tensor) -> Tensor:
+        """Add the clipped gradients of some records to the critic's; return their norms."""
+        real, condition = self.layout.rows(self.slots[rows], self.residuals[rows]), self._own(rows)
+        with torch.no_grad():
+            fake, _ = self._fake(condition)
+        masks = self.critic.masks(3 * len(rows), self.noise)
+        share = torch.rand(len(rows), 1, generator=self.noise, device=self.layout.device)
+        return self.critic.teach_clipped(
+            fake, real, condition, share, masks, self.settings.gradient_penalty, self.plan.bound
+        )
+
+    def _own(self, rows: Tensor) -> Tensor:
+        """Return (n,) a condition that each row meets: its code in a column drawn for it."""
+        if not self.chosen:
+            return torch.zeros(len(rows), dtype=torch.long, device=self.layout.device)
+        which = torch.randint(len(self.chosen), (len(rows),), generator=self.draws, device=self.draws.device)
+        which = which.to(self.layout.device)
+        column = torch.tensor(self.chosen, device=self.layout.device)[which]
+        start = torch.from_numpy(self.conditions.starts[:-1]).to(self.layout.device)[which]
+        rows = rows.to(self.layout.device)
+        return start + self.slots[rows, column] - self.layout.offsets[column]
+
+    def held_out(self) -> float:
+        raise AssertionError("no rows are held out under differential privacy")

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike.errors import NotFittedError, SamplingError
+from lookalike.errors import NotFittedError, SamplingError, SettingsError
+from lookalike.ledger import Ledger
 from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.layout import Layout
+from lookalike.model.private import Plan, PrivateSettings, make_plan, pay, pay_counts
 from lookalike.model.train import NetSettings, Task, Trainer, fingerprint, held_out_rows, warn_small
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -100,7 +102,16 @@ class NetEngine(Generator):
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         super().__init__(settings)
+        if isinstance(self.settings, PrivateSettings) and self.settings.private:
+            self.settings = self.settings.privately()
         self._fitted: Fitted | None = None
+
+    @classmethod
+    def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+        """Return the training of these rows under differential privacy, as planned, and what it trains."""
+        raise SettingsError(
+            f"differential privacy needs an engine that trains under it, however: {cls.name} does not. Use autoregressive or ctgan."
+        )
 
     @classmethod
     @abstractmethod
@@ -118,17 +129,51 @@ class NetEngine(Generator):
     def check(cls, settings: EngineSettings, rows: int) -> None:
         assert isinstance(settings, NetSettings)
         device.choose(settings.device)
-        warn_small(rows, settings)
+        if isinstance(settings, PrivateSettings) and settings.private:
+            settings.privately().check_privacy()
+        else:
+            warn_small(rows, settings)
 
-    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+    def fit(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
         self._fitted = None
-        training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
-        task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
-        trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
+        if ledger is not None or (isinstance(self.settings, PrivateSettings) and self.settings.private):
+            trainer, fitted = self._private_trainer(table, seed, run, ledger)
+        else:
+            training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
+            task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
+            trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
         device.keep_freed_memory()
         with device.tensor_cores(fitted.device):
             trainer.train()
+
+    def _private_trainer(
+        self, table: EncodedTable, seed: int, run: Run, ledger: Ledger | None
+    ) -> tuple[Trainer, Fitted]:
+        """Pay for the whole training, then set it up. A checkpoint that is gone on from has its plan, counts included, and pays
+        the same again into this ledger, without looking at them again."""
+        settings = self.settings
+        if not isinstance(settings, PrivateSettings):
+            raise SettingsError(
+                f"differential privacy needs an engine that trains under it, however: {self.name} does not. Use autoregressive or ctgan."
+            )
+        if ledger is not None and settings.demanded("target_epsilon") is None:
+            settings = settings.replace(target_epsilon=ledger.budget.epsilon).privately()
+        ledger = ledger if ledger is not None else settings.ledger()
+        # no row goes into the mark: a checkpoint with a digest of exact rows would tell whether a guess at them is right
+        mark = fingerprint(self.name, table.take(np.arange(0)), settings, seed)
+        known = run.load_checkpoint()
+        if known is not None and known[0].get("fingerprint") == mark and "plan" in known[0].get("task", {}):
+            plan = Plan.from_dict(known[0]["task"]["plan"])
+            pay_counts(plan.counted, plan.counts_noise, ledger)
+            pay(plan, ledger)
+        else:
+            plan = make_plan(table, settings, ledger)
+        run.notes["privacy"] = plan.summary
+        self.settings, self.ledger = settings, ledger
+        task, fitted = self.private_task(table, plan, settings, seed)
+        task.divisible, task.kept = False, {"plan": plan.to_dict()}
+        return Trainer(task, settings.replace(epochs=plan.epochs), run, mark), fitted
 
     def sample(
         self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0

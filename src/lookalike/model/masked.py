@@ -49,10 +49,12 @@ class Head(nn.Module):
             if components:
                 self.mixture = LogisticMixture(hidden, counts, components, generator)
 
+    def weight(self) -> Tensor:
+        """Return (hidden, K): what a hidden unit adds to a code's logit, alone and with the code's neighbours."""
+        return torch.addmm(self.single, self.shared, self.hats, beta=FINE) if self.scale else self.single
+
     def forward(self, h: Tensor) -> Tensor:
-        if not self.scale:
-            return torch.addmm(self.usual + self.bias, h, self.single)
-        weight = torch.addmm(self.single, self.shared, self.hats, beta=FINE)
+        weight = self.weight()
         if self.mixture is None:
             return torch.addmm(self.usual + self.bias, h, weight)
         # the mixture starts near the column's own distribution: then its frequencies are not to be counted twice

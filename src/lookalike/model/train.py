@@ -12,7 +12,7 @@ import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -127,7 +127,15 @@ class Task(ABC):
         Rows in a step, about, and steps in an epoch.
     draws
         What the order of rows is drawn from.
+    divisible
+        Whether a part of an epoch may be kept when time is up. Not under differential privacy: a resumed run would take its steps
+        again, and both models could be published for the price of one.
+    kept
+        What else a checkpoint must hold, as JSON.
     """
+
+    divisible = True
+    kept: Mapping[str, Any] = {}
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
@@ -144,7 +152,7 @@ class Task(ABC):
 
     @abstractmethod
     def step(self, position: int) -> dict[str, Tensor]:
-        """Take step ``position`` of the epoch; return its losses, detached."""
+        """Take step ``position`` of the epoch; return its losses, detached (none where they would give rows away)."""
 
     @abstractmethod
     def held_out(self) -> float:
@@ -268,9 +276,9 @@ class Trainer:
         for position in range(self.task.steps):
             losses = self.task.step(position)
             names = list(losses)
-            rows.append(torch.stack([loss.float() for loss in losses.values()]))
+            rows.append(torch.stack([loss.float() for loss in losses.values()]) if losses else torch.zeros(0))
             self.average.update(self.epoch * self.task.steps + position)
-            if self.run.out_of_time:
+            if self.run.out_of_time and self.task.divisible:
                 break
         means = torch.stack(rows).mean(0).tolist()
         if not all(map(math.isfinite, means)) or not self.average.usable():
@@ -346,6 +354,7 @@ class Trainer:
         arrays |= {f"generator/{name}": generator.get_state() for name, generator in self.task.generators.items()}
         state = {
             "fingerprint": self.mark,
+            "task": dict(self.task.kept),
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "scores": [value if math.isfinite(value) else None for value in (self.best, self.score)],

@@ -23,6 +23,9 @@ class EncodedColumn:
         Whether neighbouring codes are neighbouring values; then codes are sorted by value, missing last.
     representatives
         (K,) float64, one value a code for ordered columns (NaN for missing), else None.
+    measured, deviations
+        (K,) float64 each: counts of the codes that were paid for under differential privacy when the codes were made, and
+        the standard deviation of each one's noise; else None.
     """
 
     name: str
@@ -30,6 +33,8 @@ class EncodedColumn:
     interval: np.ndarray
     ordered: bool = False
     representatives: np.ndarray | None = None
+    measured: np.ndarray | None = None
+    deviations: np.ndarray | None = None
 
     @property
     def has_residual(self) -> bool:

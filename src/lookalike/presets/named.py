@@ -1,0 +1,84 @@
+"""Runs with a name: functions that return what they change of the default one. What a user gives goes before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lookalike.errors import SettingsError
+
+CTGAN_RATE = 1e-3
+"""The learning rate of CTGAN's generator and critic, around which members of ``private-ensemble`` differ a little."""
+
+
+def challenge() -> dict[str, Any]:
+    """Four CTGANs with different seeds and one TVAE, weighted by what they score on rows that none of them sees; rows too
+    close to real ones are drawn again; the table before that is left, too."""
+    return {
+        "engine": "ensemble",
+        "members": [{"engine": "ctgan"}] * 4 + [{"engine": "tvae"}],
+        "weights": "learned",
+        "apart": True,
+        "raw": True,
+        "minutes": 50.0,
+    }
+
+
+def best() -> dict[str, Any]:
+    """The strongest mixture, calibrated: what we would enter ourselves."""
+    return {
+        "engine": "ensemble",
+        "members": [{"engine": "autoregressive"}, {"engine": "autoregressive"}, {"engine": "trees"}],
+        "weights": "equal",
+        "calibrate": True,
+    }
+
+
+def private_ensemble() -> dict[str, Any]:
+    """Three CTGANs, each on its own part of the rows, at slightly different learning rates, with the diversity term and early
+    stopping, weighted .4, .35 and .25; rows too close to real ones are drawn again. Without ``epsilon`` nothing is proven."""
+    rates, weights = (1.0, 0.9, 1.1), (0.4, 0.35, 0.25)
+    members = [
+        {
+            "engine": "ctgan",
+            "rows": 0.7,
+            "weight": weight,
+            "settings": {
+                "generator_lr": CTGAN_RATE * rate,
+                "discriminator_lr": CTGAN_RATE * rate,
+                "diversity": 1.0,
+                "early_stopping": True,
+            },
+        }
+        for rate, weight in zip(rates, weights, strict=True)
+    ]
+    return {"engine": "ensemble", "members": members, "weights": "given", "apart": True}
+
+
+PRESETS: dict[str, Callable[[], dict[str, Any]]] = {
+    "best": best,
+    "challenge": challenge,
+    "private-ensemble": private_ensemble,
+}
+
+
+def named(preset: str | None, *, engine: str | None = None) -> dict[str, Any]:
+    """Return the keywords of :func:`lookalike.make` that a preset sets; none where none is named. A preset stands for its engine: to
+    name another beside it is a SettingsError.
+
+    >>> named("best")["calibrate"]
+    True
+    >>> named("bets")
+    Traceback (most recent call last):
+    lookalike.errors.SettingsError: preset must be one of best, challenge, private-ensemble, however: preset='bets'.
+    """
+    if preset is None:
+        return {}
+    if preset not in PRESETS:
+        raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, however: preset={preset!r}.")
+    chosen = PRESETS[preset]()
+    if engine is not None and engine != chosen["engine"]:
+        raise SettingsError(
+            f"a preset names its engine, however: preset={preset!r} and engine={engine!r}. Give one; --set changes the settings of a preset."
+        )
+    return chosen

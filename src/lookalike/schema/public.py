@@ -1,0 +1,138 @@
+"""What columns are, without a look at their cells beyond what the ledger paid for.
+
+Kinds follow from storage types, which count as public: whole numbers are integers, text is a category. A file of text alone
+(CSV) has no types: there every row votes on how its cell is written, and the votes are counted with noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike import noise
+from lookalike.ledger import Ledger, gaussian
+from lookalike.schema import dates
+from lookalike.schema.column import ColumnSpec, Kind, Schema
+from lookalike.schema.infer import LEADING_ZERO, MISSING_TEXTS, _check_type
+from lookalike.schema.types import is_text
+from lookalike.schema.values import TEXT_OF_NUMBER
+
+VOTES_SHARE = 0.03
+"""Part of the budget for how text is written, over all such columns."""
+ENOUGH = 0.95
+"""Share of the votes that settles it; cells written otherwise are then missing."""
+WHOLE = r"^[+-]?\d{1,18}$"
+FORMATS = tuple(
+    day + time for day in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y") for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S")
+)
+"""Formats that cannot be taken for one another; others have to be declared."""
+PUBLIC = "names, order and storage types of the columns"
+
+
+def public_schema(table: pa.Table, declared: Schema | None, ledger: Ledger) -> Schema:
+    """A spec for every column: the declared one, or what its storage type says, or the noised votes of its cells."""
+    known = {} if declared is None else {spec.name: spec for spec in declared}
+    undeclared = [name for name in table.column_names if name not in known]
+    texts = [name for name in undeclared if is_text(table.schema.field(name).type)]
+    sigma = ledger.sigma(VOTES_SHARE, len(texts)) if texts else 0.0
+    columns = []
+    for name in table.column_names:
+        if name in known:
+            columns.append(known[name])
+        elif name in texts:
+            columns.append(_by_votes(name, table.column(name).combine_chunks(), sigma, ledger))
+        else:
+            columns.append(_by_type(name, table.schema.field(name).type))
+    ledger.public.append(PUBLIC)
+    if known:
+        ledger.public.append("what the schema declares of " + ", ".join(sorted(known)))
+    return Schema(columns)
+
+
+def _by_type(name: str, storage: pa.DataType) -> ColumnSpec:
+    _check_type(name, storage)
+    spec = {"name": name, "storage": str(storage)}
+    kind: Kind = "category"
+    if pa.types.is_dictionary(storage):
+        kind = "ordinal" if storage.ordered else "category"
+    elif pa.types.is_boolean(storage):
+        kind = "boolean"
+    elif pa.types.is_timestamp(storage) or pa.types.is_date(storage):
+        kind = "datetime"
+    elif pa.types.is_integer(storage) or pa.types.is_temporal(storage):
+        kind = "integer"
+    elif pa.types.is_decimal(storage):
+        return ColumnSpec(**spec, kind="float", decimals=max(storage.scale, 0))
+    elif pa.types.is_floating(storage):
+        kind = "float"
+    return ColumnSpec(**spec, kind=kind)
+
+
+def _by_votes(name: str, array: pa.Array, sigma: float, ledger: Ledger) -> ColumnSpec:
+    """Number, date or category, as nearly all rows have it."""
+    votes = _votes(array)
+    ledger.spend("domain", gaussian(sigma), f"how {name} is written")
+    deviation = sigma * ledger.rows_per_subject
+    true = np.bincount(votes, minlength=len(FORMATS) + 4)
+    _, other, whole, fraction, *in_format = true + noise.integers(true.shape, deviation)
+    total = max(other + whole + fraction + sum(in_format), 1)
+    spec = {"name": name, "storage": str(array.type)}
+    if whole + fraction >= ENOUGH * total:
+        return ColumnSpec(**spec, kind="float" if fraction > 4 * deviation else "integer")
+    best = int(np.argmax(in_format))
+    if in_format[best] >= ENOUGH * total:
+        return ColumnSpec(**spec, kind="datetime", format=FORMATS[best])
+    return ColumnSpec(**spec, kind="category")
+
+
+def _votes(array: pa.Array) -> np.ndarray:
+    """(n,) int64: 0 missing, 1 other text, 2 whole number, 3 number, 4 and up the formats."""
+    texts = array.cast(pa.string())
+    true = lambda mask: pc.fill_null(mask, False).to_numpy(zero_copy_only=False)  # noqa: E731
+    votes = np.ones(len(texts), np.int64)
+    number = true(pc.match_substring_regex(texts, TEXT_OF_NUMBER))
+    number &= ~true(pc.match_substring_regex(texts, LEADING_ZERO))
+    votes[number] = 3
+    votes[number & true(pc.match_substring_regex(texts, WHOLE))] = 2
+    dated = true(pc.match_substring_regex(texts, r"^\d+[-/.]\d+[-/.]\d+")) & ~number
+    if dated.any():
+        places = np.flatnonzero(dated)
+        some = texts.take(pa.array(places))
+        for place, format in enumerate(FORMATS):
+            votes[places[dates._try_format(some, format)[1]]] = 4 + place
+    missing = true(pc.is_in(texts, pa.array(MISSING_TEXTS)))
+    votes[missing | pc.is_null(texts).to_numpy(zero_copy_only=False)] = 0
+    return votes
+
+
+def as_declared(table: pa.Table, schema: Schema) -> pa.Table:
+    """The table with every text cell that is not written as its column is, and every text for missing, made missing."""
+    for spec in schema.kept:
+        place = table.column_names.index(spec.name)
+        storage = table.schema.field(place).type
+        if not is_text(storage) or not (spec.numeric or spec.kind == "category") or spec.missing_text or spec.thousands:
+            continue
+        array = table.column(place).combine_chunks()
+        votes = _votes(array)
+        fits = votes > 0
+        if spec.kind == "integer":
+            fits = votes == 2
+        elif spec.kind == "float":
+            fits = (votes == 2) | (votes == 3)
+        elif spec.kind == "datetime" and spec.format in FORMATS:
+            fits = votes == 4 + FORMATS.index(spec.format)
+        table = table.set_column(place, spec.name, pc.if_else(pa.array(fits), array, pa.scalar(None, storage)))
+    return table
+
+
+def bounded(table: pa.Table, subject: str, most: int) -> pa.Table:
+    """At most ``most`` rows of each subject, chosen at random, so that no subject counts for more."""
+    codes = table.column(subject).combine_chunks().dictionary_encode().indices
+    owners = pc.fill_null(codes, -1).to_numpy(zero_copy_only=False)
+    shuffled = noise.fresh_generator().permutation(len(owners))
+    order = shuffled[np.argsort(owners[shuffled], kind="stable")]
+    sorted_owners = owners[order]
+    firsts = np.searchsorted(sorted_owners, sorted_owners)
+    kept = np.sort(order[np.arange(len(order)) - firsts < most])
+    return table.take(pa.array(kept))

@@ -68,12 +68,24 @@ def test_the_surface_is_frozen():
     ]
     assert surface == {
         "make": sorted(
-            [*common, "--escape-formulas", "--holdout", "--json", "--keep-back", "--quick", "--rows", "--target"]
+            [
+                *common,
+                "--escape-formulas",
+                "--filter",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--quick",
+                "--require",
+                "--rows",
+                "--target",
+            ]
         ),
         "fit": common,
         "sample": sorted(
             [
                 "twin",
+                "--apart-from",
                 "--balance",
                 "--decorrelate",
                 "--escape-formulas",
@@ -82,6 +94,7 @@ def test_the_surface_is_frozen():
                 "--quiet",
                 "--rows",
                 "--seed",
+                "--set",
                 "--temperature",
                 "--verbose",
                 "--where",
@@ -98,6 +111,21 @@ def test_the_surface_is_frozen():
                 "--quiet",
                 "--seed",
                 "--verbose",
+            ]
+        ),
+        "augment": sorted(
+            [
+                *common,
+                "--balance",
+                "--count",
+                "--escape-formulas",
+                "--holdout",
+                "--json",
+                "--keep-back",
+                "--origin-column",
+                "--share",
+                "--target",
+                "--temperature",
             ]
         ),
         "evaluate": sorted(
@@ -119,6 +147,7 @@ def test_the_surface_is_frozen():
         ),
         "schema": ["--verbose", "table"],
         "config": [],
+        "cache": ["--clear", "--verbose"],
         "demo": ["--folder", "--verbose"],
     }
 
@@ -361,3 +390,15 @@ def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words
     output = run("evaluate", csv, csv, "--out", csv.parent / "r.html", *arguments, code=2)
     assert words in output and "Traceback" not in output
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
+
+
+def test_the_cache_is_listed_and_cleared(csv, tmp_path):
+    from lookalike import cache
+
+    cache.clear()
+    members = ["--set", 'members=["copula"]', "--engine", "ensemble", "--quiet", "--out"]
+    run("fit", csv, *members, tmp_path / "a.twin")
+    listed = run("cache")
+    assert "copula, 300 rows" in listed and "1 kept" in listed
+    assert "1 removed" in run("cache", "--clear")
+    assert "0 kept" in run("cache")

@@ -10,7 +10,9 @@ import pytest
 
 import lookalike
 from lookalike import LookalikeWarning, Run
-from lookalike.errors import InputError, SchemaError, SettingsError
+from lookalike.errors import InputError, SamplingError, SchemaError, SettingsError
+from lookalike.refine import FilterSettings
+from lookalike.table import as_table
 
 
 def people(rows: int, seed: int = 0) -> pd.DataFrame:
@@ -118,3 +120,29 @@ class TestComplete:
             other = lookalike.fit(people(100), engine="tvae", epochs=1, run=Run())
         with pytest.raises(SettingsError, match="engine='autoregressive' and any_order=True"):
             other.impute(people(10))
+
+
+def test_rows_stay_apart_from_real_ones_to_the_exact_count(twin):
+    real = people(3000)
+    apart = twin.filter(real, FilterSettings(common_rows=20, crowd_distance=0.02))
+    rows = twin.sample(700, seed=3, apart_from=apart)
+    assert len(rows) == 700 and apart.seen >= 700 + sum(apart.dropped.values())
+    assert apart.dropped["identical"] > 0
+    assert twin.filter(real, apart.settings).keep(as_table(rows).data).all()
+    pd.testing.assert_frame_equal(rows, twin.sample(700, seed=3, apart_from=twin.filter(real, apart.settings)))
+
+
+def test_a_table_to_stay_apart_from_is_read_as_it_was_learned(twin):
+    narrow = people(200, seed=4).astype({"age": "float64"})
+    assert len(twin.sample(50, seed=1, apart_from=narrow)) == 50
+    with pytest.raises(SchemaError, match="'club'"):
+        twin.sample(50, apart_from=narrow.drop(columns="club"))
+    with pytest.raises(InputError, match="needs rows"):
+        twin.filter(people(10).iloc[:0])
+
+
+def test_where_no_row_can_stay_apart_the_knob_is_named(twin):
+    apart = twin.filter(people(3000), FilterSettings(min_distance=1, min_ratio=0, common_rows=3000))
+    with pytest.raises(SamplingError, match=r"0 of 20 .* too close \(min_distance=1\)"):
+        twin.sample(20, apart_from=apart)
+    assert apart.dropped["identical"] + apart.dropped["too close"] == apart.seen > 20

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lookalike.errors import LookalikeError, LookalikeWarning
     from lookalike.pipeline import evaluate, fit, load
-    from lookalike.presets import make
+    from lookalike.presets import augment, make
     from lookalike.report import Scorecard
     from lookalike.run import Run
     from lookalike.schema import ColumnSpec, Schema
@@ -28,6 +28,7 @@ _HOMES = {
     "load": "pipeline",
     "evaluate": "pipeline",
     "make": "presets",
+    "augment": "presets",
     "Twin": "twin",
     "Scorecard": "report",
     "Schema": "schema",

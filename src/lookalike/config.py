@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, ValidationError
+from tomlkit.items import Item, Table
 
 from lookalike.errors import SettingsError
 
@@ -56,23 +57,60 @@ class Settings(BaseModel):
 
 
 def to_toml(sections: Mapping[str, type[Settings]]) -> str:
-    """Write every setting with its default and its meaning, one TOML table a settings class."""
+    """Write every setting with its default and its meaning, one TOML table a settings class; where a setting holds several
+    settings of a class, each is a table of an array (``[[ensemble.members]]``).
+
+    >>> class Rider(Settings):
+    ...     name: str = Field("Ada", description="who rides")
+    >>> class Team(Settings):
+    ...     riders: tuple[Rider, ...] = (Rider(), Rider(name="Bo"))
+    ...     size: int = Field(2, description="how many ride")
+    >>> print(to_toml({"team": Team}), end="")
+    [team]
+    size = 2 # how many ride
+    <BLANKLINE>
+    [[team.riders]]
+    name = "Ada" # who rides
+    <BLANKLINE>
+    [[team.riders]]
+    name = "Bo" # who rides
+    """
     document = tomlkit.document()
     for title, settings in sections.items():
-        table = tomlkit.table()
-        if settings.__doc__:
-            table.add(tomlkit.comment(settings.__doc__.strip().splitlines()[0]))
-        for name, field in settings.model_fields.items():
-            default = field.get_default(call_default_factory=True)
-            meaning = field.description or ""
-            if default is None:
-                table.add(tomlkit.comment(f"{name} =            # {meaning} (unset)"))
-                continue
-            item = tomlkit.item(list(default) if isinstance(default, tuple) else default)
+        defaults = {name: f.get_default(call_default_factory=True) for name, f in settings.model_fields.items()}
+        document.add(title, _toml_table(settings, defaults))
+    return tomlkit.dumps(document)
+
+
+def _toml_table(settings: type[Settings], values: Mapping[str, Any]) -> Table:
+    table = tomlkit.table()
+    if settings.__doc__:
+        table.add(tomlkit.comment(settings.__doc__.strip().splitlines()[0]))
+    nested = {}
+    for name, field in settings.model_fields.items():
+        value, meaning = values[name], field.description or ""
+        if value is None:
+            table.add(tomlkit.comment(f"{name} =            # {meaning} (unset)"))
+        elif isinstance(value, tuple) and value and all(isinstance(one, Settings) for one in value):
+            nested[name] = value  # what follows the header of a table belongs to that table, so these come last
+        else:
+            item = _toml_item(value)
             item.comment(meaning)
             table.add(name, item)
-        document.add(title, table)
-    return tomlkit.dumps(document)
+    for name, several in nested.items():
+        tables = tomlkit.aot()
+        for one in several:
+            tables.append(_toml_table(type(one), dict(one)))
+        table.add(name, tables)
+    return table
+
+
+def _toml_item(value: Any) -> Item:
+    if isinstance(value, Mapping):
+        inline = tomlkit.inline_table()
+        inline.update(value)
+        return inline
+    return tomlkit.item(list(value) if isinstance(value, tuple) else value)
 
 
 def read_toml(path: str | Path, sections: Mapping[str, type[Settings]]) -> dict[str, dict[str, Any]]:

@@ -27,11 +27,13 @@ from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
 from lookalike.refine import Calibration, CalibrationSettings
+from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
 from lookalike.schema import ColumnSpec, EncodedTable, Schema
+from lookalike.schema.breaches import set_aside
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
@@ -50,6 +52,7 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
+    apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def prepare(
             raise SchemaError(
                 f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
             )
-        declared = Schema([spec for spec in declared if spec.name in table.names])
+        declared = declared.only(table.names)
     settled = infer_schema(table.data, declared)
     for name in keys:
         settled = settled.replace(name, kind="key")
@@ -97,6 +100,12 @@ def prepare(
     return table, settled
 
 
+def learnable(table: Table, schema: Schema) -> Table:
+    """The rows that keep the declared constraints; how many do not is said."""
+    fits = set_aside(table.data, schema)
+    return table if fits.all() else table.take(np.flatnonzero(fits))
+
+
 def prepare_privately(
     data: Any, privacy: PrivacySettings, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = ()
 ) -> tuple[Table, Schema, Ledger]:
@@ -104,6 +113,11 @@ def prepare_privately(
     table = as_table(data)
     table = table.drop(list(drop))
     declared = _declared(schema, table)
+    if declared is not None and declared.constraints:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
+            "Leave the constraints out."
+        )
     delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
     if delta * table.num_rows >= 1:
         warnings.warn(
@@ -248,6 +262,7 @@ def fit(
         ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys)
     else:
         table, settled, ledger = prepare_privately(data, privacy, schema=schema, drop=drop, keys=keys)
+    everything, table = table, learnable(table, settled)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")
     if table.num_rows < 100:
@@ -257,13 +272,18 @@ def fit(
             stacklevel=2,
         )
     kind.check(engine_settings, table.num_rows)
+    if calibrating.calibrate:
+        check_calibration(table.num_rows)
     run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
     encoder = TableEncoder(settled, encoding)
     if ledger is None:
         encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
-        if avoid is not None:
-            encoder.avoid_keys(as_table(avoid).data)
+        for unseen in [
+            *([] if everything is table else [everything.data]),
+            *([] if avoid is None else [as_table(avoid).data]),
+        ]:
+            encoder.avoid_keys(unseen)
         encoded, rows = encoder.encode(table.data, seed=seed), table.num_rows
     else:
         encoded, rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
@@ -432,10 +452,9 @@ def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:
     """As :func:`prepare`, but free text is set aside instead of refused: a judge takes tables as they come."""
     table = as_table(real)
     settled = infer_schema(table.data, _declared(schema, table))
-    for spec in settled:
-        if spec.kind == "text":
-            settled = settled.replace(spec.name, role="drop")
-    return table, settled
+    texts = {spec.name for spec in settled if spec.kind == "text"}
+    columns = [spec.replace(role="drop") if spec.name in texts else spec for spec in settled]
+    return table, Schema(columns, [rule for rule in settled.constraints if not texts & set(rule.names)])
 
 
 def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:

@@ -170,6 +170,11 @@ def _quotas(
 
 
 def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -> int:
+    if name in encoder.rewrites.tied:
+        raise SettingsError(
+            f"{what} names a column that is modelled as it is, however: {name!r} follows from others by a constraint "
+            f"({encoder.rewrites.tied[name]}). Name another."
+        )
     if name not in encoder.encoders:
         known = ", ".join(encoder.encoders)
         raise SettingsError(f"{what} names a modelled column, however: {name!r} is none. Columns: {known}.")

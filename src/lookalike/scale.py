@@ -4,16 +4,19 @@ A job is a module that is run as a script (``python -m module FOLDER INPUT…``)
 in its folder, what it shares with others in its inputs, and there it leaves what it found. So nothing is pickled, a parent needs no
 ``__main__`` guard (notebooks and scripts on standard input work), and the same job runs here or on a cluster.
 
-A job stops when its standard input ends: because it was told to, or because its parent is no more.
+A job stops when its standard input ends (:func:`stop_with_parent`): because it was told to, or because its parent is no more.
 """
 
 from __future__ import annotations
 
+import _thread
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -163,6 +166,23 @@ class Process:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def stop_with_parent() -> None:
+    """Called by a job: have the end of its standard input end it as Ctrl-C does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have left it ignored
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def listen() -> None:
+        while os.read(0, 1):
+            pass
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(main, signal.SIGINT)  # wakes it where it waits, too
+        else:
+            _thread.interrupt_main()
+
+    threading.Thread(target=listen, daemon=True).start()
 
 
 # ------------------------------------------------------------------------------------------------------------- cluster

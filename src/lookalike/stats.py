@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -315,3 +316,20 @@ def mean(values: list[float]) -> float:
     """
     defined = [value for value in values if not math.isnan(value)]
     return sum(defined) / len(defined) if defined else math.nan
+
+
+def plain(value: Any) -> Any:
+    """Ready for JSON: NumPy scalars become Python's, NaN becomes None.
+
+    >>> plain({"a": [np.float64("nan"), np.int64(3)]})
+    {'a': [None, 3]}
+    """
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if isinstance(value, (float, np.floating)):
+        return None if math.isnan(value) else float(value)
+    return int(value)

@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from lookalike import artefact, registry
 from lookalike.encode.frame import TableEncoder, check_columns
-from lookalike.errors import ArtefactError, LookalikeWarning, SchemaError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.refine import Calibration, refill
+from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
+from lookalike.refine.constraints import Wanted
+from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
 from lookalike.schema import EncodedTable, Schema
@@ -68,13 +70,23 @@ class Twin:
     @property
     def effort(self) -> str:
         """How long was trained, in words: ``300 epochs``, or ``one pass`` where an engine knows no epochs."""
+        if self._mixed:
+            return str(self._mixed["effort"])
         epochs = self.information["epochs"]
         return f"{epochs} epochs" if epochs else "one pass"
 
     @property
     def picked(self) -> str:
-        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
+        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named; of an ensemble, all of them."""
+        if self._mixed:
+            return str(self._mixed["words"])
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
+
+    @property
+    def _mixed(self) -> dict[str, Any]:
+        """What an ensemble noted of itself; empty for other engines."""
+        found: dict[str, Any] = self.information["notes"].get("ensemble", {})
+        return found
 
     @property
     def why(self) -> str | None:
@@ -99,6 +111,7 @@ class Twin:
         *,
         seed: int = 0,
         where: Condition | Sequence[Condition] | None = None,
+        apart_from: Any = None,
         **how: Any,
     ) -> Any:
         """Draw rows, as the same kind of frame that was fitted (pyarrow where that was a file).
@@ -111,6 +124,9 @@ class Twin:
             The same seed gives the same rows.
         where
             Values that columns must have, ``{"income": ">50K"}``; or a list of such conditions.
+        apart_from
+            Real rows, or what :meth:`filter` made of them: drawn rows that are identical to one, too close to it or leaning
+            on it are drawn again. The twin keeps nothing of them.
         **how
             ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
             independently of each other. ``temperature=0.8``: frequent values more frequent. See
@@ -119,8 +135,10 @@ class Twin:
         Raises
         ------
         SettingsError, SchemaError, SamplingError
-            The count is negative, the condition was never seen, or it cannot be met.
+            The count is negative, the condition was never seen, or it cannot be met; too few rows stay apart.
         """
+        if apart_from is not None:
+            how["apart_from"] = self.filter(apart_from)
         if where is None or isinstance(where, Mapping):
             if isinstance(rows, Sequence):
                 raise SettingsError(
@@ -134,12 +152,17 @@ class Twin:
                 raise SettingsError(
                     f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
                 )
-            batches = [
-                batch
-                for place, (count, condition) in enumerate(zip(counts, where, strict=True))
-                for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
-            ]
+            return to_native(self.sample_each(counts, where, seed=seed, **how))
         return to_native(Table(pa.concat_tables(batch.data for batch in batches), self.origin))
+
+    def sample_each(self, counts: Sequence[int], where: Sequence[Condition], *, seed: int = 0, **how: Any) -> Table:
+        """Draw so many rows under each condition, one after the other, as one table: no key is given out twice."""
+        drawn = pa.concat_tables(
+            batch.data
+            for place, (count, condition) in enumerate(zip(counts, where, strict=True))
+            for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
+        )
+        return Table(self.encoder.with_keys(drawn, self.encoder.key_streams(seed)), self.origin)
 
     def batches(
         self,
@@ -150,8 +173,16 @@ class Twin:
         balance: str | None = None,
         decorrelate: tuple[str, str] | None = None,
         temperature: float = 1.0,
+        apart_from: Any = None,
     ) -> Iterator[Table]:
-        """Draw rows batch by batch, at constant memory."""
+        """Draw rows batch by batch, at constant memory; see :meth:`sample`."""
+        where = dict(where or {})
+        # what follows from other columns is met by drawing again
+        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
+        checks: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks += constraint_checks(self.schema)
+        if apart_from is not None:
+            checks.append(self.filter(apart_from))
         sampler = Sampler(
             self.model,
             self.encoder,
@@ -169,15 +200,43 @@ class Twin:
                 draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
                 return sampler.cells(self._drawn(sampler, count, draw_seed), draw_seed)
 
-            kept = refill(size, draw, [], tries=self.sampling.max_tries_per_batch)
+            kept = refill(size, draw, checks, tries=self.sampling.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
+
+    def filter(self, real: Any, settings: FilterSettings | None = None) -> Filter:
+        """Return what keeps drawn rows apart from real ones, for ``apart_from``; a filter comes back as it is.
+
+        A filter is itself a look at the real rows: see :mod:`lookalike.refine.filter`. What it dropped and why stands in its
+        ``dropped``.
+
+        Raises
+        ------
+        PrivacyError
+            The twin was fitted under a privacy budget, which a filter would void.
+        InputError, SchemaError
+            The real table has no rows, or lacks a column that was learned, or has another type there.
+        """
+        if self.privacy is not None:
+            raise PrivacyError(
+                "nothing looks at rows uncharged where a privacy budget was spent, however: apart_from does. Leave it out."
+            )
+        if isinstance(real, Filter):
+            return real
+        data = as_table(real).data
+        check_columns(data, Schema(self.schema.modelled))
+        return Filter(
+            pa.table({spec.name: self.encoder.in_type(data, spec.name) for spec in self.schema.modelled}),
+            self.schema,
+            settings,
+        )
 
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
         and temperature change the very shares that calibration holds to."""
-        if self.calibration is None or not sampler.plain:
+        if self.calibration is None or not self.calibration.sweeps or not sampler.plain:
             return sampler.draw(rows, seed)
-        pool = sampler.draw(self.calibration.pool_rows(rows), seed)
+        settings = CalibrationSettings.build(self.information["calibration"])
+        pool = sampler.draw(settings.pool_rows(rows), seed)
         return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
@@ -304,7 +363,7 @@ class Twin:
             f"  engine    {self.picked}{' (picked by auto)' if self.why else ''}, {self.effort} in {settings['seconds']:.1f} s, seed {settings['seed']}",
         ]
         if self._losses:
-            last = {name: value for name, value in self._losses[-1].items() if name != "epoch"}
+            last = {name: value for row in self._losses for name, value in row.items() if name != "epoch"}
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )

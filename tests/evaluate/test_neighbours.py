@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.evaluate import neighbours
-from lookalike.evaluate.neighbours import Encoder, nearest, nearness, similarities
+from lookalike import neighbours
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
+from lookalike.neighbours import nearest, nearness, similarities
 from lookalike.schema.infer import infer_schema
 
 
@@ -51,21 +52,6 @@ def test_neighbours_are_those_of_the_plain_definition(levels, cosine, monkeypatc
         queries, references = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (queries, references))
     distances = np.sort(np.linalg.norm(queries[:, None] - references, axis=2), axis=1)[:, :2]
     np.testing.assert_allclose(found.distances, distances, atol=1e-5)
-
-
-def test_a_copy_is_at_zero_and_a_row_is_not_its_own_neighbour():
-    table = mixed(60, 3)
-    coder = encoder(table, table)
-    rows = coder.rows("real", np.arange(60))
-    assert (nearest(rows, rows, 1).distances == 0).all()
-    own = nearest(rows, rows, 1, own_places=np.arange(60))
-    assert (own.places[:, 0] != np.arange(60)).all() and (own.distances > 0).all()
-
-
-def test_too_few_references_are_infinitely_far():
-    coder = encoder(mixed(1, 1), mixed(4, 2))
-    found = nearest(coder.rows("synthetic", np.arange(4)), coder.rows("real", np.arange(1)), 2)
-    assert np.isfinite(found.distances[:, 0]).all() and np.isinf(found.distances[:, 1]).all()
 
 
 @pytest.mark.parametrize("levels", [5, 60])

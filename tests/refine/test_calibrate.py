@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lookalike.errors import SettingsError
 from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, noise_floor, systematic, target
-from lookalike.refine.margins import Groups, group_codes
+from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, group_codes
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 COLUMNS = (
@@ -117,12 +117,35 @@ def test_triples_mend_what_pairs_do_not_show():
     assert agreement(pool.take(triples.choose(pool, 2000, 0))) == pytest.approx(0.8, abs=0.05)
 
 
+def test_fine_pairs_mend_what_groups_do_not_show():
+    """Sums of two counts are even in reality; neighbouring codes lie in one group, so pairs of groups cannot tell."""
+    columns = tuple(EncodedColumn(name, 40, np.ones(40, bool), True, np.arange(40.0)) for name in "ab")
+
+    def even(rows: int, seed: int, share: float) -> EncodedTable:
+        rng = np.random.default_rng(seed)
+        codes = rng.integers(40, size=(rows, 2))
+        odd = (codes.sum(1) % 2 == 1) & (rng.random(rows) < share)
+        codes[odd, 1] ^= 1
+        return EncodedTable(columns, codes.astype(np.int32), np.zeros((rows, 2)))
+
+    def evenness(table: EncodedTable) -> float:
+        return float((table.codes.sum(1) % 2 == 0).mean())
+
+    real, pool = even(20_000, 0, 0.8), even(60_000, 1, 0.0)
+    pairs = Calibration.fit(real, pool, SETTINGS, 0)
+    fine = Calibration.fit(real, pool, CalibrationSettings(fine_pairs=1), 0)
+    assert fine.notes["fine_pairs"] == 1
+    assert evenness(pool.take(pairs.choose(pool, 20_000, 0))) < 0.55
+    assert evenness(pool.take(fine.choose(pool, 20_000, 0))) > 0.75
+
+
 def test_no_cell_of_few_rows_has_a_target():
     real, pool = people(2000, 0), people(10_000, 1, link=0.5)
-    calibration = Calibration.fit(real, pool, CalibrationSettings(least_rows=8, triples=3), 0)
+    calibration = Calibration.fit(real, pool, CalibrationSettings(least_rows=8, triples=3, fine_pairs=2), 0)
     for margin in calibration.margins:
-        width = [int(calibration.groups.maps[len(margin.columns) - 1][place].max()) + 1 for place in margin.columns]
-        places = [calibration.groups.maps[len(margin.columns) - 1][p][real.codes[:, p]] for p in margin.columns]
+        columns, level = margin.cross
+        width = calibration.groups.sizes(margin.cross)
+        places = [calibration.groups.maps[level][place][real.codes[:, place]] for place in columns]
         counts = np.bincount(np.ravel_multi_index(places, width), minlength=int(np.prod(width)))
         assert set(margin.kept) == set(np.flatnonzero(counts >= 8))
         assert margin.shares.sum() == pytest.approx(1)
@@ -131,12 +154,14 @@ def test_no_cell_of_few_rows_has_a_target():
 
 def test_the_same_seed_the_same_rows_and_a_round_trip_changes_nothing():
     real, pool = people(1000, 0), people(5000, 1, link=0.5)
-    calibration = Calibration.fit(real, pool, CalibrationSettings(triples=2), 3)
+    calibration = Calibration.fit(real, pool, CalibrationSettings(triples=2, fine_pairs=1), 3)
     state, arrays = calibration.state()
     back = Calibration.from_state(json.loads(json.dumps(state)), {name: array.copy() for name, array in arrays.items()})
     rows = calibration.choose(pool, 1000, 5)
     assert (rows == back.choose(pool, 1000, 5)).all()
-    assert (rows == Calibration.fit(real, pool, CalibrationSettings(triples=2), 3).choose(pool, 1000, 5)).all()
+    assert (
+        rows == Calibration.fit(real, pool, CalibrationSettings(triples=2, fine_pairs=1), 3).choose(pool, 1000, 5)
+    ).all()
     assert (rows != calibration.choose(pool, 1000, 6)).any()
     assert back.notes == calibration.notes
     assert len(np.unique(rows)) == 1000
@@ -171,7 +196,7 @@ def test_awkward_tables(cardinalities):
         return EncodedTable(columns, codes, np.zeros(codes.shape))
 
     real, pool = table(120), table(600)
-    calibration = Calibration.fit(real, pool, CalibrationSettings(triples=5), 0)
+    calibration = Calibration.fit(real, pool, CalibrationSettings(triples=5, fine_pairs=5), 0)
     assert len(calibration.choose(pool, 120, 0)) == 120
     assert len(calibration.choose(table(3), 5, 0)) == 5
     assert len(calibration.choose(pool, 0, 0)) == 0
@@ -190,6 +215,20 @@ def test_codes_that_one_side_never_has():
     calibration = Calibration.fit(real, pool, SETTINGS, 0)
     chosen = pool.codes[calibration.choose(pool, 2000, 0), 0]
     assert (chosen == 3).mean() < 0.1
+
+
+def test_a_wide_table_is_raked_to_the_pairs_that_are_furthest_off():
+    """70 columns are 2,415 pairs; one relation was lost."""
+    rng = np.random.default_rng(0)
+    columns = tuple(EncodedColumn(f"c{place}", 2, np.zeros(2, bool)) for place in range(70))
+    codes = rng.integers(2, size=(4000, 70)).astype(np.int32)
+    pool = EncodedTable(columns, codes.copy(), np.zeros(codes.shape))
+    codes[:, 69] = np.where(rng.random(4000) < 0.7, codes[:, 0], codes[:, 69])
+    real = EncodedTable(columns, codes, np.zeros(codes.shape))
+    calibration = Calibration.fit(real, pool, SETTINGS, 0)
+    assert calibration.notes["pairs"] <= 2000
+    chosen = pool.codes[calibration.choose(pool, 1000, 0)]
+    assert (chosen[:, 0] == chosen[:, 69]).mean() > 0.75
 
 
 def test_too_few_rows_are_refused():
@@ -244,6 +283,6 @@ def test_groups_hold_neighbours_and_leave_spikes_and_missing_alone():
 
 def test_pairs_and_triples_have_about_as_many_cells():
     groups = Groups.of(people(2000, 0), 16)
-    assert groups.size((0,)) == 40
-    assert 200 < groups.size((0, 1)) < 450
-    assert 150 < groups.size((0, 1, 2)) < 600
+    assert groups.cells(Cross((0,), CODES)) == 40
+    assert 200 < groups.cells(Cross((0, 1), PAIRS)) < 450
+    assert 150 < groups.cells(Cross((0, 1, 2), TRIPLES)) < 600

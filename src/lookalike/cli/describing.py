@@ -1,6 +1,10 @@
-"""``lookalike schema`` and ``lookalike config``: what a run takes a table for, and every setting."""
+"""``lookalike schema``, ``config`` and ``cache``: what a run takes a table for, every setting, and what is kept for another time."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+import typer
 
 from lookalike.cli.app import app
 from lookalike.cli.options import Source, Verbose
@@ -26,3 +30,24 @@ def config() -> None:
         from lookalike.config import to_toml
 
         print(to_toml(presets.settings_sections()), end="")
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="remove all of it")] = False, verbose: Verbose = False
+) -> None:
+    """List the members of ensembles that are kept so as not to be trained again; they are as private as twins."""
+    screen = Screen(verbose=verbose)
+    with screen.guarded():
+        from lookalike import cache as kept
+
+        if clear:
+            screen.print(f"{kept.folder()}: {kept.clear():,} removed")
+            return
+        entries = kept.entries()
+        for entry in entries:
+            screen.print(f"{entry.key[:8]}  {entry.used:%Y-%m-%d %H:%M}  {entry.bytes / 2**20:8.1f} MB  {entry.what}")
+        total = sum(entry.bytes for entry in entries) / 2**20
+        screen.print(
+            f"{kept.folder()}: {len(entries):,} kept, {total:.1f} MB   all of it goes: lookalike cache --clear"
+        )

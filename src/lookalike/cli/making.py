@@ -33,8 +33,8 @@ from lookalike.cli.options import (
     Target,
     Verbose,
 )
-from lookalike.cli.screen import Screen, command_line, show
-from lookalike.cli.words import gather, thresholds
+from lookalike.cli.screen import NOT_MET, Screen, command_line, show
+from lookalike.cli.words import gather, requirements, thresholds
 
 
 @app.command()
@@ -65,6 +65,13 @@ def make(
     quick: Annotated[
         bool, typer.Option("--quick", help="a trial run in seconds: few rows, few epochs, the same files")
     ] = False,
+    filter_: Annotated[
+        bool, typer.Option("--filter", help="draw rows again that are too near to a row learned from (docs/filters.md)")
+    ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", help="FIGURE=LIMIT: try other knobs until it is met; exit with 3 if not (repeat)"),
+    ] = None,
     escape_formulas: EscapeFormulas = False,
     force: Force = False,
     resume: Resume = False,
@@ -72,7 +79,7 @@ def make(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """A table in; its look-alike, a report and a twin out."""
+    """A table in; its look-alike, a report and a twin out. Exit codes: 0 made, 2 an error, 3 a --require is not met."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
     with screen.guarded():
         from lookalike import presets
@@ -87,6 +94,7 @@ def make(
             "delta": delta,
             "subject": subject,
             "keep_back": keep_back,
+            "apart": filter_ or None,
         }
         made = presets.make(
             table,
@@ -105,12 +113,18 @@ def make(
             command=command_line(),
             say=screen.say,
             thresholds=thresholds(config),
+            require=requirements(require),
             **gather(config, flags, setting),
         )
         show(screen, made.card, json_)
         screen.print(f"\n{made.table}   {made.report}   {made.twin_file}")
         if screen.verbose:
             screen.print(f"log, losses and scorecard: {made.folder}")
+        for sentence in made.unmet:
+            screen.complain("not met", sentence)
+        if made.unmet:
+            screen.complain("would help", made.advice)
+            raise typer.Exit(NOT_MET)
 
 
 @app.command()

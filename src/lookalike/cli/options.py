@@ -10,7 +10,7 @@ import typer
 Source = Annotated[Path, typer.Argument(help="a CSV or Parquet file", metavar="TABLE")]
 Out = Annotated[Path | None, typer.Option("--out", help="where to write; the suffix says CSV or Parquet")]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, marginals, ctgan or tvae")
+    str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, marginals, ctgan, tvae or ensemble")
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the table")]
 Seed = Annotated[int | None, typer.Option("--seed", help="the same seed gives the same rows")]

@@ -31,7 +31,7 @@ from lookalike.cli.options import (
     Verbose,
 )
 from lookalike.cli.screen import Screen
-from lookalike.cli.words import conditions, gather, two_columns
+from lookalike.cli.words import conditions, gather, named_values, two_columns
 
 
 @app.command()
@@ -73,7 +73,7 @@ def fit(
             resume=resume,
             console=screen.bar,
             say=screen.say,
-            **gather(config, flags, setting),
+            **gather(config, flags, setting, making=False),
         )
         screen.print(repr(twin))
         screen.print(f"\n{out}   next: lookalike sample {out} --rows 1000")
@@ -98,6 +98,12 @@ def sample(
     temperature: Annotated[
         float, typer.Option("--temperature", help="below 1 frequent values become more frequent, above 1 rare ones do")
     ] = 1.0,
+    apart_from: Annotated[
+        Path | None, typer.Option("--apart-from", help="real rows: drawn rows too near to one are drawn again")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="a setting of the filter, NAME=VALUE (see: lookalike config)")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
     escape_formulas: EscapeFormulas = False,
     force: Force = False,
@@ -115,6 +121,7 @@ def sample(
             f"{twin.stem}-sample.{'parquet' if fitted.origin.container == 'parquet' else 'csv'}"
         )
         presets.check_outputs([path], force=force)
+        apart = presets.apart(fitted, apart_from, named_values(setting))
         bar = Run(console=screen.bar)
         fitted.sample_to(
             path,
@@ -124,11 +131,14 @@ def sample(
             balance=balance,
             decorrelate=two_columns(decorrelate),
             temperature=temperature,
+            apart_from=apart,
             escape_formulas=escape_formulas,
             progress=lambda done, total: bar.show("sampling", done, total),
         )
         bar.close()
         screen.say("sampled", f"{fitted.rows if rows is None else rows:,} rows", "--rows, --seed, --where")
+        if apart is not None:
+            screen.say("filter", apart.words, "--set min_distance=…")
         screen.print(str(path))
 
 

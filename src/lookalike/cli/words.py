@@ -9,14 +9,22 @@ from typing import Any
 from lookalike.errors import SettingsError
 
 
-def gather(config: Path | None, flags: dict[str, Any], extra: list[str] | None) -> dict[str, Any]:
+def gather(
+    config: Path | None, flags: dict[str, Any], extra: list[str] | None, *, making: bool = True
+) -> dict[str, Any]:
     """Settings from a file, then ``--set``, then flags: the later wins."""
     from lookalike import config as settings
     from lookalike import pipeline, presets
 
     sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
     engine = flags.get("engine") or sections.get("run", {}).get("engine") or pipeline.RunSettings().engine
-    chosen = presets.settings_from(sections, engine)
+    chosen = presets.settings_from(sections, engine, making=making) | named_values(extra)
+    return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
+
+
+def named_values(extra: list[str] | None) -> dict[str, Any]:
+    """``["epochs=3"]`` → ``{"epochs": 3}``."""
+    chosen: dict[str, Any] = {}
     for item in extra or []:
         name, found, value = item.partition("=")
         if not found:
@@ -25,7 +33,7 @@ def gather(config: Path | None, flags: dict[str, Any], extra: list[str] | None) 
             chosen[name] = json.loads(value)
         except json.JSONDecodeError:
             chosen[name] = value
-    return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
+    return chosen
 
 
 def thresholds(config: Path | None) -> dict[str, float]:
@@ -36,6 +44,13 @@ def thresholds(config: Path | None) -> dict[str, float]:
     return {} if config is None else settings.read_toml(config, presets.settings_sections()).get("thresholds", {})
 
 
+def requirements(required: list[str] | None) -> dict[str, float] | None:
+    """``["dcr_share=0.52"]`` → ``{"dcr_share": 0.52}``; several may stand in one, separated by commas."""
+    from lookalike import presets
+
+    return None if not required else presets.requirements(",".join(required))
+
+
 def conditions(where: list[str]) -> dict[str, Any] | None:
     """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read."""
     found = {}
@@ -44,6 +59,17 @@ def conditions(where: list[str]) -> dict[str, Any] | None:
         if not equals:
             raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
         found[name] = value
+    return found or None
+
+
+def class_counts(items: list[str]) -> dict[str, int] | None:
+    """``["ill=5000"]`` → ``{"ill": 5000}``; the last = parts them, as a class may hold one."""
+    found = {}
+    for item in items:
+        name, equals, rows = item.rpartition("=")
+        if not equals or not rows.isdecimal():
+            raise SettingsError(f"--count takes CLASS=ROWS, however: --count {item}.")
+        found[name] = int(rows)
     return found or None
 
 

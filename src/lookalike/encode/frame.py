@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
-from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, parse, spell
+from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
 
 
@@ -42,12 +43,13 @@ class TableEncoder:
         self.settings = settings or EncoderSettings()
         for spec in schema.kept:
             refuse(spec)
-        self.encoders: dict[str, ColumnEncoder] = {
-            spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings)
-            for spec in schema.modelled
-        }
+        self.rewrites = Rewrites(schema, self.settings)
+        self.encoders = self._encoders(schema.modelled)
         self.rules: list[Rule] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
+
+    def _encoders(self, specs: Sequence[ColumnSpec]) -> dict[str, ColumnEncoder]:
+        return {spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings) for spec in specs}
 
     @property
     def columns(self) -> tuple[EncodedColumn, ...]:
@@ -60,15 +62,20 @@ class TableEncoder:
             raise InputError(
                 "there must be a column to model, however: all are keys or dropped. Declare at least one otherwise in the schema."
             )
-        columns = {}
+        parsed = self._parse(table)
+        self.rewrites.fit(parsed)
+        columns = self.rewrites.forward(parsed)
+        self.encoders = self._encoders(self.rewrites.specs())
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
-            columns[name] = parse(table.column(name), encoder.spec)
             encoder.fit(columns[name], generator(seed, "encoder", name))
             if progress is not None:
                 progress(done, len(self.encoders))
         self.rules = find_rules(self.encoders, columns) if self.settings.keep_rules else []
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
+
+    def _parse(self, table: pa.Table) -> dict[str, Values]:
+        return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
 
     def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> tuple[EncodedTable, int]:
         """Learn every column of ``table`` within a privacy budget, and encode it.
@@ -106,9 +113,9 @@ class TableEncoder:
         check_columns(table, self.schema)
         codes = np.empty((table.num_rows, len(self.encoders)), np.int32)
         residuals = np.empty((table.num_rows, len(self.encoders)), np.float64)
+        columns = self.rewrites.forward(self._parse(table))
         for place, (name, encoder) in enumerate(self.encoders.items()):
-            values = parse(table.column(name), encoder.spec)
-            codes[:, place], residuals[:, place] = encoder.encode(values, generator(seed, "encode", name))
+            codes[:, place], residuals[:, place] = encoder.encode(columns[name], generator(seed, "encode", name))
         return EncodedTable(self.columns, codes, residuals)
 
     def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> tuple[EncodedTable, np.ndarray]:
@@ -116,6 +123,11 @@ class TableEncoder:
 
         Columns that the table lacks are not known; nor are missing cells, if they are to be filled.
         """
+        if self.rewrites.steps or self.rewrites.groups:
+            rules = ", ".join(sorted({constraint.words for constraint in self.schema.constraints}))
+            raise SchemaError(
+                f"a table is completed cell by cell, however: constraints tie cells together ({rules}). Fit with a schema without them."
+            )
         shape = table.num_rows, len(self.encoders)
         codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
         for place, (name, encoder) in enumerate(self.encoders.items()):
@@ -151,6 +163,7 @@ class TableEncoder:
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
         settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
+        drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
 
     def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
@@ -174,6 +187,11 @@ class TableEncoder:
         SchemaError
             The column is not modelled, or never held such a value.
         """
+        if name in self.rewrites.tied:
+            raise SchemaError(
+                f"the engine is asked for a column that is modelled as it is, however: column {name!r} follows from others by a "
+                f"constraint ({self.rewrites.tied[name]}). Ask for another column, or fit without the constraint."
+            )
         if name not in self.encoders:
             known = ", ".join(self.encoders)
             raise SchemaError(f"a condition names a modelled column, however: {name!r} is none. Columns: {known}.")
@@ -183,12 +201,8 @@ class TableEncoder:
         try:
             values = parse(self.cell(name, value), encoder.spec)
             codes, residuals = encoder.encode(values, generator(0, "condition"))
-        # Arrow's three: the value does not fit the column's type. InputError: it has no code. To who asks, all mean that it
-        # was never seen
-        except (InputError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            raise SchemaError(
-                f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
-            ) from None
+        except InputError:  # it has no code
+            raise _never_seen(name) from None
         if encoder.spec.numeric and not values.missing[0]:
             back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
             assert back is not None and values.numbers is not None
@@ -199,17 +213,21 @@ class TableEncoder:
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
 
     def cell(self, name: str, value: Any) -> pa.Array:
-        """One value in the column's own type; text is read as the column would read it."""
-        storage = arrow_type(self.encoders[name].spec.storage)
+        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be."""
+        storage = arrow_type(self.schema[name].storage)
         storage = storage.value_type if pa.types.is_dictionary(storage) else storage
         if value is None:
             return pa.nulls(1, storage)
-        return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
+        try:
+            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            raise _never_seen(name) from None
 
     def state(self) -> dict[str, Any]:
         return {
             "settings": self.settings.model_dump(),
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
+            "rewrites": self.rewrites.state(),
             "rules": rules_state(self.rules),
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
@@ -217,6 +235,9 @@ class TableEncoder:
     @classmethod
     def from_state(cls, schema: Schema, state: dict[str, Any]) -> TableEncoder:
         encoder = cls(schema, EncoderSettings.build(state["settings"]))
+        if "rewrites" in state:  # twins of earlier releases have none
+            encoder.rewrites.restore(state["rewrites"])
+            encoder.encoders = encoder._encoders(encoder.rewrites.specs())
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
@@ -241,6 +262,12 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
+
+
+def _never_seen(name: str) -> SchemaError:
+    return SchemaError(
+        f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
+    )
 
 
 def _one_array(table: pa.Table, name: str) -> pa.Array:

@@ -11,6 +11,7 @@ from lookalike.encode.bins import Bins, fit_bins
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
+from lookalike.schema.axis import decimals_of
 
 SPIKE_SHARE = 0.002
 SPIKE_ROWS = 10
@@ -150,8 +151,10 @@ class NumericEncoder(ColumnEncoder):
         if not self.settings.enforce_min_max_values:
             width = np.iinfo(self.dtype) if self.dtype.kind in "iu" else np.finfo(np.float64)
             low, high = width.min, width.max
-        low = low if self.spec.minimum is None else max(low, self.dtype.type(self.spec.minimum))
-        high = high if self.spec.maximum is None else min(high, self.dtype.type(self.spec.maximum))
+        # decimals are parsed as whole numbers of their last place, but bounded in ones
+        scale = 10 ** (decimals_of(self.spec) or 0) if self.spec.kind == "float" and self.dtype.kind in "iu" else 1
+        low = low if self.spec.minimum is None else max(low, self.dtype.type(self.spec.minimum * scale))
+        high = high if self.spec.maximum is None else min(high, self.dtype.type(self.spec.maximum * scale))
         return low, high
 
     def _place_codes(self) -> None:

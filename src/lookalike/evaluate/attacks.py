@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate.neighbours import Encoder, nearest, nearness
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
+from lookalike.neighbours import nearest, nearness
 from lookalike.rng import generator
 
 ATTEMPTS = 1_000

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate.neighbours import Encoder, Rows, nearest, nearness
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
+from lookalike.neighbours import Rows, nearest, nearness
 
 FEW = 5
 """A value held by fewer training rows than this says who is meant."""

@@ -6,7 +6,7 @@ figures are the same on every machine; several fits run side by side instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,6 +18,12 @@ from lookalike.evaluate.lanes import side_by_side
 from lookalike.evaluate.task import Rows, Task
 
 LIBRARIES = ("xgboost", "lightgbm")
+STACK = "stack"
+"""The mean of both learners' predictions; headlines are its figures.
+
+NOTE[DIFF]: a stack in the strict sense learns its weights from out-of-fold predictions, at several times the fits. Equal
+weights need no rows of their own, and cannot lean to the side that was used to choose them.
+"""
 ROUNDS = 60
 LEARNING_RATE = 0.15
 LEAVES = 31
@@ -75,6 +81,14 @@ def fit_all(task: Task, sides: dict[str, Rows], test: Rows, seed: int) -> dict[t
     jobs = [(learner, side) for side in sorted(sides, key=lambda name: -len(sides[name])) for learner in fits]
     outcomes = side_by_side([partial(_fit, fits[learner], task, sides[side], test, seed) for learner, side in jobs])
     return dict(zip(jobs, outcomes, strict=True))
+
+
+def stack(outcomes: Sequence[Outcome]) -> Outcome:
+    """The mean of several outcomes of the same side."""
+    return Outcome(
+        np.mean([outcome.predictions for outcome in outcomes], axis=0),
+        np.mean([outcome.gains for outcome in outcomes], axis=0),
+    )
 
 
 def _fit(fit: Fit, task: Task, train: Rows, test: Rows, seed: int) -> Outcome:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.evaluate.neighbours import Encoder, nearest
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
+from lookalike.neighbours import nearest
 from lookalike.rng import generator
 
 MEMBERS = 3_000

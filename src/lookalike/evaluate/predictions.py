@@ -14,6 +14,8 @@ GROUPS = 4
 """Disjoint parts of the training rows whose models tell how much the choice of rows matters."""
 STUDENT = 2.4469
 """Student's t, 97.5 %, of 2 · (GROUPS − 1) = 6 degrees of freedom."""
+STUDENT_PAIRED = 3.1824
+"""The same, of GROUPS − 1 = 3 degrees of freedom."""
 EXACT = np.finfo(np.float64).eps
 
 
@@ -67,6 +69,18 @@ def training_margin(*groups: np.ndarray) -> float:
     return STUDENT * variance**0.5
 
 
+def paired_margin(differences: np.ndarray) -> float:
+    """95 % margin that other training rows would add to a difference of two models that learn from the same rows.
+
+    Shape: (g,), the difference of two models of each of g disjoint parts of the rows. As :func:`training_margin`, but what both
+    share is not counted.
+
+    >>> round(paired_margin(np.array([0.0, 0.1, 0.0, 0.1])), 4)
+    0.0919
+    """
+    return STUDENT_PAIRED * float(differences.var(ddof=1) / len(differences)) ** 0.5
+
+
 def auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve, ties counted half; (b,) in [0, 1], .5 = a guess.
 
@@ -83,6 +97,25 @@ def auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nda
     high = np.searchsorted(scores[ordered], scores[positive], side="right")
     beaten = np.einsum("ib,ib->b", weights[positive], below[low] + below[high])
     return _ratio(beaten, 2 * weights[positive].sum(axis=0) * below[-1])
+
+
+def auc_of_classes(truth: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AUC of the second of two classes; of more classes each against the rest, weighted by its test rows; (b,).
+
+    Shape: (n,) classes, (n, k) probabilities and (n, b).
+
+    >>> shares = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> auc_of_classes(np.array([0, 1, 1]), shares, np.ones((3, 1))).tolist()
+    [1.0]
+    """
+    if shares.shape[1] == 2:
+        return auc(truth == 1, shares[:, 1], weights)
+    held = [place for place in range(shares.shape[1]) if (truth == place).any()]
+    areas = np.array([auc(truth == place, shares[:, place], weights) for place in held])
+    rows = np.array([weights[truth == place].sum(axis=0) for place in held])
+    rows[np.isnan(areas)] = 0
+    total = rows.sum(axis=0)
+    return np.divide((np.nan_to_num(areas) * rows).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:

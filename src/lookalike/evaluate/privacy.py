@@ -15,8 +15,9 @@ import numpy as np
 
 from lookalike import stats
 from lookalike.evaluate import attacks, leakage, membership
-from lookalike.evaluate.neighbours import Encoder, Rows, distance, join, similarities
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
+from lookalike.neighbours import Rows, distance, join, similarities
 from lookalike.rng import generator
 
 SUBSAMPLE = 5_000

@@ -15,6 +15,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
                            dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
                                           levels, rows, broken, fresh}, worst first]},
+                           constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
+                                         first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
@@ -65,12 +67,12 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import InputError
 from lookalike.evaluate import diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
+from lookalike.evaluate.constraints import constraints
 from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.lanes import one_core_each, side_by_side
@@ -80,6 +82,7 @@ from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
 from lookalike.evaluate.yardstick import WEAK_HOLDOUT, Even, even_out, yardstick
 from lookalike.schema import Schema
+from lookalike.stats import plain
 
 SCORECARD_VERSION = 2
 
@@ -126,6 +129,7 @@ def score(
             "utility": {"": partial(utility, whole, target, seed)},
             "detection": {"": partial(_detection, whole, seed)},
             "dependencies": {"": partial(dependencies, whole, sides, seed)},
+            "constraints": {"": partial(constraints, tables, schema)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},
             "diagnostic": {
@@ -154,6 +158,7 @@ def score(
             "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
             "accuracy": _accuracy(columns, accuracies, even),
             "dependencies": found["dependencies"][""],
+            "constraints": found["constraints"][""],
             "detection": detected,
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,
@@ -172,7 +177,7 @@ def score(
         "notes": _notes(schema, pairs, accuracies, tables),
         "timings": timings,
     }
-    card = _plain(card)
+    card = plain(card)
     return {**card, "verdicts": verdicts(card, thresholds)}
 
 
@@ -279,16 +284,3 @@ def _notes(schema: Schema, pairs: PairTrends, accuracies: Accuracy, tables: dict
     if tables["real"].num_rows < WEAK_HOLDOUT:
         notes.append(f"The real table has only {tables['real'].num_rows} rows: every figure is rough.")
     return notes
-
-
-def _plain(value: Any) -> Any:
-    """Ready for JSON: NumPy scalars become Python's, NaN becomes None."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, (bool, str)) or value is None:
-        return value
-    if isinstance(value, (float, np.floating)):
-        return None if math.isnan(value) else float(value)
-    return int(value)

@@ -6,6 +6,7 @@ Trees split by order, so a number becomes its rank among all rows at hand: exact
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,12 @@ class Rows:
         return Rows(np.concatenate([self.features, other.features]), np.concatenate([self.target, other.target]))
 
 
+def disjoint(rows: Rows, groups: int, seed: int) -> list[Rows]:
+    """Split the rows at random into parts of about the same size."""
+    order = generator(seed, "utility", "parts").permutation(len(rows))
+    return [rows.take(np.sort(part)) for part in np.array_split(order, groups)]
+
+
 @dataclass(frozen=True)
 class Task:
     """What is predicted, from what.
@@ -91,8 +98,11 @@ class Impossible(Exception):
     """There is nothing to measure, for the reason given: caught inside this room, never seen outside."""
 
 
-def pose(columns: list[Column], target: Column, seed: int) -> Task:
+def pose(columns: list[Column], target: Column, seed: int, most: Callable[[str, int], int] | None = None) -> Task:
     """Turn prepared columns into a prediction task.
+
+    ``most`` says how many rows of a side are used at most, by its name and the features × classes of the task; the limits
+    of this module when left out.
 
     Raises
     ------
@@ -111,7 +121,7 @@ def pose(columns: list[Column], target: Column, seed: int) -> Task:
         kept = np.flatnonzero(~np.isnan(answer))
         if len(kept) < LEAST_ROWS:
             raise Impossible(f"the {name} table has only {len(kept)} rows with a usable target")
-        picks[name] = _subsample(kept, _limit(name, len(features) * max(1, len(classes))), seed, name)
+        picks[name] = _subsample(kept, (most or _limit)(name, len(features) * max(1, len(classes))), seed, name)
     gaps = {name: int(target.sides[name].missing.sum()) for name in answers}
     if any(gaps.values()):
         notes.append(f"Rows without a target were left out ({_counts(gaps)}).")

@@ -14,19 +14,22 @@ import numpy as np
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import predictions
-from lookalike.evaluate.learners import LIBRARIES, Outcome, fit_all, guess, missing_libraries, require_libraries
+from lookalike.evaluate.learners import (
+    LIBRARIES,
+    STACK,
+    Outcome,
+    fit_all,
+    guess,
+    missing_libraries,
+    require_libraries,
+    stack,
+)
 from lookalike.evaluate.prepare import Column
-from lookalike.evaluate.task import Impossible, Rows, Task, pose
+from lookalike.evaluate.task import Impossible, Task, disjoint, pose
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec
 from lookalike.stats import mean, mid_ranks, pearson
 
-STACK = "stack"
-"""The mean of both learners' predictions; the headline is its figures.
-
-NOTE[DIFF]: a stack in the strict sense learns its weights from out-of-fold predictions, at several times the fits. Equal
-weights need no rows of their own, and cannot lean to the side that was used to choose them.
-"""
 COMPARED = ("real", "synthetic")
 TRAINED = ("real", "synthetic", "both")
 TOP = 5
@@ -123,10 +126,14 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
     real, test = task.sides["real"], task.sides["holdout"]
     trained = {"real": real, "synthetic": task.sides["synthetic"], "both": real.and_also(task.sides["synthetic"])}
     # the holdout's own model only says which features matter: it saw the test rows, so it is never tested
-    parts = {f"{side} {number}": rows for side in COMPARED for number, rows in enumerate(_parts(trained[side], seed))}
+    parts = {
+        f"{side} {number}": rows
+        for side in COMPARED
+        for number, rows in enumerate(disjoint(trained[side], predictions.GROUPS, seed))
+    }
     outcomes = fit_all(task, {**trained, **parts, "holdout": test}, test, seed)
     for side in (*TRAINED, *parts):
-        outcomes[STACK, side] = _stack([outcomes[learner, side] for learner in LIBRARIES])
+        outcomes[STACK, side] = stack([outcomes[learner, side] for learner in LIBRARIES])
     weights = predictions.bootstrap(len(test), generator(seed, "utility", "bootstrap"))
     judge = _judge_numbers if task.kind == "regression" else _judge_classes
     measure = "r2" if task.kind == "regression" else "auc"
@@ -158,20 +165,8 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
     }
 
 
-def _parts(rows: Rows, seed: int) -> list[Rows]:
-    order = generator(seed, "utility", "parts").permutation(len(rows))
-    return [rows.take(np.sort(part)) for part in np.array_split(order, predictions.GROUPS)]
-
-
 def _names(side: str) -> list[str]:
     return [f"{side} {number}" for number in range(predictions.GROUPS)]
-
-
-def _stack(outcomes: list[Outcome]) -> Outcome:
-    return Outcome(
-        np.mean([outcome.predictions for outcome in outcomes], axis=0),
-        np.mean([outcome.gains for outcome in outcomes], axis=0),
-    )
 
 
 def _row_notes(column: Column, task: Task) -> list[str]:
@@ -196,7 +191,7 @@ def _judge_classes(task: Task, outcome: Outcome, weights: np.ndarray) -> tuple[d
     """One model's figures, and its AUC in every draw."""
     truth = task.sides["holdout"].target.astype(np.int64)
     shares = outcome.predictions
-    areas = _auc(task, truth, shares, weights)
+    areas = predictions.auc_of_classes(truth, shares, weights)
     f1 = _plain_f1(truth, outcome, len(task.classes))
     figures = {
         "auc": float(areas[0]),
@@ -206,17 +201,6 @@ def _judge_classes(task: Task, outcome: Outcome, weights: np.ndarray) -> tuple[d
         "average_precision": _average_precision(task, truth, shares),
     }
     return figures, areas
-
-
-def _auc(task: Task, truth: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    if task.kind == "binary":
-        return predictions.auc(truth == 1, shares[:, 1], weights)
-    held = [place for place in range(len(task.classes)) if (truth == place).any()]
-    areas = np.array([predictions.auc(truth == place, shares[:, place], weights) for place in held])
-    rows = np.array([weights[truth == place].sum(axis=0) for place in held])
-    rows[np.isnan(areas)] = 0
-    total = rows.sum(axis=0)
-    return np.divide((np.nan_to_num(areas) * rows).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def _average_precision(task: Task, truth: np.ndarray, shares: np.ndarray) -> float:

@@ -58,6 +58,9 @@ class Thresholds(Settings):
         le=1,
         description="rows that break a rule all real rows keep, beyond what the holdout breaks, at most",
     )
+    constraints_broken: float | None = Field(
+        None, ge=0, le=1, description="rows that break a declared constraint, beyond what the holdout breaks, at most"
+    )
     detection_excess: float | None = Field(
         0.2, ge=-1, le=1, description="told apart by trees, beyond a fresh real sample, at most"
     )
@@ -155,6 +158,13 @@ FIGURES: Mapping[str, Figure] = {
         "rows that break a rule between columns",
         "fidelity.dependencies.broken",
         beyond="fidelity.dependencies.fresh",
+        holdout=False,
+    ),
+    "constraints_broken": Figure(
+        "at most",
+        "rows that break a declared constraint",
+        "fidelity.constraints.broken",
+        beyond="fidelity.constraints.fresh",
         holdout=False,
     ),
     "detection_excess": Figure(

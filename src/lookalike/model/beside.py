@@ -27,8 +27,8 @@ from lookalike.model.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
-SMALL_CELLS = 30_000
-"""Cells up to which a member is trained faster than a process for it starts."""
+SMALL_CELLS = 100_000
+"""Cells up to which members are not worth a process each: to start one costs five seconds of a core, most of it torch."""
 RESERVE = 0.05
 """Share of a time budget that starting, weighing and putting together take."""
 FILES = {"log.txt", "losses.csv", "checkpoint.twin", JOB, MEMBER, ERROR, PROGRESS, scale.OUTPUT}
@@ -248,8 +248,8 @@ def key_of(plan: Plan, table: EncodedTable) -> str:
         "columns": columns,
         "versions": _versions(),
     }
-    described = [part for c in table.columns for part in (c.interval, c.representatives) if part is not None]
-    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *described])
+    arrays = [array for column in table.columns for array in member.described(column).values()]
+    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *arrays])
 
 
 def _versions() -> dict[str, Any]:

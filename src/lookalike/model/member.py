@@ -6,12 +6,8 @@ encoded table, and leaves ``member.twin``, or ``error.json`` where that could no
 
 from __future__ import annotations
 
-import _thread
 import json
-import os
-import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from lookalike import artefact, registry
+from lookalike import artefact, registry, scale
 from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.errors import LookalikeError, LookalikeWarning, SettingsError
@@ -32,6 +28,8 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 JOB, MEMBER, ERROR, PROGRESS = "job.twin", "member.twin", "error.json", "progress.json"
+DESCRIBED = ("interval", "representatives", "measured", "deviations")
+"""The arrays of an :class:`EncodedColumn`, (K,) each."""
 TELL_SECONDS = 0.3
 """How often a member in a process of its own says how far it is."""
 
@@ -168,13 +166,16 @@ def train(plan: Plan, table: EncodedTable, run: Run) -> Trained:
 # --------------------------------------------------------------------------------------------------------------- files
 
 
+def described(column: EncodedColumn) -> dict[str, np.ndarray]:
+    """Return the arrays that describe a column, those it has."""
+    return {name: getattr(column, name) for name in DESCRIBED if getattr(column, name) is not None}
+
+
 def write_table(path: Path, table: EncodedTable) -> None:
     """Write an encoded table as an artefact."""
     arrays = {"codes": table.codes, "residuals": table.residuals}
     for place, column in enumerate(table.columns):
-        arrays[f"interval/{place}"] = column.interval
-        if column.representatives is not None:
-            arrays[f"representatives/{place}"] = column.representatives
+        arrays |= {f"{name}/{place}": array for name, array in described(column).items()}
     columns = [{"name": c.name, "cardinality": c.cardinality, "ordered": c.ordered} for c in table.columns]
     artefact.write(path, {"table": columns}, arrays)
 
@@ -182,13 +183,11 @@ def write_table(path: Path, table: EncodedTable) -> None:
 def read_table(path: Path) -> EncodedTable:
     """Read what :func:`write_table` wrote."""
     documents, arrays = artefact.read(path)
-    columns = tuple(
-        EncodedColumn(
-            **column, interval=arrays[f"interval/{place}"], representatives=arrays.get(f"representatives/{place}")
-        )
-        for place, column in enumerate(documents["table"])
-    )
-    return EncodedTable(columns, arrays["codes"], arrays["residuals"])
+    columns = []
+    for place, column in enumerate(documents["table"]):
+        known: dict[str, Any] = {name: arrays.get(f"{name}/{place}") for name in DESCRIBED}
+        columns.append(EncodedColumn(**column, **known))
+    return EncodedTable(tuple(columns), arrays["codes"], arrays["residuals"])
 
 
 def write_job(folder: Path, plan: Plan, *, minutes: float | None, resume: bool) -> None:
@@ -231,7 +230,7 @@ def progress_of(folder: Path) -> tuple[float, str] | None:
 def main(arguments: Sequence[str]) -> int:
     """Train the member whose job lies in a folder; return the exit code."""
     folder, table = map(Path, arguments)
-    _stop_with_parent()
+    scale.stop_with_parent()
     told = [0.0]
 
     def tell(share: float, figures: str) -> None:
@@ -259,18 +258,6 @@ def main(arguments: Sequence[str]) -> int:
     document, arrays = trained.document(plan)
     artefact.write(folder / MEMBER, {"member": document}, arrays)
     return 0
-
-
-def _stop_with_parent() -> None:
-    """Have the end of standard input end the training as Ctrl-C does: the parent asks for it that way, or is no more."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have left it ignored
-
-    def listen() -> None:
-        while os.read(0, 1):
-            pass
-        _thread.interrupt_main()
-
-    threading.Thread(target=listen, daemon=True).start()
 
 
 def check_engine(engine: str) -> None:

@@ -1,21 +1,28 @@
 """Named runs, as plain functions: the default one (``make``), and what changes it."""
 
+from lookalike.evaluate.verdicts import requirements
+from lookalike.presets.augmenting import Augmented, augment, augment_to
 from lookalike.presets.judging import Judged, judge
-from lookalike.presets.making import Made, demo, make
-from lookalike.presets.places import Places, check_outputs
+from lookalike.presets.making import demo, make
+from lookalike.presets.places import Made, Places, check_outputs
 from lookalike.presets.settings import settings_from, settings_sections
-from lookalike.presets.twins import fill, fit_to
+from lookalike.presets.twins import apart, fill, fit_to
 
 __all__ = [
+    "Augmented",
     "Judged",
     "Made",
     "Places",
+    "apart",
+    "augment",
+    "augment_to",
     "check_outputs",
     "demo",
     "fill",
     "fit_to",
     "judge",
     "make",
+    "requirements",
     "settings_from",
     "settings_sections",
 ]

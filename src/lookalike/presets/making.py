@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from rich.console import Console
 
 from lookalike import pipeline, registry
 from lookalike.demo import demo_table
+from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.presets.budget import report_seconds, training_minutes
-from lookalike.presets.places import Places, Say, run_folder, silent
+from lookalike.presets.form import check_form
+from lookalike.presets.places import Made, Places, Say, run_folder, silent
+from lookalike.presets.require import Common, Setup, first_minutes, meet
+from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -35,18 +40,6 @@ NOT_COVERED = (
     "The made table and the twin are differentially private, this report is not: it looks at real rows, and its figures are not "
     "covered by ε. It is for the owner's eyes only; do not publish it."
 )
-
-
-@dataclass(frozen=True)
-class Made:
-    """What ``make`` made."""
-
-    table: Path
-    report: Path
-    twin_file: Path
-    folder: Path
-    twin: Twin
-    card: Scorecard
 
 
 def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
@@ -81,6 +74,8 @@ def make(
     command: str | None = None,
     say: Say = silent,
     thresholds: Mapping[str, float] | None = None,
+    apart: bool = False,
+    require: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Made:
     """A table file in; its look-alike, a report and a twin out.
@@ -99,19 +94,29 @@ def make(
         Overwrite what an earlier run left; go on from its checkpoint.
     thresholds
         Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
+    apart
+        Draw rows again that are identical to a row learned from, too close to it or leaning on it: the filter.
+    require
+        What the table must reach, ``{"dcr_share": 0.52, "nndr_ratio": 0.5}``: where the first attempt does not, others
+        with other knobs follow, and the best is left; see :mod:`lookalike.presets.require`.
     **settings
-        As for :func:`lookalike.fit`.
+        As for :func:`lookalike.fit`; and the filter's.
     """
     source = Path(source)
     start = time.perf_counter()
     run_settings = pipeline.RunSettings.build(
-        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart}
     )
     private = settings.get("epsilon") is not None
+    if private and (apart or require):
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: a filter or requirements were asked for, which do. Leave them out."
+        )
     engine = pipeline.private_engine(engine, settings)
+    filtering, settings = filter_settings(settings, apart)
     known = registry.load(registry.ENGINES, engine, "engine").Settings
     pipeline.route(settings, known)
-    limits = Thresholds.build(thresholds or {})
+    limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
     places = Places.beside(source, None if out is None else Path(out))
@@ -145,7 +150,7 @@ def make(
     run = Run(
         run_folder(places.folder, resume),
         console=console,
-        minutes=training_minutes(minutes, spent, reserve),
+        minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
         resume=resume,
     )
     # the inferred schema was read off the rows, and keys that avoid others would tell of them
@@ -161,24 +166,74 @@ def make(
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
-    twin.save(places.twin)
+    job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
+    card = deliver(job, twin, places, run, filtering)
+    made = Made(places.table, places.report, places.twin, places.folder, twin, card)
+    if not require:
+        return made
+    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console)
+    return meet(made, Setup(twin, engine, settings, filtering), common, require)
 
-    fake = write_rows(twin, places.table, asked_rows, derive_seed(seed, "make"), escape_formulas)
-    say("sampling", f"{asked_rows:,} rows", "--rows")
-    information = report_information(twin, command, seconds=time.perf_counter() - start)
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same whichever twin the rows come from."""
+
+    parts: pipeline.Split
+    schema: Schema
+    rows: int
+    seed: int
+    limits: Thresholds
+    command: str | None
+    escape_formulas: bool
+    start: float
+    say: Say
+
+
+def deliver(
+    job: Job,
+    twin: Twin,
+    places: Places,
+    run: Run,
+    filtering: FilterSettings | None = None,
+    temperature: float = 1.0,
+) -> Scorecard:
+    """Save the twin, draw its rows to the file, judge them, and leave the report."""
+    twin.save(places.twin)
+    apart = None if filtering is None else twin.filter(job.parts.train, filtering)
+    seed = derive_seed(job.seed, "make")
+    fake = write_rows(twin, places.table, job.rows, seed, job.escape_formulas, job.parts.train, apart, temperature)
+    job.say("sampling", f"{job.rows:,} rows", "--rows")
+    if apart is not None:
+        job.say("filter", apart.words, "--set min_distance=…")
     card = pipeline.evaluate(
-        parts.train,
+        job.parts.train,
         fake,
-        holdout=parts.holdout,
-        schema=settled,
-        seed=seed,
-        thresholds=limits,
-        information=information,
+        holdout=job.parts.holdout,
+        schema=job.schema,
+        seed=job.seed,
+        thresholds=job.limits,
+        information=report_information(twin, job.command, time.perf_counter() - job.start, apart),
     )
     card.to_html(places.report)
     run.write_json("scorecard.json", card.to_dict())
     run.log(f"report written to {places.report.name}")
-    return Made(places.table, places.report, places.twin, places.folder, twin, card)
+    return card
+
+
+def filter_settings(settings: Mapping[str, Any], apart: bool) -> tuple[FilterSettings | None, dict[str, Any]]:
+    """The filter's settings, None where it is off, and all others.
+
+    >>> filter_settings({"min_distance": 0.1, "epochs": 3}, True)[1]
+    {'epochs': 3}
+    """
+    mine = {name: value for name, value in settings.items() if name in FilterSettings.model_fields}
+    chosen = FilterSettings.build(mine)
+    if not apart and chosen != FilterSettings():
+        raise SettingsError(
+            f"{', '.join(mine)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (apart=True)."
+        )
+    return chosen if apart else None, {name: value for name, value in settings.items() if name not in mine}
 
 
 def describe(schema: Schema) -> str:
@@ -195,7 +250,7 @@ def describe(schema: Schema) -> str:
     return ", ".join(f"{count} {names[count > 1]}" for names, count in counts.items() if count)
 
 
-def report_information(twin: Twin, command: str | None, seconds: float) -> dict[str, Any]:
+def report_information(twin: Twin, command: str | None, seconds: float, apart: Filter | None = None) -> dict[str, Any]:
     """What the report says about the run."""
     known = twin.information
     return {
@@ -215,17 +270,29 @@ def report_information(twin: Twin, command: str | None, seconds: float) -> dict[
             **known["notes"],
             **({} if twin.privacy is None else {"privacy": dict(twin.privacy.describe())}),
         },
+        "filter": None if apart is None else apart.words,
         "seeds": {"run": known["seed"]},
         "versions": known["versions"],
         "timings": {"training": known["seconds"], "total": round(seconds, 3)},
     }
 
 
-def write_rows(twin: Twin, path: Path, rows: int, seed: int, escape_formulas: bool) -> Table:
-    """Write all rows to the file, and keep as many as the report looks at."""
+def write_rows(
+    twin: Twin,
+    path: Path,
+    rows: int,
+    seed: int,
+    escape_formulas: bool,
+    real: Table,
+    apart: Filter | None = None,
+    temperature: float = 1.0,
+) -> Table:
+    """Write all rows to the file, in the form of the real table, and keep as many as the report looks at."""
     kept: list[pa.Table] = []
+    form = real.data.select([spec.name for spec in twin.schema.kept])
     with TableWriter(path, twin.origin, escape_formulas=escape_formulas) as writer:
-        for batch in twin.batches(rows, seed=seed):
+        for batch in twin.batches(rows, seed=seed, apart_from=apart, temperature=temperature):
+            check_form(batch.data, form)
             writer.write(batch)
             if sum(table.num_rows for table in kept) < JUDGED_ROWS:
                 kept.append(batch.data)

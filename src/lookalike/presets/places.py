@@ -8,7 +8,9 @@ from pathlib import Path
 
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
+from lookalike.report import Scorecard
 from lookalike.table import check_suffix
+from lookalike.twin import Twin
 
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
@@ -41,6 +43,20 @@ class Places:
         """Raise before any work if a file is in the way or cannot be written."""
         check_suffix(self.table)
         check_outputs([self.table, self.report, self.twin, *also], force=force)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What ``make`` made; ``unmet`` and ``advice`` say what was required and not reached, and what would help."""
+
+    table: Path
+    report: Path
+    twin_file: Path
+    folder: Path
+    twin: Twin
+    card: Scorecard
+    unmet: tuple[str, ...] = ()
+    advice: str = ""
 
 
 def check_outputs(paths: Iterable[Path], *, force: bool) -> None:

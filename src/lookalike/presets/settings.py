@@ -10,7 +10,7 @@ from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.ledger import PrivacySettings
-from lookalike.refine import CalibrationSettings
+from lookalike.refine import CalibrationSettings, FilterSettings
 from lookalike.sample import SamplingSettings
 
 
@@ -23,14 +23,18 @@ def settings_sections() -> Mapping[str, type[Settings]]:
         "sampling": SamplingSettings,
         "calibration": CalibrationSettings,
         "privacy": PrivacySettings,
+        "filter": FilterSettings,
         **engines,
         "thresholds": Thresholds,
     }
 
 
-def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str) -> dict[str, Any]:
-    """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`."""
+def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str, *, making: bool = True) -> dict[str, Any]:
+    """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`; without ``making``
+    those of :func:`fit_to`, which draws no rows and so knows no filter."""
     chosen: dict[str, Any] = {}
-    for title in ("run", "encoder", "sampling", "calibration", "privacy", engine):
+    for title in ("run", "encoder", "sampling", "calibration", "privacy", *(["filter"] if making else []), engine):
         chosen |= sections.get(title, {})
+    if not making:
+        chosen.pop("apart", None)
     return chosen

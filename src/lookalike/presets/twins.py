@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from lookalike import pipeline
+from lookalike.errors import SettingsError
 from lookalike.presets.places import Say, check_outputs, run_folder, silent
+from lookalike.refine import Filter, FilterSettings
 from lookalike.run import Run
 from lookalike.table import TableWriter, as_table, check_suffix
 from lookalike.twin import Twin
@@ -44,6 +47,17 @@ def fit_to(
     twin.information |= {"source": Path(source).name}
     twin.save(out)
     return twin
+
+
+def apart(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:
+    """What keeps rows of a twin apart from those of a file; None where none is named."""
+    if real is None:
+        if settings:
+            raise SettingsError(
+                f"{', '.join(settings)}: settings of the filter need rows to stay apart from, however: there are none. Add --apart-from FILE."
+            )
+        return None
+    return twin.filter(as_table(real), FilterSettings.build(settings))
 
 
 def fill(

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,20 +24,39 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.errors import SettingsError
-from lookalike.refine.margins import Grouped, Groups, Margin, all_groups, pack, unpack
+from lookalike.refine.margins import (
+    CODES,
+    PAIRS,
+    TRIPLES,
+    Cross,
+    Grouped,
+    Groups,
+    Margin,
+    finer,
+    pack,
+    pairs,
+    singles,
+    triples,
+    unpack,
+)
 from lookalike.rng import generator
 from lookalike.schema.encoded import EncodedTable
 
 HELD_OUT = 0.1
 """Share of the rows whose counts stop the raking."""
-PATIENCE = 2
-"""Sweeps without a better fit to the rows held out before it stops."""
+LEAST_GAIN = 0.02
+"""A sweep that gains less than this share of what all sweeps before it gained is the last, and not taken: on housing the first gained
+81 parts of a hundred thousand, the second 5, those up to the twentieth 1 or less each."""
 FURTHEST = 5.0
 """A cell's weights change by this factor at most in one step."""
 FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to stop by."""
-SCREENED_ROWS = 20_000
-"""Rows a side on which triples are looked through."""
+SMALLEST_POOL = 20_000
+"""Rows drawn at least, however few are wanted: a small pool can be raked to its frequent cells only."""
+MOST_PAIRS = 2_000
+"""64 columns are raked to all their pairs; of more pairs than this, to those in which the engine is furthest off."""
+SCREENED_ROWS, SCREENED = 20_000, 20_000
+"""Rows a side, and tables of counts (a seeded sample of them), that are looked through for where the engine is off."""
 
 
 class CalibrationSettings(Settings):
@@ -50,6 +68,12 @@ class CalibrationSettings(Settings):
     )
     pool: int = Field(5, ge=2, le=100, description="calibrate: rows drawn for each row wanted")
     groups: int = Field(16, ge=2, le=100, description="calibrate: groups in which a column's values are paired")
+    fine_pairs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="calibrate: pairs of columns in single values besides, where the engine is furthest off",
+    )
     triples: int = Field(
         0, ge=0, le=10_000, description="calibrate: triples of columns besides, those where the engine is furthest off"
     )
@@ -58,6 +82,10 @@ class CalibrationSettings(Settings):
         20, ge=1, description="calibrate: passes over all pairs at most; rows held back stop it earlier"
     )
     heaviest: float = Field(4.0, gt=1, description="calibrate: how many times its share a drawn row may weigh at most")
+
+    def pool_rows(self, rows: int) -> int:
+        """Return how many rows to draw for so many: never a pool so small that it would be raked coarsely."""
+        return max(self.pool * rows, SMALLEST_POOL) if rows else 0
 
 
 def check(rows: int) -> None:
@@ -78,7 +106,7 @@ class _Raking:
 
     def __post_init__(self) -> None:
         self.weights = np.ones(self.pool.count)
-        sizes = [self.pool.groups.size(one.columns) for one in self.margins]
+        sizes = [self.pool.groups.cells(one.cross) for one in self.margins]
         self.indices = [one.index(size) for one, size in zip(self.margins, sizes, strict=True)]
 
     def found(self, place: int, cells: np.ndarray) -> np.ndarray:
@@ -91,7 +119,7 @@ class _Raking:
     def sweep(self) -> None:
         """Rake to every margin once."""
         for place, margin in enumerate(self.margins):
-            cells = self.pool.cells(margin.columns)
+            cells = self.pool.cells(margin.cross)
             shares = self.found(place, cells)
             ratio = np.divide(margin.shares, shares, out=np.ones(len(shares)), where=shares > 0)
             self.weights = self.weights * ratio.clip(1 / FURTHEST, FURTHEST)[self.indices[place]][cells]
@@ -99,7 +127,7 @@ class _Raking:
 
     def shares(self) -> list[np.ndarray]:
         """Return the shares of all margins' cells as the weights are now."""
-        return [self.found(place, self.pool.cells(margin.columns)) for place, margin in enumerate(self.margins)]
+        return [self.found(place, self.pool.cells(margin.cross)) for place, margin in enumerate(self.margins)]
 
 
 class Calibration:
@@ -127,7 +155,7 @@ class Calibration:
     def fit(cls, table: EncodedTable, pool: EncodedTable, settings: CalibrationSettings, seed: int) -> Calibration:
         """Learn targets from the rows that an engine learned from and rows drawn from it.
 
-        ``notes`` holds ``sweeps``, ``tables`` of counts, ``triples`` among them, ``cells`` with a target, ``pooled_cells``
+        ``notes`` holds ``sweeps``, ``tables`` of counts, of which ``pairs``, ``fine_pairs`` and ``triples``, ``cells`` with a target, ``pooled_cells``
         (occupied cells without one), ``share_pooled`` (the rows in them), ``moved`` (share of the way from the engine's
         tables to the real ones that targets go), means over tables of the L1 distance (½ Σ |p − q|) to the rows fitted to and to
         those held out, ``before`` and ``after``, and what is expected of the truth itself (``floor``), and
@@ -143,25 +171,30 @@ class Calibration:
         order = generator(seed, "calibrate", "held out").permutation(len(table))
         back = round(len(table) * HELD_OUT)
         groups = Groups.of(table, settings.groups)
-        most = 3 if settings.triples and len(table.columns) > 2 else 2
-        whole, drawn = groups.apply(table, most), groups.apply(pool, most)
+        levels = 3 if settings.triples else 2
+        whole, drawn = groups.apply(table, levels), groups.apply(pool, levels)
         fitting, held = whole.take(np.sort(order[back:])), whole.take(np.sort(order[:back]))
-        tables = all_groups(groups)
-        margins = _targets(tables, fitting, drawn, settings.least_rows)
+        crosses = pairs(groups)
+        if len(crosses) > MOST_PAIRS:
+            even = _Raking(drawn, [], settings.heaviest)
+            crosses = _Look(even, fitting, settings.least_rows, seed).worst(crosses, MOST_PAIRS)
+        crosses += singles(groups)  # last, so that they fit best
+        margins = _targets(crosses, fitting, drawn, settings.least_rows)
         raking, sweeps = _rake(margins, drawn, held, settings)
-        if settings.triples:
-            chosen = _worst_triples(raking, fitting, settings.triples, seed)
-            tables = [*chosen, *tables]
-            margins = _targets(tables, fitting, drawn, settings.least_rows)
+        if settings.fine_pairs or settings.triples:
+            look = _Look(raking, fitting, settings.least_rows, seed)
+            chosen = look.worst(triples(groups), settings.triples) + look.worst(finer(groups), settings.fine_pairs)
+            crosses = [*chosen, *crosses]
+            margins = _targets(crosses, fitting, drawn, settings.least_rows)
             raking, sweeps = _rake(margins, drawn, held, settings)
         notes = {
             "sweeps": sweeps,
-            **_cell_notes(tables, margins, fitting),
+            **_cell_notes(margins, fitting),
             **_distances(raking, drawn, fitting, held),
             "pool_rows": drawn.count,
             "effective_rows": round(effective_rows(raking.weights)),
         }
-        margins = _targets(tables, whole, drawn, settings.least_rows)
+        margins = _targets(crosses, whole, drawn, settings.least_rows)
         return cls(groups, margins, sweeps, settings.heaviest, settings.least_rows, notes)
 
     def weights(self, pool: EncodedTable) -> np.ndarray:
@@ -175,7 +208,7 @@ class Calibration:
         least = self.least_rows / len(pool)
         margins = [one.coarser(least) for one in self.margins]
         margins = [one for one in margins if len(one.kept)]
-        drawn = self.groups.apply(pool, max((len(one.columns) for one in margins), default=1))
+        drawn = self.groups.apply(pool, max((one.cross.level for one in margins), default=0) + 1)
         raking = _Raking(drawn, margins, self.heaviest)
         for _ in range(self.sweeps):
             raking.sweep()
@@ -258,15 +291,14 @@ def _bounded(weights: np.ndarray, heaviest: float) -> np.ndarray:
     return weights / weights.mean()
 
 
-def _targets(tables: list[tuple[int, ...]], real: Grouped, drawn: Grouped, least_rows: int) -> list[Margin]:
-    """Count the tables of columns given and say how far to go from the engine's shares to the real ones."""
+def _targets(crosses: list[Cross], real: Grouped, drawn: Grouped, least_rows: int) -> list[Margin]:
+    """Count what is given and say how far to go from the engine's shares to the real ones."""
     margins = []
-    for columns in tables:
-        counts = real.counts(columns)
-        kept = np.flatnonzero(counts >= least_rows)
-        margin = Margin(columns, kept, np.empty(0))
-        goal = target(margin.pooled(counts), margin.pooled(drawn.counts(columns)))
-        margins.append(Margin(columns, kept, goal))
+    for cross in crosses:
+        counts = real.counts(cross)
+        margin = Margin(cross, np.flatnonzero(counts >= least_rows), np.empty(0))
+        goal = target(margin.pooled(counts), margin.pooled(drawn.counts(cross)))
+        margins.append(Margin(cross, margin.kept, goal))
     return margins
 
 
@@ -324,22 +356,22 @@ def noise_floor(shares: np.ndarray, rows: float) -> float:
 
 
 def _rake(margins: list[Margin], drawn: Grouped, held: Grouped, settings: CalibrationSettings) -> tuple[_Raking, int]:
-    """Sweep until the rows held out fit no better; return the weights after the best sweep, and which it was.
+    """Sweep until the rows held out fit hardly better; return the weights and how many sweeps it took.
 
     The misfit is Σ (found − held out)²/p, a mean over tables: up to a constant it estimates the distance to the truth
     without bias, which L1 does not.
     """
-    wanted = [one.pooled(held.counts(one.columns)) / max(held.count, 1) for one in margins]
+    wanted = [one.pooled(held.counts(one.cross)) / max(held.count, 1) for one in margins]
     raking = _Raking(drawn, margins, settings.heaviest)
-    best, best_weights, sweeps = _misfit(raking.shares(), wanted, margins), raking.weights, 0
+    first = best = _misfit(raking.shares(), wanted, margins)
+    weights, sweeps = raking.weights, 0
     for done in range(1, settings.sweeps + 1):
         raking.sweep()
         misfit = _misfit(raking.shares(), wanted, margins)
-        if misfit < best:
-            best, best_weights, sweeps = misfit, raking.weights, done
-        elif done >= sweeps + PATIENCE:
+        if best - misfit <= LEAST_GAIN * (first - best):
             break
-    raking.weights = best_weights
+        best, weights, sweeps = misfit, raking.weights, done
+    raking.weights = weights
     return raking, sweeps
 
 
@@ -351,35 +383,48 @@ def _misfit(found: list[np.ndarray], wanted: list[np.ndarray], margins: list[Mar
     return sum(parts) / max(len(parts), 1)
 
 
-def _worst_triples(raking: _Raking, real: Grouped, count: int, seed: int) -> list[tuple[int, ...]]:
-    """Return the triples in which the pool, raked to pairs, is furthest from the real rows beyond chance."""
-    rng = generator(seed, "calibrate", "triples")
-    ours = real.take(rng.permutation(real.count)[:SCREENED_ROWS])
-    picks = systematic(raking.weights, min(SCREENED_ROWS, raking.pool.count), seed)
-    theirs = raking.pool.take(picks)
-    varied = [place for place, codes in enumerate(real.groups.maps[0]) if len(codes) > 1]
-    excess = {}
-    for columns in combinations(varied, 3):
-        true, made = ours.counts(columns) / ours.count, theirs.counts(columns) / theirs.count
-        both = (true + made) / 2
-        floor = noise_floor(both, 1 / (1 / ours.count + 1 / theirs.count))
-        excess[columns] = np.abs(true - made).sum() / 2 - floor
-    worst = sorted(excess, key=lambda columns: -excess[columns])[:count]
-    return [columns for columns in worst if excess[columns] > 0]
+class _Look:
+    """Looks for what the pool, weighted as it is, still gets wrong beyond chance."""
+
+    def __init__(self, raking: _Raking, real: Grouped, least_rows: int, seed: int) -> None:
+        rng = generator(seed, "calibrate", "look")
+        self.real = real.take(rng.permutation(real.count)[:SCREENED_ROWS])
+        self.drawn = raking.pool.take(systematic(raking.weights, min(SCREENED_ROWS, raking.pool.count), seed))
+        self.least_rows, self.seed = least_rows, seed
+
+    def worst(self, crosses: list[Cross], count: int) -> list[Cross]:
+        """Return at most ``count``, those furthest off."""
+        if not count:
+            return []
+        if len(crosses) > SCREENED:
+            places = generator(self.seed, "calibrate", "screened").permutation(len(crosses))[:SCREENED]
+            crosses = [crosses[place] for place in np.sort(places)]
+        excess = np.array([self._excess(cross) for cross in crosses])
+        return [crosses[place] for place in np.argsort(-excess, kind="stable")[:count] if excess[place] > 0]
+
+    def _excess(self, cross: Cross) -> float:
+        counts = self.real.counts(cross)
+        margin = Margin(cross, np.flatnonzero(counts >= self.least_rows), np.empty(0))
+        true = margin.pooled(counts) / self.real.count
+        made = margin.pooled(self.drawn.counts(cross)) / self.drawn.count
+        rows = 1 / (1 / self.real.count + 1 / self.drawn.count)
+        return float(np.abs(true - made).sum()) / 2 - noise_floor((true + made) / 2, rows)
 
 
-def _cell_notes(tables: list[tuple[int, ...]], margins: list[Margin], real: Grouped) -> dict[str, Any]:
+def _cell_notes(margins: list[Margin], real: Grouped) -> dict[str, Any]:
     pooled, rows = 0, 0
     for margin in margins:
-        counts = real.counts(margin.columns)
+        counts = real.counts(margin.cross)
         counts[margin.kept] = 0
         pooled, rows = pooled + int(np.count_nonzero(counts)), rows + int(counts.sum())
     return {
-        "tables": len(tables),
-        "triples": sum(len(columns) == 3 for columns in tables),
+        "tables": len(margins),
+        "pairs": sum(one.cross.level == PAIRS for one in margins),
+        "fine_pairs": sum(one.cross.level == CODES and len(one.cross.columns) == 2 for one in margins),
+        "triples": sum(one.cross.level == TRIPLES for one in margins),
         "cells": sum(len(one.kept) for one in margins),
         "pooled_cells": pooled,
-        "share_pooled": round(rows / max(real.count * len(tables), 1), 4),
+        "share_pooled": round(rows / max(real.count * len(margins), 1), 4),
     }
 
 
@@ -388,13 +433,13 @@ def _distances(raking: _Raking, drawn: Grouped, fitting: Grouped, held: Grouped)
     margins, after = raking.margins, raking.shares()
     if not margins:
         return {}
-    before = [one.pooled(drawn.counts(one.columns)) / drawn.count for one in margins]
+    before = [one.pooled(drawn.counts(one.cross)) / drawn.count for one in margins]
     notes: dict[str, Any] = {}
     moved = [np.abs(one.shares - was).sum() for one, was in zip(margins, before, strict=True)]
     for name, rows in (("fitting", fitting), ("held_out", held)):
         if not rows.count:
             continue
-        true = [one.pooled(rows.counts(one.columns)) / rows.count for one in margins]
+        true = [one.pooled(rows.counts(one.cross)) / rows.count for one in margins]
         if name == "fitting":
             apart = [np.abs(one - was).sum() for one, was in zip(true, before, strict=True)]
             notes["moved"] = round(float(np.sum(moved) / max(np.sum(apart), 1e-12)), 4)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,19 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 SPIKE = 0.03
 """A single value with at least this share of the rows is no neighbour of the values around it: it stays by itself."""
-LEVELS = (1, 2, 3)
-"""Columns counted alone, in pairs, in triples: the more of them, the coarser their groups."""
+CODES, PAIRS, TRIPLES = 0, 1, 2
+"""How finely columns are counted: in their own codes, in groups fit for pairs, in fewer fit for triples."""
+
+
+MOST_CELLS = 2**20
+"""Cells of a pair that is counted in codes, at most."""
+
+
+class Cross(NamedTuple):
+    """Columns counted together (their positions), and how finely."""
+
+    columns: tuple[int, ...]
+    level: int
 
 
 def group_codes(column: EncodedColumn, shares: np.ndarray, groups: int) -> np.ndarray:
@@ -50,20 +61,19 @@ def group_codes(column: EncodedColumn, shares: np.ndarray, groups: int) -> np.nd
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each code of each column is in, when so many columns are counted together.
+    """Which group each code of each column is in.
 
     Attributes
     ----------
     maps
-        For each of ``LEVELS``, d arrays (K,) int64.
+        For each of ``CODES``, ``PAIRS`` and ``TRIPLES``, d arrays (K,) int64.
     """
 
     maps: tuple[tuple[np.ndarray, ...], ...]
 
     @classmethod
     def of(cls, table: EncodedTable, groups: int) -> Groups:
-        """Single columns in their own codes, pairs in about ``groups`` groups a column, triples so that they have as many
-        cells as pairs."""
+        """About ``groups`` groups a column for pairs, and for triples so many that they have as many cells as pairs."""
         maps: tuple[list[np.ndarray], ...] = ([], [], [])
         for place, column in enumerate(table.columns):
             shares = np.bincount(table.codes[:, place], minlength=column.cardinality) / max(len(table), 1)
@@ -72,17 +82,18 @@ class Groups:
             maps[2].append(group_codes(column, shares, max(round(groups ** (2 / 3)), 2)))
         return cls(tuple(map(tuple, maps)))
 
-    def size(self, columns: Sequence[int]) -> int:
-        """Return the number of cells of the columns counted together."""
-        return int(np.prod([self._sizes(columns)], dtype=np.int64))
+    def sizes(self, cross: Cross) -> list[int]:
+        """Return the number of groups of each column."""
+        return [int(self.maps[cross.level][place].max()) + 1 for place in cross.columns]
 
-    def _sizes(self, columns: Sequence[int]) -> list[int]:
-        return [int(self.maps[len(columns) - 1][place].max()) + 1 for place in columns]
+    def cells(self, cross: Cross) -> int:
+        """Return the number of cells."""
+        return math.prod(self.sizes(cross))
 
-    def apply(self, table: EncodedTable, most: int) -> Grouped:
-        """Group a table's codes, for counts of up to ``most`` columns."""
+    def apply(self, table: EncodedTable, levels: int) -> Grouped:
+        """Group a table's codes, for counts in the first so many levels."""
         rows = []
-        for maps in self.maps[:most]:
+        for maps in self.maps[:levels]:
             kind = np.int16 if max(len(codes) for codes in maps) < 2**15 else np.int32
             rows.append([codes.astype(kind)[table.codes[:, place]] for place, codes in enumerate(maps)])
         return Grouped(self, rows, len(table))
@@ -108,20 +119,18 @@ class Grouped:
     rows: list[list[np.ndarray]]
     count: int
 
-    def cells(self, columns: Sequence[int]) -> np.ndarray:
-        """Return (n,) int64: the cell of each row when the columns are counted together."""
-        level = self.rows[len(columns) - 1]
-        found = level[columns[0]]
-        if len(columns) > 1:
-            size = self.groups.size(columns)
-            found = found.astype(np.int16 if size < 2**15 else np.int64)
-            for place, width in zip(columns[1:], self.groups._sizes(columns)[1:], strict=True):
-                found = found * found.dtype.type(width) + level[place].astype(found.dtype, copy=False)
+    def cells(self, cross: Cross) -> np.ndarray:
+        """Return (n,) int64: the cell of each row."""
+        level, sizes = self.rows[cross.level], self.groups.sizes(cross)
+        kind = np.int16 if math.prod(sizes) < 2**15 else np.int64
+        found: np.ndarray = level[cross.columns[0]].astype(kind, copy=False)
+        for place, width in zip(cross.columns[1:], sizes[1:], strict=True):
+            found = found * kind(width) + level[place].astype(kind, copy=False)
         return found.astype(np.intp, copy=False)
 
-    def counts(self, columns: Sequence[int], weights: np.ndarray | None = None) -> np.ndarray:
-        """Return (cells,): the rows, or their weights, in each cell."""
-        return np.bincount(self.cells(columns), weights, minlength=self.groups.size(columns))
+    def counts(self, cross: Cross) -> np.ndarray:
+        """Return (cells,): the rows in each cell."""
+        return np.bincount(self.cells(cross), minlength=self.groups.cells(cross))
 
     def take(self, rows: np.ndarray) -> Grouped:
         """Return some of the rows."""
@@ -134,15 +143,15 @@ class Margin:
 
     Attributes
     ----------
-    columns
-        Positions of the columns counted together.
+    cross
+        What is counted.
     kept
         (m,) int64, ascending: the cells with a target of their own.
     shares
         (m + 1,) float64, the targets; the last is that of all other cells together.
     """
 
-    columns: tuple[int, ...]
+    cross: Cross
     kept: np.ndarray
     shares: np.ndarray
 
@@ -160,12 +169,15 @@ class Margin:
         """Return the same with cells under a share of ``least`` put to the rest."""
         enough = self.shares[:-1] >= least
         shares = np.append(self.shares[:-1][enough], self.shares[-1] + self.shares[:-1][~enough].sum())
-        return Margin(self.columns, self.kept[enough], shares)
+        return Margin(self.cross, self.kept[enough], shares)
 
 
 def pack(margins: list[Margin]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Margins as JSON and arrays."""
-    state = {"columns": [list(one.columns) for one in margins], "cells": [len(one.kept) for one in margins]}
+    state = {
+        "crosses": [[list(one.cross.columns), one.cross.level] for one in margins],
+        "cells": [len(one.kept) for one in margins],
+    }
     empty = [np.empty(0)]
     arrays = {
         "kept": np.concatenate([one.kept for one in margins] or empty).astype(np.int64),
@@ -177,14 +189,34 @@ def pack(margins: list[Margin]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def unpack(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> list[Margin]:
     """What :func:`pack` packed."""
     margins, cell, share = [], 0, 0
-    for columns, cells in zip(state["columns"], state["cells"], strict=True):
+    for (columns, level), cells in zip(state["crosses"], state["cells"], strict=True):
         kept, shares = arrays["kept"][cell : cell + cells], arrays["shares"][share : share + cells + 1]
-        margins.append(Margin(tuple(columns), kept, shares))
+        margins.append(Margin(Cross(tuple(columns), level), kept, shares))
         cell, share = cell + cells, share + cells + 1
     return margins
 
 
-def all_groups(groups: Groups) -> list[tuple[int, ...]]:
-    """Return all pairs of columns, then all columns: what is raked last fits best. Constants have nothing to rake."""
-    varied = [place for place, codes in enumerate(groups.maps[0]) if len(codes) > 1]
-    return [*combinations(varied, 2), *((place,) for place in varied)]
+def varied(groups: Groups) -> list[int]:
+    """Return the columns that have more than one code: a constant has nothing to rake."""
+    return [place for place, codes in enumerate(groups.maps[CODES]) if len(codes) > 1]
+
+
+def singles(groups: Groups) -> list[Cross]:
+    """Return all columns."""
+    return [Cross((place,), CODES) for place in varied(groups)]
+
+
+def pairs(groups: Groups) -> list[Cross]:
+    """Return all pairs of columns."""
+    return [Cross(columns, PAIRS) for columns in combinations(varied(groups), 2)]
+
+
+def finer(groups: Groups) -> list[Cross]:
+    """Return the pairs of columns that have more cells in their own codes than in groups, unless they have very many."""
+    coarse = [(one, Cross(one.columns, CODES)) for one in pairs(groups)]
+    return [fine for one, fine in coarse if groups.cells(one) < groups.cells(fine) <= MOST_CELLS]
+
+
+def triples(groups: Groups) -> list[Cross]:
+    """Return all triples of columns."""
+    return [Cross(columns, TRIPLES) for columns in combinations(varied(groups), 3)]

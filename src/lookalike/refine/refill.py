@@ -15,15 +15,11 @@ LARGEST_DRAW = 8
 
 
 class Check(Protocol):
-    """What a row has to pass. It may count what it turned down.
+    """What a row has to pass. It may count what it turned down."""
 
-    Attributes
-    ----------
-    name
-        In words, for the error: ``"rows not too close to real ones (min_distance)"``.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """In words, for the error: ``"rows below 5"``. It may tell what was counted so far."""
 
     def keep(self, table: pa.Table) -> np.ndarray:
         """Return (n,) bool: which rows pass."""
@@ -57,22 +53,22 @@ def refill(
     """
     kept: list[pa.Table] = []
     found, drawn = 0, 0
-    turned_down = dict.fromkeys((check.name for check in checks), 0)
+    turned_down = [0] * len(checks)
     for attempt in range(tries):
         # as many as the share that passed so far says are needed, within bounds
         share = max(found / drawn, 1 / LARGEST_DRAW) if drawn else 1.0
         table = draw(rows if attempt == 0 else int((rows - found) / share * 1.1) + 1, attempt)
         drawn += table.num_rows
-        for check in checks:
+        for place, check in enumerate(checks):
             passed = check.keep(table)
-            turned_down[check.name] += int((~passed).sum())
+            turned_down[place] += int((~passed).sum())
             table = table.filter(pa.array(passed))
         kept.append(table)
         found += table.num_rows
         if found >= rows:
             return pa.concat_tables(kept).slice(0, rows)
-    worst = max(turned_down, key=lambda name: turned_down[name])
+    worst = int(np.argmax(turned_down))
     raise SamplingError(
         f"rows must pass every check within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} did among {drawn:,} drawn. "
-        f"Most were turned down by: {worst} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or allow more tries."
+        f"Most were turned down by: {checks[worst].name} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or allow more tries."
     )

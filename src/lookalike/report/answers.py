@@ -32,6 +32,7 @@ ABOUT_LIKENESS = {
     "accuracy_shortfall",
     "bivariate_shortfall",
     "dependencies_broken",
+    "constraints_broken",
 }
 """Figures with a limit that say nothing about privacy; with those about use, all others do."""
 

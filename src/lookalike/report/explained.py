@@ -40,6 +40,12 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "Rules that hold in nearly all rows, or of three columns together, are not looked for. A rule may end where the table "
         "ends: the rows kept back say whether strangers keep it.",
     ),
+    "constraints": (
+        "Rules that the schema declares: columns in order, ranges, combinations, formulas, uniqueness, cells missing together, "
+        "conditions. A rule over a missing cell counts as kept.",
+        "Only what was declared is looked at. Combinations are those of the real table: a stranger may have a new one, as the "
+        "rows kept back show.",
+    ),
     "detection": (
         "Boosted trees see synthetic and real rows, then guess which is which among others. AUC is how often they are right "
         "about one row of each. “Fall” is how much of it is lost when one column is shuffled: what gave the table away.",

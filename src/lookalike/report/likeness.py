@@ -20,11 +20,12 @@ Card = Mapping[str, Any]
 
 
 def fidelity(card: Card) -> dict[str, Any]:
-    """``accuracy`` and ``quality`` (rows of text), ``dependencies``, ``detection``, ``triples``, ``pairs``."""
+    """``accuracy`` and ``quality`` (rows of text), ``dependencies``, ``constraints``, ``detection``, ``triples``, ``pairs``."""
     return {
         "accuracy": _accuracy(card),
         "quality": _quality(card),
         "dependencies": _dependencies(card),
+        "constraints": _constraints(card),
         "detection": _detection(card),
         "triples": _triples(card),
         "pairs": pairs(card),
@@ -96,6 +97,31 @@ def _dependencies(card: Card) -> dict[str, Any] | None:
                 ],
             }
             for entry in found["pairs"]
+        ],
+    }
+
+
+def _constraints(card: Card) -> dict[str, Any] | None:
+    found = card["fidelity"].get("constraints")
+    if not found or not found["rules"]:
+        return None
+    beside = f", of the rows kept back {words.percent(found['fresh'])}" if found["fresh"] is not None else ""
+    return {
+        "words": f"{words.percent(found['broken'])} of the synthetic rows break a declared constraint; of the real rows "
+        f"{words.percent(found['real'])}{beside}.",
+        "rows": [
+            {
+                "rule": entry["rule"].replace("_", " "),
+                "words": entry["words"],
+                "figures": [
+                    (
+                        -1 if entry[side] is None else entry[side],
+                        UNMEASURED if entry[side] is None else words.percent(entry[side]),
+                    )
+                    for side in ("broken", "real", "fresh")
+                ],
+            }
+            for entry in found["rules"]
         ],
     }
 

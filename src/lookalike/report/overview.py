@@ -16,6 +16,7 @@ UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
 SHARES = {
     "dependencies_broken",
+    "constraints_broken",
     "exact_copies",
     "dcr_share",
     "nndr_excess",
@@ -87,6 +88,10 @@ def _alike(card: Card) -> list[Line]:
         lines.append(
             _line("rows that break a rule", "functional dependency", words.percent(found["broken"]), yardstick)
         )
+    if at(fidelity, "constraints.broken"):
+        found = fidelity["constraints"]
+        yardstick = words.percent(found["fresh"]) if found["fresh"] is not None else UNMEASURED
+        lines.append(_line("rows that break a rule", "declared constraint", words.percent(found["broken"]), yardstick))
     diagnosis = card["diagnostic"]
     yardstick = score(diagnosis["fresh"]["score"]) if diagnosis["fresh"] else UNMEASURED
     return [*lines, _line("valid cells", "diagnostic", score(diagnosis["score"]), yardstick)]

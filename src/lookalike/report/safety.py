@@ -24,6 +24,7 @@ TERMS = {
     "accuracy_shortfall": "accuracy, shortfall",
     "bivariate_shortfall": "bivariate accuracy, shortfall",
     "dependencies_broken": "functional dependencies",
+    "constraints_broken": "declared constraints",
     "detection_excess": "detection AUC, excess",
     "utility": "TSTR / TRTR",
     "utility_difference": "TSTR − TRTR",
@@ -73,8 +74,15 @@ def checks(card: Card) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def privacy(card: Card) -> dict[str, Any]:
-    """Everything the privacy section shows; a part that was not measured is None or empty."""
+FILTERED = (
+    "These rows were filtered: {words}. A filter is itself a look at the real rows, and what it sends back leaves holes around "
+    "people: figures of distance and copies fall by construction, and say less about what the engine remembers; the attacks and "
+    "membership below do not ask how near a row is allowed to be."
+)
+
+
+def privacy(card: Card, filtered: str | None = None) -> dict[str, Any]:
+    """Everything the privacy section shows; a part that was not measured is None or empty. ``filtered``: what a filter did."""
     return {
         "checks": checks(card)["privacy"],
         "copies": _copies(card),
@@ -84,6 +92,7 @@ def privacy(card: Card) -> dict[str, Any]:
         "attacks": _attacks(card),
         "secrets": _secrets(card),
         "membership": _membership(card),
+        "filtered": None if filtered is None else FILTERED.format(words=filtered),
         "missing": "" if card["rows"]["holdout"] else card["yardstick"]["note"],
     }
 

@@ -41,7 +41,7 @@ def summarize(
         The rows that were kept back: the preview skips synthetic rows that equal one of them.
     run
         All optional: ``title``, ``command``, ``engine``, ``trial``, ``settings``, ``seeds``, ``timings``, ``versions``
-        (dicts), ``losses`` (dicts with ``epoch`` and named losses), ``notes`` (sentences).
+        (dicts), ``losses`` (dicts with ``epoch`` and named losses), ``notes`` (sentences), ``filter`` (what a filter did, in words).
     """
     run = dict(run or {})
     figures, fidelity = overview.figures(card), likeness.fidelity(card)
@@ -70,7 +70,7 @@ def summarize(
         "fidelity": fidelity,
         "other_checks": safety.checks(card)["others"],
         "associations": dict(card["associations"]),
-        "privacy": safety.privacy(card),
+        "privacy": safety.privacy(card, run.get("filter")),
         "utility": usefulness.utility(card),
         "pickers": pickers(columns, fidelity["pairs"]["shown"], real, synthetic, schema),
         "losses": [dict(entry) for entry in run.get("losses") or []],

@@ -7,21 +7,24 @@ was learned from rows (those live in the fitted encoders). It reads and writes a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field
 
 from lookalike.config import Settings
-from lookalike.errors import SchemaError, SettingsError
+from lookalike.errors import LookalikeWarning, SchemaError, SettingsError
+from lookalike.schema.constraints import Constraint, read_constraint
 
 Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
 Role = Literal["primary_key", "target", "sensitive", "drop"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
 """Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 2 may hold constraints. A schema without any is written as version 1, which earlier releases read."""
 
 
 class ColumnSpec(Settings):
@@ -57,7 +60,12 @@ class ColumnSpec(Settings):
 
 
 class Schema:
-    """The columns of a table, in order.
+    """The columns of a table, in order, and the rules between them.
+
+    Parameters
+    ----------
+    whole
+        False: columns may be left out, to be inferred later, and constraints may name them.
 
     >>> schema = Schema([ColumnSpec(name="age", kind="integer", storage="int64")])
     >>> schema["age"].kind
@@ -66,7 +74,9 @@ class Schema:
     True
     """
 
-    def __init__(self, columns: list[ColumnSpec]) -> None:
+    def __init__(
+        self, columns: list[ColumnSpec], constraints: Sequence[Constraint] = (), *, whole: bool = True
+    ) -> None:
         names = [column.name for column in columns]
         for name in names:
             if names.count(name) > 1:
@@ -76,6 +86,10 @@ class Schema:
             having = [column.name for column in columns if column.role == role]
             if len(having) > 1:
                 raise SchemaError(f"one column at most may have the role {role}, however: {', '.join(having)} have it.")
+        self.constraints: tuple[Constraint, ...] = tuple(dict.fromkeys(constraints))
+        for constraint in self.constraints:
+            if whole or set(constraint.names) <= set(names):
+                constraint.check({column.name: column for column in columns})
 
     @property
     def names(self) -> list[str]:
@@ -94,7 +108,20 @@ class Schema:
     def replace(self, name: str, **changes: Any) -> Schema:
         """Return a copy in which one column is changed."""
         self[name]
-        return Schema([c.replace(**changes) if c.name == name else c for c in self.columns])
+        return Schema([c.replace(**changes) if c.name == name else c for c in self.columns], self.constraints)
+
+    def only(self, names: Sequence[str]) -> Schema:
+        """Return a copy with these columns, and without the constraints that name a declared column beside them."""
+        gone = {column.name for column in self.columns} - set(names)
+        for constraint in self.constraints:
+            if gone & set(constraint.names):
+                warnings.warn(
+                    f"a constraint names a column that is left out, and is left out with it: {constraint.rule}, {constraint.words}.",
+                    LookalikeWarning,
+                    stacklevel=3,
+                )
+        kept = [constraint for constraint in self.constraints if not gone & set(constraint.names)]
+        return Schema([column for column in self.columns if column.name in names], kept, whole=False)
 
     def __getitem__(self, name: str) -> ColumnSpec:
         for column in self.columns:
@@ -109,10 +136,10 @@ class Schema:
         return len(self.columns)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Schema) and self.columns == other.columns
+        return isinstance(other, Schema) and (self.columns, self.constraints) == (other.columns, other.constraints)
 
     def __hash__(self) -> int:
-        return hash(self.columns)
+        return hash((self.columns, self.constraints))
 
     def __repr__(self) -> str:
         counts = {kind: sum(c.kind == kind for c in self.columns) for kind in KINDS}
@@ -120,7 +147,10 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         columns = [column.model_dump(exclude_defaults=True) for column in self.columns]
-        return {"lookalike_schema": SCHEMA_VERSION, "columns": columns}
+        if not self.constraints:
+            return {"lookalike_schema": 1, "columns": columns}
+        constraints = [constraint.to_dict() for constraint in self.constraints]
+        return {"lookalike_schema": SCHEMA_VERSION, "columns": columns, "constraints": constraints}
 
     @classmethod
     def from_dict(cls, document: Any) -> Schema:
@@ -140,7 +170,11 @@ class Schema:
                 columns.append(ColumnSpec.build(entry))
             except SettingsError as error:
                 raise SchemaError(f"column {entry.get('name', position)!r}: {error}") from None
-        return cls(columns)
+        constraints = document.get("constraints", [])
+        if not isinstance(constraints, list):
+            raise SchemaError("a schema's constraints are a list, however: this one's are none.")
+        found = [read_constraint(entry, place) for place, entry in enumerate(constraints)]
+        return cls(columns, found, whole=False)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)

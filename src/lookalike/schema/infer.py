@@ -71,7 +71,7 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
         )
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
-    return Schema(columns)
+    return Schema(columns, () if declared is None else declared.constraints)
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:

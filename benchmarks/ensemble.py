@@ -1,0 +1,88 @@
+"""What is a mixture of engines worth, beside one engine alone?
+
+    LOOKALIKE_DATA=… python benchmarks/ensemble.py shoppers
+    LOOKALIKE_DATA=… python benchmarks/ensemble.py adult --only default learned --seeds 3
+
+Each is fitted on the table's training part and judged by ``lookalike evaluate`` against the holdout. Members are not taken from the
+cache, and all train one after another on one thread, so that seconds can be added up; beside each other they take as long as their share of cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from typing import Any
+
+import lookalike
+from common import record, table_path
+
+CTGAN = {"engine": "ctgan", "settings": {"epochs": 100}}
+ROSTERS: dict[str, dict[str, Any]] = {
+    "ctgan": {"engine": "ctgan", "epochs": 100},
+    "4 ctgan + tvae": {
+        "engine": "ensemble",
+        "members": [CTGAN] * 4 + [{"engine": "tvae", "settings": {"epochs": 100}}],
+    },
+    "4 ctgan + tvae, learned": {
+        "engine": "ensemble",
+        "members": [CTGAN] * 4 + [{"engine": "tvae", "settings": {"epochs": 100}}],
+        "weights": "learned",
+    },
+    "default": {"engine": "ensemble"},
+    "learned": {"engine": "ensemble", "weights": "learned"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table")
+    parser.add_argument("--only", nargs="*", choices=list(ROSTERS), default=list(ROSTERS))
+    parser.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        for seed in range(arguments.seeds):
+            row = {
+                "table": arguments.table,
+                "roster": name,
+                "seed": seed,
+                **measure(arguments.table, ROSTERS[name], seed),
+            }
+            print(json.dumps(row), flush=True)
+            record("ensemble", [row])
+
+
+def measure(table: str, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Fit, draw as many rows as were learned from, and judge."""
+    alone = {"cache": False, "workers": 1} if settings["engine"] == "ensemble" else {}
+    train, holdout = (table_path(table, part) for part in ("train", "holdout"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lookalike.LookalikeWarning)
+        start = time.perf_counter()
+        twin = lookalike.fit(train, seed=seed, run=lookalike.Run(), **settings, **alone)
+        fitted = time.perf_counter() - start
+        rows = twin.sample(seed=seed)
+        drawn = time.perf_counter() - start - fitted
+        card = lookalike.evaluate(train, rows, holdout=holdout).to_dict()
+    fidelity, privacy = card["fidelity"], card["privacy"]
+    membership = privacy["membership"]
+    members = twin.information["notes"].get("ensemble", {}).get("members", {})
+    return {
+        "fit_seconds": round(fitted, 1),
+        "sample_seconds": round(drawn, 1),
+        "accuracy": round(fidelity["accuracy"]["overall"], 4),
+        "accuracy_of_fresh": round(fidelity["accuracy"]["overall"] / fidelity["accuracy"]["max"]["overall"], 4),
+        "quality": round(fidelity["quality"], 4),
+        "detection_auc": round(fidelity["detection"]["auc"], 3),
+        "dcr_share": round(privacy["closeness"]["share"], 4),
+        "membership_auc": round(max(membership["distance"]["auc"], membership["density"]["auc"]), 3),
+        "members": {
+            label: {name: told[name] for name in ("weight", "quality", "closer_to_learned", "seconds") if name in told}
+            for label, told in members.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""``lookalike augment``: rare classes filled up, and what that is worth."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from lookalike.cli.app import app
+from lookalike.cli.options import (
+    Config,
+    Device,
+    Drop,
+    Engine,
+    Epochs,
+    EscapeFormulas,
+    Force,
+    Holdout,
+    Key,
+    Minutes,
+    Out,
+    Quiet,
+    Resume,
+    SchemaFile,
+    Seed,
+    Setting,
+    Source,
+    Verbose,
+)
+from lookalike.cli.screen import Screen
+from lookalike.cli.words import class_counts, gather
+
+
+@app.command()
+def augment(
+    table: Source,
+    target: Annotated[str, typer.Option("--target", help="the column that holds the classes")],
+    out: Out = None,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="fill every class up (the default, where no --count is given)")
+    ] = False,
+    share: Annotated[
+        float | None,
+        typer.Option("--share", help="fill up to this share of the largest class, 1 for equal; halfway when left out"),
+    ] = None,
+    count: Annotated[
+        list[str] | None,
+        typer.Option("--count", help="CLASS=ROWS, real ones included: what a class is to have (repeat for more)"),
+    ] = None,
+    origin_column: Annotated[
+        str, typer.Option("--origin-column", help="the column that says real or synthetic")
+    ] = "origin",
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="below 1 made rows are more typical of their class")
+    ] = 1.0,
+    engine: Engine = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    minutes: Minutes = None,
+    device: Device = None,
+    schema: SchemaFile = None,
+    drop: Drop = None,
+    key: Key = None,
+    holdout: Holdout = None,
+    keep_back: Annotated[
+        float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
+    ] = None,
+    config: Config = None,
+    setting: Setting = None,
+    escape_formulas: EscapeFormulas = False,
+    force: Force = False,
+    resume: Resume = False,
+    json_: Annotated[bool, typer.Option("--json", help="print the figures as JSON, nothing else")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Real rows, and made ones that fill up rare classes; measured beside SMOTENC."""
+    screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
+    with screen.guarded():
+        from lookalike import presets
+
+        flags = {
+            "engine": engine,
+            "epochs": epochs,
+            "seed": seed,
+            "minutes": minutes,
+            "device": device,
+            "keep_back": keep_back,
+        }
+        made = presets.augment_to(
+            table,
+            out=out,
+            target=target,
+            balance=True if balance else None,
+            share=share,
+            counts=class_counts(count or []),
+            origin_column=origin_column,
+            temperature=temperature,
+            schema=schema,
+            drop=drop or (),
+            keys=key or (),
+            holdout=holdout,
+            force=force,
+            resume=resume,
+            escape_formulas=escape_formulas,
+            console=screen.bar,
+            say=screen.say,
+            **gather(config, flags, setting, making=False),
+        )
+        if json_:
+            print(json.dumps(made.to_dict(), ensure_ascii=False))
+        else:
+            screen.print(f"\n{made}")
+        screen.print("\n" + "   ".join(map(str, made.files)))
+        screen.say("privacy", f"{made.files[0].name} holds your real rows: it is as private as they are")

@@ -1,0 +1,263 @@
+"""A column that lies above or below others is encoded as its distance from them, so that no row can break the order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, on_axis, unit_of
+
+LARGEST_INT64 = 2**63 - 1
+
+
+class Difference(Step):
+    """``target`` is at least (``sign`` 1) or at most (−1) each of its sources.
+
+    Encoded is its distance from the greatest (least) source that is there, never negative: dates in the finest unit of
+    the columns, decimals in units of the last place. Where no source is there, the column stands for itself, in a second
+    encoded column. Decoding holds the column to the range that was seen, as every number is, and to its steps and decimals.
+
+    Parameters
+    ----------
+    bounds
+        (source, strict?) pairs.
+    limits
+        The least and the greatest the target may be by declaration, in its own parsed unit; None: anything.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        bounds: Sequence[tuple[str, bool]],
+        sign: int,
+        names: tuple[str, str],
+        schema: Schema,
+        settings: EncoderSettings,
+        limits: tuple[Any, Any] = (None, None),
+        words: str = "",
+    ) -> None:
+        self.target, self.bounds, self.sign, self.settings = target, list(bounds), sign, settings
+        self.targets, self.sources = (target,), tuple(name for name, _ in bounds)
+        self.distance, self.alone = names
+        self.words, self.limits = words, limits
+        self.columns = {name: schema[name] for name in (target, *self.sources)}
+        self.spec = schema[target]
+        self.unit = common_unit(list(self.columns.values()))
+        places = [decimals_of(spec) for spec in self.columns.values()]
+        known = [count for count in places if count is not None]
+        self.decimals = max(known) if len(known) == len(places) and settings.enforce_rounding else None
+
+    # ---------------------------------------------------------------------------------------------------------- fitting
+
+    def fit(self, columns: Columns) -> None:
+        own = columns[self.target]
+        assert own.numbers is not None
+        self.dtype = own.numbers.dtype
+        present = own.numbers[~own.missing]
+        present = present if len(present) else np.zeros(1, self.dtype)
+        self.low, self.high = present.min(), present.max()
+        distance, there = self._distances(columns)
+        beyond = ~there & ~own.missing
+        self.has_alone = bool(beyond.any())
+        self.fill_alone = _middle(own.numbers[beyond], self.dtype)
+        self.wide = self.unit is not None and bool(max(distance.tolist(), default=0) > LARGEST_INT64)
+        distance = self._stored(distance)
+        self.fill = _middle(distance[there & ~own.missing], distance.dtype)
+
+    def _base(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) the least the target may be (sign −1: the greatest) on the common axis, and where there is any such bound."""
+        base, there = None, np.zeros(len(columns[self.sources[0]]), bool)
+        for name, strict in self.bounds:
+            values = columns[name]
+            numbers = on_axis(values, self.columns[name], self.unit)
+            if strict:
+                numbers = numbers + self.sign * self._gap
+            outer = np.maximum if self.sign > 0 else np.minimum
+            both = numbers if base is None else outer(base, numbers)
+            base = numbers if base is None else np.where(values.missing, base, np.where(there, both, numbers))
+            there |= ~values.missing
+        assert base is not None
+        return base, there
+
+    @property
+    def _gap(self) -> Any:
+        """How far apart two different cells are at least."""
+        if self.unit is not None:
+            return 1
+        return 0.0 if self.decimals is None else 10.0**-self.decimals
+
+    def _distances(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) distances from the base, 0 at least, and where there is a base; anything where there is none."""
+        base, there = self._base(columns)
+        own = columns[self.target]
+        numbers = on_axis(own, self.spec, self.unit)
+        distance = np.where(there & ~own.missing, (numbers - base) * self.sign, 0)
+        distance = np.maximum(distance, 0)
+        if self.unit is not None:
+            return distance, there
+        distance = distance.astype(np.float64)
+        return (
+            self._exact(distance, base, numbers) if self.decimals is None else np.round(distance, self.decimals)
+        ), there
+
+    def _exact(self, distance: np.ndarray, base: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Floats without decimals: the neighbouring float where only that leads back to the very cell."""
+        off = base + self.sign * distance != numbers
+        for direction in (np.inf, -np.inf):
+            other = np.nextafter(distance, direction)
+            better = off & (base + self.sign * other == numbers) & (other >= 0)
+            distance = np.where(better, other, distance)
+        return distance
+
+    def _stored(self, distance: np.ndarray) -> np.ndarray:
+        if self.unit is None:
+            return distance
+        most = 2 * LARGEST_INT64 + 1 if self.wide else LARGEST_INT64
+        return np.minimum(distance, most).astype(np.uint64 if self.wide else np.int64)
+
+    def specs(self) -> list[ColumnSpec]:
+        if self.unit is None:
+            one = ColumnSpec(name=self.distance, kind="float", storage="double", decimals=self._kept, minimum=0)
+        else:
+            storage = "uint64" if self.wide else "int64"
+            one = ColumnSpec(name=self.distance, kind="integer", storage=storage, step=self._step, minimum=0)
+        return [one, self.spec.replace(name=self.alone)] if self.has_alone else [one]
+
+    @property
+    def _kept(self) -> int | None:
+        return None if self.decimals is None else min(self.decimals, 30)
+
+    @property
+    def _step(self) -> int:
+        """What every distance is a multiple of, on the common axis."""
+        if any(strict for _, strict in self.bounds):
+            return 1
+        assert self.unit is not None
+        return int(np.gcd.reduce([spec.step * self._factor(spec) for spec in self.columns.values()], dtype=object))
+
+    def _factor(self, spec: ColumnSpec) -> int:
+        own = unit_of(spec)
+        assert own is not None and self.unit is not None
+        return int(own / self.unit)
+
+    # ------------------------------------------------------------------------------------------------------ there, back
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        own = columns[self.target]
+        assert own.numbers is not None
+        distance, there = self._distances(columns)
+        stored = np.where(there, self._stored(distance), self.fill)
+        found = {self.distance: Values(own.missing, numbers=np.where(own.missing, stored.dtype.type(0), stored))}
+        if self.has_alone:
+            numbers = np.where(~there & ~own.missing, own.numbers, self.fill_alone)
+            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
+        return found
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        distance = drawn[self.distance]
+        assert distance.numbers is not None
+        base, there = self._base(done)
+        numbers = self._floats(base, distance.numbers) if self.unit is None else self._whole(base, distance.numbers)
+        if self.has_alone:
+            alone = drawn[self.alone].numbers
+            assert alone is not None
+            numbers = np.where(there, numbers, alone)
+            missing = distance.missing
+        else:
+            missing = distance.missing | ~there
+        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+    def _range(self) -> tuple[Any, Any]:
+        """The least and the greatest the target may be, in its own unit: as declared and, unless not asked for, as seen."""
+        own = unit_of(self.spec)
+        low, high = self.limits
+        for declared, up in ((self.spec.minimum, True), (self.spec.maximum, False)):
+            if declared is not None:
+                exact = float(declared) if own is None or self.spec.kind == "datetime" else bound_on_axis(declared, own)
+                low, high = (_outer(max, low, exact), high) if up else (low, _outer(min, high, exact))
+        if self.settings.enforce_min_max_values:
+            low, high = _outer(max, low, self.low.item()), _outer(min, high, self.high.item())
+        return low, high
+
+    def _whole(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        factor = self._factor(self.spec)
+        grain = factor * (self.spec.step if self.settings.enforce_rounding else 1)
+        offset = int(self.low) * factor % grain
+        big = base.dtype == object or (len(distance) and int(distance.max()) > SAFE)
+        raw = (base.astype(object) if big else base) + self.sign * (distance.astype(object if big else np.int64))
+        # the column's own steps, away from the bound
+        raw = -((offset - raw) // grain) * grain + offset if self.sign > 0 else (raw - offset) // grain * grain + offset
+        low, high = self._range()
+        for edge, beyond in ((low, np.less), (high, np.greater)):
+            if edge is not None:
+                edge = int(edge) * factor
+                held = np.asarray((base <= edge) if self.sign > 0 else (base >= edge), bool)
+                raw = np.where(np.asarray(beyond(raw, edge), bool) & held, edge, raw)
+        return fit_in(raw // factor, self.spec, self.dtype)
+
+    def _floats(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        raw = base + self.sign * distance
+        if self.settings.enforce_rounding and self.spec.decimals is not None:
+            raw = np.round(raw, self.spec.decimals)
+            short = raw < base if self.sign > 0 else raw > base
+            raw = np.where(short, np.round(raw + self.sign * 10.0**-self.spec.decimals, self.spec.decimals), raw)
+        elif any(strict for _, strict in self.bounds) and self.decimals is None:
+            raw = np.where(raw == base, np.nextafter(base, self.sign * np.inf), raw)
+        if unit_of(self.spec) is not None:  # a whole number or a decimal beside floats
+            return self._back_to_whole(raw, base)
+        low, high = self._range()
+        for edge, beyond in ((low, np.less), (high, np.greater)):
+            if edge is not None:
+                held = (base <= edge) if self.sign > 0 else (base >= edge)
+                raw = np.where(beyond(raw, edge) & held, edge, raw)
+        return raw
+
+    def _back_to_whole(self, raw: np.ndarray, base: np.ndarray) -> np.ndarray:
+        own = unit_of(self.spec)
+        assert own is not None
+        scale = float(1 / own)
+        whole = np.rint(raw * scale)
+        short = whole / scale < base if self.sign > 0 else whole / scale > base
+        whole = np.where(short, whole + self.sign, whole)
+        low, high = self._range()
+        for edge, beyond in ((low, np.less), (high, np.greater)):
+            if edge is not None:
+                held = (base <= float(edge) / scale) if self.sign > 0 else (base >= float(edge) / scale)
+                whole = np.where(beyond(whole, float(edge)) & held, float(edge), whole)
+        return fit_in(whole, self.spec, self.dtype)
+
+    def carrier(self, name: str) -> str | None:
+        return self.distance
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "dtype": str(self.dtype),
+            "low": self.low.item(),
+            "high": self.high.item(),
+            "has_alone": self.has_alone,
+            "fill_alone": self.fill_alone.item(),
+            "wide": self.wide,
+            "fill": self.fill.item(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.dtype = np.dtype(state["dtype"])
+        self.low, self.high = self.dtype.type(state["low"]), self.dtype.type(state["high"])
+        self.has_alone, self.wide = state["has_alone"], state["wide"]
+        self.fill_alone = self.dtype.type(state["fill_alone"])
+        kind = np.dtype(np.float64 if self.unit is None else np.uint64 if self.wide else np.int64)
+        self.fill = kind.type(state["fill"])
+
+
+def _middle(numbers: np.ndarray, dtype: np.dtype) -> Any:
+    """A number from the middle of those that are there; 0 where there is none."""
+    return np.sort(numbers)[len(numbers) // 2] if len(numbers) else dtype.type(0)
+
+
+def _outer(pick: Any, one: Any, other: Any) -> Any:
+    return other if one is None else pick(one, other)

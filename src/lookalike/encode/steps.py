@@ -1,0 +1,268 @@
+"""One rewrite of columns each: what is encoded in their stead, and the way back.
+
+A step takes parsed columns and gives parsed columns, so that engines see ordinary codes, whatever the rule was.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import InputError
+from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.schema.axis import decimals_of, natural_of, on_axis, unit_of
+from lookalike.schema.constraints import Formula
+from lookalike.schema.types import arrow_type, from_plain, to_plain
+
+Columns = Mapping[str, Values]
+
+
+class Step(ABC):
+    """Base of the rewrites.
+
+    Attributes
+    ----------
+    targets, sources
+        The columns it takes away, and those it needs decoded before it gives them back.
+    words
+        The rule, for messages.
+    """
+
+    targets: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    words: str
+
+    @abstractmethod
+    def fit(self, columns: Columns) -> None:
+        """Learn what the way back needs."""
+
+    @abstractmethod
+    def specs(self) -> list[ColumnSpec]:
+        """The columns that are encoded instead."""
+
+    @abstractmethod
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        """Those columns' cells, from the real ones."""
+
+    @abstractmethod
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        """The targets' cells, from what was drawn and the sources."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What was learned, as JSON."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state` gave."""
+
+    def carrier(self, name: str) -> str | None:
+        """The encoded column that is missing just where a target is; None where there is none."""
+        return None
+
+
+# ------------------------------------------------------------------------------------------------------ combinations
+
+
+class Joint(Step):
+    """Columns whose cells belong together, as one column of the combinations that occur.
+
+    A rare combination shares a code with other rare ones and comes back as one of them: none is ever made up.
+    """
+
+    def __init__(self, columns: Sequence[str], name: str, schema: Schema) -> None:
+        self.targets, self.name = tuple(columns), name
+        self.words = f"combinations of {', '.join(columns)}"
+        self.kinds = [schema[column] for column in columns]
+
+    def specs(self) -> list[ColumnSpec]:
+        return [ColumnSpec(name=self.name, kind="category")]
+
+    def fit(self, columns: Columns) -> None:
+        """Learn each column's vocabulary."""
+        self.vocabularies: list[np.ndarray | pa.Array] = []
+        for name in self.targets:
+            values = columns[name]
+            if values.numbers is not None:
+                self.vocabularies.append(np.unique(values.numbers[~values.missing]))
+            else:
+                assert values.levels is not None
+                self.vocabularies.append(values.levels)
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        parts = np.stack([self._places(columns[name], place) for place, name in enumerate(self.targets)], 1)
+        distinct, codes = np.unique(parts, axis=0, return_inverse=True)
+        levels = pa.array(["|".join(map(str, row)) for row in distinct.tolist()], pa.string())
+        codes = codes.reshape(-1).astype(np.int32)
+        return {self.name: Values(np.zeros(len(codes), bool), codes=codes, levels=levels)}
+
+    def _places(self, values: Values, place: int) -> np.ndarray:
+        """(n,) places in a column's vocabulary from 1 on; 0 where missing."""
+        vocabulary = self.vocabularies[place]
+        if values.numbers is not None:
+            assert isinstance(vocabulary, np.ndarray)
+            found = np.minimum(np.searchsorted(vocabulary, values.numbers), max(len(vocabulary) - 1, 0))
+            known = vocabulary[found] == values.numbers if len(vocabulary) else np.zeros(len(values), bool)
+        else:
+            assert values.codes is not None and values.levels is not None and isinstance(vocabulary, pa.Array)
+            index = pc.fill_null(pc.index_in(values.levels.cast(vocabulary.type), vocabulary), -1)
+            found = np.append(index.to_numpy(zero_copy_only=False), -1)[values.codes]
+            known = found >= 0
+        if (~known & ~values.missing).any():
+            raise InputError(
+                f"every cell must have a code, however: {int((~known & ~values.missing).sum())} cells of column "
+                f"{self.targets[place]!r} are of a value never seen in the fitted table. Fit again with them."
+            )
+        return np.where(values.missing, 0, found + 1)
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        values = drawn[self.name]
+        assert values.codes is not None and values.levels is not None
+        table = np.array([[int(part) for part in text.split("|")] for text in values.levels.to_pylist()], np.int64)
+        places = table.reshape(-1, len(self.targets))[values.codes]
+        found = {}
+        for column, (name, vocabulary) in enumerate(zip(self.targets, self.vocabularies, strict=True)):
+            missing, codes = places[:, column] == 0, np.maximum(places[:, column] - 1, 0)
+            if isinstance(vocabulary, np.ndarray):
+                numbers = vocabulary[codes] if len(vocabulary) else np.zeros(len(codes), vocabulary.dtype)
+                found[name] = Values(missing, numbers=np.where(missing, vocabulary.dtype.type(0), numbers))
+            else:
+                codes = np.where(missing, -1, codes).astype(np.int32)
+                found[name] = Values(missing, codes=codes, levels=vocabulary)
+        return found
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "vocabularies": [
+                {"dtype": str(part.dtype), "numbers": part.tolist()}
+                if isinstance(part, np.ndarray)
+                else {"type": str(part.type), "levels": to_plain(part)}
+                for part in self.vocabularies
+            ]
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.vocabularies = [
+            np.asarray(part["numbers"], np.dtype(part["dtype"]))
+            if "dtype" in part
+            else from_plain(part["levels"], arrow_type(part["type"]))
+            for part in state["vocabularies"]
+        ]
+
+
+# ----------------------------------------------------------------------------------------------------------- formulas
+
+
+class Computed(Step):
+    """A number that a formula gives: not modelled, but computed from the others and rounded as the real one is.
+
+    Where real cells are missing though the formula is known, or known though it is not, those two facts are modelled.
+    """
+
+    def __init__(self, constraint: Formula, known: str, alone: str, schema: Schema) -> None:
+        self.constraint, self.known, self.alone = constraint, known, alone
+        self.target = constraint.column
+        self.targets, self.sources = (self.target,), constraint.expression.names
+        self.words = constraint.words
+        self.schema, self.spec = schema, schema[self.target]
+
+    def fit(self, columns: Columns) -> None:
+        own = columns[self.target]
+        assert own.numbers is not None
+        due, unknown = self._due(columns)
+        self.dtype = own.numbers.dtype
+        beyond = unknown & ~own.missing
+        self.has_alone = bool(beyond.any())
+        self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
+        self.fill = np.sort(own.numbers[beyond])[beyond.sum() // 2] if self.has_alone else self.dtype.type(0)
+        both = ~unknown & ~own.missing
+        real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
+        hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
+        self.half_up = hits[True] > hits[False]
+
+    def _due(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) what the formula gives, int64 or float64, and where it is unknown."""
+        parts = {name: natural_of(columns[name], self.schema[name]) for name in self.sources}
+        found = self.constraint.expression.evaluate(parts)
+        return found.fill_null(0).to_numpy(), found.is_null().to_numpy(zero_copy_only=False)
+
+    def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
+        """In the target's own unit and decimals, held to what its type can store."""
+        own = unit_of(self.spec)
+        if own is not None and due.dtype.kind == "i" and own == 1:
+            return fit_in(due, self.spec, self.dtype)
+        scale = 10.0 ** (decimals_of(self.spec) or 0)
+        if own is None and self.spec.decimals is None:
+            return due.astype(np.float64)
+        # 2.345 is a little less than that in floats: what is a tie on paper is rounded as one
+        whole = np.floor(due * scale + (0.5 + 1e-7)) if half_up else np.rint(due * scale)
+        return whole / scale if own is None else fit_in(whole, self.spec, self.dtype)
+
+    def specs(self) -> list[ColumnSpec]:
+        found = [ColumnSpec(name=self.known, kind="boolean", storage="bool")] if self.has_known else []
+        return [*found, self.spec.replace(name=self.alone)] if self.has_alone else found
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        own, found = columns[self.target], {}
+        if self.has_known:
+            flags = pa.array([False, True])
+            found[self.known] = Values(own.missing, codes=np.where(own.missing, -1, 1).astype(np.int32), levels=flags)
+        if self.has_alone:
+            assert own.numbers is not None
+            beyond = self._due(columns)[1] & ~own.missing
+            numbers = np.where(beyond, own.numbers, self.fill)
+            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
+        return found
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        due, unknown = self._due(done)
+        numbers, missing = self._rounded(due, self.half_up), unknown
+        if self.has_alone:
+            alone = drawn[self.alone].numbers
+            assert alone is not None
+            numbers, missing = np.where(unknown, alone, numbers), np.zeros(len(unknown), bool)
+        if self.has_known:
+            missing = missing | drawn[self.known].missing
+        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+    def carrier(self, name: str) -> str | None:
+        return self.known if self.has_known else None
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "dtype": str(self.dtype),
+            "has_known": self.has_known,
+            "has_alone": self.has_alone,
+            "fill": self.fill.item(),
+            "half_up": self.half_up,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.dtype = np.dtype(state["dtype"])
+        self.has_known, self.has_alone, self.half_up = state["has_known"], state["has_alone"], state["half_up"]
+        self.fill = self.dtype.type(state["fill"])
+
+
+def fit_in(numbers: np.ndarray, spec: ColumnSpec, dtype: np.dtype) -> np.ndarray:
+    """Whole numbers held to what the column's type can store: a check finds those that were not, and draws them again.
+
+    >>> fit_in(np.array([5, 500]), ColumnSpec(name="small", kind="integer", storage="int8"), np.dtype(np.int64)).tolist()
+    [5, 127]
+    """
+    storage = arrow_type(spec.storage)
+    width = np.iinfo(storage.to_pandas_dtype()) if pa.types.is_integer(storage) else np.iinfo(dtype)
+    least, most = int(width.min), int(width.max)
+    if pa.types.is_decimal(storage):
+        most = min(most, 10**storage.precision - 1)
+        least = -most
+    if numbers.dtype.kind == "f":
+        most = int(np.nextafter(float(most), 0)) if most > 2**53 else most
+    elif numbers.dtype != object:
+        own = np.iinfo(numbers.dtype)
+        least, most = max(least, own.min), min(most, own.max)
+    return np.clip(numbers, least, most).astype(dtype)

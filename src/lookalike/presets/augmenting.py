@@ -1,0 +1,280 @@
+"""Real rows, and rows made for their rare classes: one table, and what it is worth to a model."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+
+from lookalike import pipeline, registry
+from lookalike.artefact import replacing
+from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
+from lookalike.evaluate.augmentation import augmentation, nothing
+from lookalike.evaluate.prepare import prepare
+from lookalike.presets.budget import report_seconds, training_minutes
+from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
+from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
+from lookalike.report import augmented
+from lookalike.rng import derive_seed
+from lookalike.run import Run, terminal
+from lookalike.schema import Schema
+from lookalike.table import Table, as_table, check_suffix, to_native, write_table
+from lookalike.twin import Twin
+
+ORIGIN_COLUMN = "origin"
+CLASSES = ("category", "ordinal", "boolean")
+"""Kinds of a target whose values are classes as they are; numbers of few values become a category."""
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What ``augment`` made.
+
+    Attributes
+    ----------
+    rows
+        Real rows as they are, then the made ones, and the column that tells them apart.
+    added
+        Rows that were made, by class.
+    figures
+        What they are worth, on real rows that nobody saw; see :func:`lookalike.evaluate.augmentation.augmentation`.
+    twin
+        The fitted look-alike, to draw more from.
+    """
+
+    rows: Table
+    added: dict[str, int]
+    figures: dict[str, Any]
+    twin: Twin
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def table(self) -> Any:
+        """The rows as the same kind of frame that was given (pyarrow where that was a file)."""
+        return to_native(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Figures, and how many rows were made for each class; ready for JSON."""
+        return {"added": self.added, **self.figures}
+
+    def __str__(self) -> str:
+        return augmented.text(self.figures)
+
+
+def augment(
+    data: Any,
+    *,
+    target: str,
+    balance: bool | None = None,
+    share: float | None = None,
+    counts: Mapping[Any, int] | None = None,
+    holdout: Any = None,
+    keep_back: float = 0.1,
+    origin_column: str | None = ORIGIN_COLUMN,
+    engine: str = "auto",
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    temperature: float = 1.0,
+    seed: int = 0,
+    minutes: float | None = None,
+    say: Say = silent,
+    run: Run | None = None,
+    **settings: Any,
+) -> Augmented:
+    """Fill up the rare classes of a table with made rows, and measure what that is worth.
+
+    The result holds your real rows: it is as private as they are.
+
+    Parameters
+    ----------
+    data
+        A pandas, polars or pyarrow frame, or a path to a CSV or Parquet file.
+    target
+        The column that holds the classes.
+    balance
+        Whether every class is filled up; yes, unless ``counts`` are given. Halfway, in proportion, unless ``share`` says
+        otherwise: classes that are made equal are found too often by a model (``docs/augmentation.md``).
+    share
+        Fill up to this share of the largest class; 1 makes all classes equal.
+    counts
+        How many rows a class is to have in all, real ones included: ``{"ill": 5000}``.
+    holdout
+        Real rows to measure with, instead of keeping back a share ``keep_back`` of the table. Rows that are kept back are
+        hidden from the engine, but come back in the result with all other real rows.
+    origin_column
+        The column that tells where a row comes from, ``real`` or ``synthetic``; None leaves it out.
+    temperature
+        Below 1 the made rows are more typical of their class. As for :meth:`Twin.sample`.
+    minutes
+        Time budget for all of it, the measuring included.
+    engine, schema, drop, keys, seed, run, **settings
+        As for :func:`lookalike.fit`.
+
+    Raises
+    ------
+    SettingsError
+        The target has no classes, a count cannot be met, no class lacks rows, or a column has the name of the origin's: before
+        training starts.
+    PrivacyError
+        A privacy budget is given: real rows cannot be part of what it protects.
+    InputError, SchemaError, TrainingError, SamplingError
+        As for :func:`lookalike.fit` and :meth:`Twin.sample`.
+
+    >>> import lookalike, pyarrow as pa
+    >>> table = pa.table({"ill": ["no"] * 90 + ["yes"] * 10, "age": [i % 50 for i in range(100)]})
+    >>> made = lookalike.augment(table, target="ill", counts={"yes": 30}, engine="copula", run=lookalike.Run())
+    >>> made.added, made.table.num_rows
+    ({'yes': 20}, 120)
+    """
+    start = time.perf_counter()
+    run_settings = pipeline.RunSettings.build(
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
+    )
+    kind = registry.load(registry.ENGINES, pipeline.private_engine(engine, settings), "engine")
+    _, encoding, _, _, privacy = pipeline.route(settings, kind.Settings)
+    if privacy.epsilon is not None:
+        raise PrivacyError(
+            "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
+            "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
+        )
+    table, settled = pipeline.prepare(data, schema=schema, drop=drop, keys=keys, target=target)
+    settled = _with_classes(settled, target)
+    if origin_column is not None:
+        check_origin_column(origin_column, table.names)
+    if holdout is None:
+        parts = pipeline.split(table, run_settings.keep_back, seed)
+    else:
+        fresh = Table(pipeline.like(as_table(holdout), table, settled, "holdout"), table.origin)
+        parts = pipeline.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
+    classes, learned = _classes(table, settled, target), _classes(parts.train, settled, target)
+    added = lacking(
+        classes,
+        balance=counts is None if balance is None else balance,
+        share=share,
+        counts=counts,
+        learned=learned,
+        fewest=encoding.rare_rows,
+    )
+    _check_added(added, classes, learned, encoding.rare_rows, target)
+    say("classes", ", ".join(f"{name} {rows:,}" for name, rows in classes.items()), "--target")
+    say("made", ", ".join(f"{name} +{rows:,}" for name, rows in added.items()), "--share, --count")
+    say("kept back", parts.words, "--keep-back, --holdout")
+
+    reserve = 2 * report_seconds(table.num_rows, table.num_rows + sum(added.values()), len(table.names))
+    left = training_minutes(minutes, time.perf_counter() - start, reserve)
+    run = run if run is not None else Run(console=terminal())
+    if left is not None:
+        run.deadline = time.monotonic() + 60 * left
+    twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=table, run=run, **settings)
+    say("training", f"{twin.effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    made = twin.sample_each(
+        list(added.values()),
+        [{target: name} for name in added],
+        seed=derive_seed(seed, "augment"),
+        temperature=temperature,
+    )
+    rows = join(table, _with_new_keys(made.data, table.data, twin, seed), origin_column)
+    figures = _measured(parts, settled, target, _in_proportion(made.data, added, classes, learned), seed)
+    return Augmented(rows, added, figures, twin)
+
+
+def _with_classes(schema: Schema, target: str) -> Schema:
+    """The schema, with the target's values as labels."""
+    kind = schema[target].kind
+    if kind in CLASSES:
+        return schema
+    if kind not in ("integer", "float"):
+        raise SettingsError(
+            f"a target holds classes, however: column {target!r} is taken for a {kind}. Name another, or correct the schema."
+        )
+    return schema.replace(target, kind="category", decimals=None, step=1, minimum=None, maximum=None)
+
+
+def _classes(table: Table, schema: Schema, target: str) -> dict[str, int]:
+    return class_counts(table.data[target], target, schema[target].missing_text)
+
+
+def _check_added(
+    added: Mapping[str, int], classes: Mapping[str, int], learned: Mapping[str, int], fewest: int, target: str
+) -> None:
+    small = [name for name in classes if learned.get(name, 0) < fewest]
+    if small:
+        warnings.warn(
+            f"a class needs {fewest} rows to be learned from, however: {len(small)} classes of {target!r} have fewer and are left as they are.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+    if not added:
+        raise SettingsError(
+            f"augmenting needs a class that lacks rows, however: those of {target!r} need none. Ask for more with counts (--count)."
+        )
+
+
+def _with_new_keys(made: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
+    """Keys that no real row has: a serial number goes on where the real ones end."""
+    for name, stream in twin.encoder.key_streams(derive_seed(seed, "augment", "keys")).items():
+        found, missing, draw = [], made.num_rows, made.num_rows
+        while missing > 0:
+            cells = stream.take(draw)
+            new = cells.filter(pc.invert(pc.is_in(cells, real[name].combine_chunks().cast(cells.type))))[:missing]
+            draw = missing - len(new) if len(new) else 2 * draw
+            missing -= len(new)
+            found.append(new)
+        keys = pa.chunked_array(found, made.schema.field(name).type)
+        made = made.set_column(made.column_names.index(name), made.schema.field(name), keys)
+    return made
+
+
+def _in_proportion(
+    made: pa.Table, added: Mapping[str, int], classes: Mapping[str, int], learned: Mapping[str, int]
+) -> pa.Table:
+    """As many of each class's rows as the learned part of its real rows would have been given."""
+    parts, start = [], 0
+    for name, rows in added.items():
+        parts.append(made.slice(start, round(rows * learned[name] / classes[name])))
+        start += rows
+    return pa.concat_tables(parts)
+
+
+def _measured(parts: pipeline.Split, schema: Schema, target: str, made: pa.Table, seed: int) -> dict[str, Any]:
+    if parts.holdout is None:
+        return nothing(target, f"kept back were {parts.words}")
+    sides = {"real": parts.train.data, "synthetic": made, "holdout": parts.holdout.data}
+    return augmentation(prepare(sides, schema), target, seed)
+
+
+def augment_to(
+    source: str | Path,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    resume: bool = False,
+    escape_formulas: bool = False,
+    console: Console | None = None,
+    **how: Any,
+) -> Augmented:
+    """As :func:`augment`, from a file to files: the table (``<source>-hybrid.csv`` when left out), its figures as JSON and the
+    twin beside it; log, losses and checkpoint in a run folder."""
+    source = Path(source)
+    places = Places.beside(
+        source, source.with_name(f"{source.stem}-hybrid{source.suffix}") if out is None else Path(out)
+    )
+    figures = places.table.with_suffix(".json")
+    check_suffix(places.table)
+    check_outputs([places.table, places.twin, figures], force=force or resume)
+    run = Run(run_folder(places.folder, resume), console=console, resume=resume)
+    found = augment(source, run=run, **how)
+    write_table(found.rows, places.table, escape_formulas=escape_formulas)
+    found.twin.save(places.twin)
+    with replacing(figures) as temporary:
+        temporary.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return replace(found, files=[places.table, figures, places.twin])

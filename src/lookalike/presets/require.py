@@ -1,0 +1,315 @@
+"""A table that meets what was asked of it: attempts with other knobs, the best of them left, and which knob would help.
+
+Knobs turn one after the other and stay turned. For a figure of privacy: the filter; then a calmer engine, which stops
+earlier and is held back more; then a little temperature; then a calmer one still. For a figure of likeness: calibration.
+The judge stays outside of fitting: all that an attempt learns from the one before is that something was not met. Still, the
+best of several tables looks a little better, by the figures that picked it, than it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from lookalike import pipeline, registry
+from lookalike.config import Settings
+from lookalike.evaluate.verdicts import FIGURES, read, unmet
+from lookalike.presets.places import Made, Places, Say
+from lookalike.refine import CalibrationSettings, FilterSettings
+from lookalike.refine.calibrate import FEWEST_ROWS
+from lookalike.report import Scorecard
+from lookalike.run import Run
+from lookalike.schema import Schema
+from lookalike.twin import Twin
+
+MOST_ATTEMPTS = 5
+FIRST_SHARE = 0.5
+"""Of a time budget, for the first attempt where more may have to follow."""
+WARMER = 1.05
+"""How much more temperature the attempt has that draws a little more noise."""
+Draw = Callable[[Twin, Places, Run, FilterSettings | None, float], Scorecard]
+
+
+def first_minutes(minutes: float | None, required: Mapping[str, float] | None) -> float | None:
+    """Return what the first attempt may take of a budget.
+
+    >>> first_minutes(10, {"dcr_share": 0.52}), first_minutes(10, None)
+    (5.0, 10)
+    """
+    return minutes if minutes is None or not required else minutes * FIRST_SHARE
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all attempts have in common.
+
+    Attributes
+    ----------
+    minutes, start
+        The budget of the whole run, and when it began by ``time.perf_counter``.
+    draw
+        Draws a twin's rows, judges them and leaves the files.
+    """
+
+    parts: pipeline.Split
+    schema: Schema
+    seed: int
+    minutes: float | None
+    start: float
+    draw: Draw
+    say: Say
+    console: Console | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        spent = time.perf_counter() - self.start
+        return float("inf") if self.minutes is None else 60 * self.minutes - spent
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a table is made. ``refit``: the twin has to be fitted anew first; ``turned``: the knobs so far, in words."""
+
+    twin: Twin
+    engine: str
+    settings: Mapping[str, Any]
+    filtering: FilterSettings | None
+    temperature: float = 1.0
+    refit: bool = False
+    turned: tuple[str, ...] = ()
+
+    def turn(self, words: str, **changes: Any) -> Setup:
+        return replace(self, turned=(*self.turned, words), **changes)
+
+
+@dataclass(frozen=True, order=True)
+class Faults:
+    """What a card does not meet: how many figures, and by how much of their limits; fewer is better."""
+
+    count: int
+    shortfall: float
+    figures: tuple[str, ...] = field(compare=False)
+    missing: tuple[str, ...] = field(compare=False)
+
+
+def faults(card: Mapping[str, Any], required: Mapping[str, float]) -> Faults:
+    """Return what is not met.
+
+    >>> faults({"fidelity": {"quality": 0.9}}, {"quality": 0.95, "accuracy": 0.9})
+    Faults(count=2, shortfall=0.052631578947368474, figures=('quality',), missing=('accuracy',))
+    """
+    values = {name: read(card, name)[0] for name in required if unmet(card, {name: required[name]})}
+    measured = {name: value for name, value in values.items() if value is not None}
+    shortfall = sum(abs(value - required[name]) / max(abs(required[name]), 1e-3) for name, value in measured.items())
+    return Faults(len(values), shortfall, tuple(measured), tuple(name for name in values if name not in measured))
+
+
+# ------------------------------------------------------------------------------------------------------------- knobs
+
+
+def filter_on(setup: Setup) -> Setup | None:
+    """Keep rows apart from those learned from."""
+    return None if setup.filtering is not None else setup.turn("filter on", filtering=FilterSettings())
+
+
+def calmer(setup: Setup) -> Setup | None:
+    """Fit the engine that drew the rows again, so that it remembers less; None where it has no such setting."""
+    engine = setup.twin.picked
+    kind = registry.load(registry.ENGINES, engine, "engine").Settings
+    others = _others(setup, kind)
+    changes = calm(kind.build({name: value for name, value in setup.settings.items() if name in kind.model_fields}))
+    if not changes:
+        return None
+    words = ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in changes.items()
+    )
+    return setup.turn(words, engine=engine, settings={**others, **changes}, refit=True)
+
+
+def _others(setup: Setup, kind: type[Settings]) -> dict[str, Any]:
+    """The settings that hold for the engine that was picked, too: all but those that only the one that picked it knows."""
+    asked = registry.load(registry.ENGINES, setup.engine, "engine").Settings.model_fields
+    return {name: value for name, value in setup.settings.items() if name in kind.model_fields or name not in asked}
+
+
+def calm(settings: Settings) -> dict[str, Any]:
+    """Return the settings of an engine, changed so that it remembers less: it stops earlier, and is held back more.
+
+    >>> from lookalike.model.autoregressive import AutoregressiveSettings
+    >>> calm(AutoregressiveSettings())
+    {'dropout': 0.4, 'patience': 3}
+    """
+    known = settings.model_dump()
+    calmed = {
+        "dropout": lambda value: min(round(value + 0.15, 3), 0.7),
+        "early_stopping": lambda value: True,
+        "patience": lambda value: max(1, value // 2),
+        "strength": lambda value: 4 * value,
+        "ridge": lambda value: min(10 * value, 0.5),
+    }
+    changes = {name: change(known[name]) for name, change in calmed.items() if name in known}
+    return {name: value for name, value in changes.items() if value != known[name]}
+
+
+def warmer(setup: Setup) -> Setup | None:
+    """Draw a little more noise; None where the engine knows no temperature."""
+    if not setup.twin.model.tempered:
+        return None
+    temperature = round(setup.temperature * WARMER, 4)
+    return setup.turn(f"temperature={temperature:g}", temperature=temperature)
+
+
+def calibrated(setup: Setup) -> Setup | None:
+    """Draw from a pool weighted to the real counts; None where it is, where rows are too few, or a temperature undoes it."""
+    if setup.settings.get("calibrate") or setup.temperature != 1 or setup.twin.rows < FEWEST_ROWS:
+        return None
+    return setup.turn("calibrate=true", settings={**setup.settings, "calibrate": True})
+
+
+PRIVACY = (filter_on, calmer, warmer, calmer)
+LIKENESS = (calibrated,)
+
+
+def turn(setup: Setup, found: Faults, used: dict[str, int]) -> Setup | None:
+    """Turn the next knob for what is not met, privacy first; None where all were turned. ``used`` counts the tried ones."""
+    for name, knobs, needed in (
+        ("privacy", PRIVACY, any(is_privacy(figure) for figure in found.figures)),
+        ("likeness", LIKENESS, not all(is_privacy(figure) for figure in found.figures)),
+    ):
+        while needed and used[name] < len(knobs):
+            used[name] += 1
+            turned = knobs[used[name] - 1](setup)
+            if turned is not None:
+                return turned
+    return None
+
+
+def is_privacy(figure: str) -> bool:
+    """Whether a figure says how safe a table is, rather than how alike.
+
+    >>> is_privacy("dcr_share"), is_privacy("accuracy")
+    (True, False)
+    """
+    return FIGURES[figure].path.startswith("privacy.")
+
+
+# ---------------------------------------------------------------------------------------------------------- attempts
+
+
+def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float]) -> Made:
+    """Make tables with other knobs until one meets what is required; return the best, its files where the first one's were.
+
+    At most :data:`MOST_ATTEMPTS` tables are made, the first included, and none is begun for which the time budget has no
+    room. What the best does not meet stands in ``unmet`` of what is returned, and what would help in ``advice``.
+    """
+    drawing = time.perf_counter() - common.start - first.twin.information["seconds"]
+    best, found = first, faults(first.card.to_dict(), required)
+    used, out_of_time, latest = {"privacy": 0, "likeness": 0}, False, found
+    _tell(common.say, 1, "as asked", first.card, required)
+    for number in range(2, MOST_ATTEMPTS + 1):
+        turned = turn(setup, latest, used) if latest.figures else None
+        if turned is None:
+            break
+        training = first.twin.information["seconds"] / 4 if turned.refit else 0.0
+        if common.seconds_left < 1.2 * drawing + training:
+            out_of_time = True
+            break
+        with tempfile.TemporaryDirectory(dir=first.folder, prefix="attempt-") as folder:
+            made = _attempt(turned, first, common, Path(folder), common.seconds_left - 1.2 * drawing)
+            setup, latest = replace(turned, twin=made.twin, refit=False), faults(made.card.to_dict(), required)
+            _tell(common.say, number, ", ".join(setup.turned), made.card, required)
+            if latest < found:
+                _put_in_place(made, first)
+                best, found = replace(first, twin=made.twin, card=made.card), latest
+    missed = tuple(unmet(best.card.to_dict(), required))
+    return replace(best, unmet=missed, advice=advice(found, setup, out_of_time) if missed else "")
+
+
+def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: float) -> Made:
+    """Make one table in a folder of its own."""
+    places = Places.beside(first.table, folder / first.table.name)
+    run = Run(places.folder, console=common.console, minutes=None if common.minutes is None else seconds / 60)
+    twin = setup.twin
+    if setup.refit:
+        twin = pipeline.fit(
+            common.parts.train,
+            engine=setup.engine,
+            schema=common.schema,
+            seed=common.seed,
+            avoid=common.parts.holdout,
+            run=run,
+            **setup.settings,
+        )
+        twin.information |= {name: first.twin.information[name] for name in ("source", "trial", "kept_back")}
+    elif setup.settings.get("calibrate") and twin.calibration is None:
+        twin = _calibrate(setup, common, run)
+    card = common.draw(twin, places, run, setup.filtering, setup.temperature)
+    return Made(places.table, places.report, places.twin, places.folder, twin, card)
+
+
+def _calibrate(setup: Setup, common: Common, run: Run) -> Twin:
+    """The same twin, calibrated; the one before stays as it is."""
+    twin = copy.copy(setup.twin)
+    mine = {name: value for name, value in setup.settings.items() if name in CalibrationSettings.model_fields}
+    settings = CalibrationSettings.build(mine)
+    encoded = twin.encoder.encode(common.parts.train.data, seed=common.seed)
+    twin.calibration = pipeline.calibrated(twin.model, twin.encoder, encoded, settings, common.seed, run)
+    notes = {**twin.information["notes"], **run.notes}
+    twin.information = {**twin.information, "calibration": settings.model_dump(), "notes": notes}
+    return twin
+
+
+def _put_in_place(made: Made, first: Made) -> None:
+    """Its files go where the first attempt's are; the log stays the first one's."""
+    for mine, theirs in ((made.table, first.table), (made.report, first.report), (made.twin_file, first.twin_file)):
+        mine.replace(theirs)
+    for path in made.folder.iterdir():
+        if path.name != "log.txt":
+            path.replace(first.folder / path.name)
+
+
+def _tell(say: Say, number: int, words: str, card: Scorecard, required: Mapping[str, float]) -> None:
+    document, figures = card.to_dict(), []
+    for name, limit in required.items():
+        value = read(document, name)[0]
+        told = "missing" if value is None else f"{value:.4g}"
+        figures.append(f"{name} {told} ({FIGURES[name].bound} {limit:g})")
+    met = "not met" if unmet(document, required) else "met"
+    say(f"attempt {number}", f"{words}: {', '.join(figures)}: {met}", "--require")
+
+
+def advice(found: Faults, setup: Setup, out_of_time: bool) -> str:
+    """Return which knob would help with what the best attempt does not meet.
+
+    >>> setup = Setup(None, "trees", {}, None)
+    >>> advice(Faults(1, 0.0, (), ("dcr_share",)), setup, False)
+    'dcr_share needs rows that no engine sees: keep more back (--keep-back, --holdout FILE).'
+    """
+    told = []
+    for name in found.missing:
+        needs = "a column to predict: --target COLUMN, and rows kept back" if name.startswith("utility") else (
+            "rows that no engine sees: keep more back (--keep-back, --holdout FILE)"
+        )  # fmt: skip
+        told.append(f"{name} needs {needs}.")
+    if out_of_time:
+        told.append("Time ran out before all knobs were turned: give more (--minutes).")
+    if any(is_privacy(name) for name in found.figures):
+        wider = "a greater distance (--filter --set min_distance=0.1 --set crowd_distance=0)"
+        told.append(
+            f"For {_list(found, True)}: {wider}, an engine that remembers less (--engine copula), or more rows to learn from."
+        )
+    if any(not is_privacy(name) for name in found.figures):
+        less = "no filter, which costs likeness, or " if setup.filtering is not None else ""
+        told.append(f"For {_list(found, False)}: {less}a stronger engine with more time (--preset best, --minutes).")
+    return " ".join(told)
+
+
+def _list(found: Faults, privacy: bool) -> str:
+    return ", ".join(name for name in found.figures if is_privacy(name) == privacy)

@@ -1,0 +1,86 @@
+"""Declared constraints as checks of drawn rows: what was not kept by construction is drawn again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.refine.refill import Check
+from lookalike.schema import Schema
+from lookalike.schema.breaches import Rows, kept, row_keys
+from lookalike.schema.constraints import Combinations, Constraint, Unique
+
+
+class Constrained:
+    """Rows that keep one rule.
+
+    >>> from lookalike.schema import ColumnSpec
+    >>> from lookalike.schema.constraints import Predicate
+    >>> schema = Schema([ColumnSpec(name="age", kind="integer", storage="int64")], [Predicate(expression="age >= 18")])
+    >>> Constrained(schema.constraints[0], schema).keep(pa.table({"age": [17, 18, None]})).tolist()
+    [False, True, True]
+    """
+
+    def __init__(self, constraint: Constraint, schema: Schema) -> None:
+        self.constraint, self.schema = constraint, schema
+        self.name = f"{constraint.rule}, {constraint.words}"
+
+    def keep(self, table: pa.Table) -> np.ndarray:
+        """Return (n,) bool: which rows keep the rule."""
+        return kept(self.constraint, Rows(table, self.schema))
+
+
+class UniqueTogether:
+    """Rows that repeat no earlier one in some columns, over all tables it was shown: it remembers a fingerprint of each."""
+
+    def __init__(self, constraint: Unique, schema: Schema) -> None:
+        self.constraint, self.schema = constraint, schema
+        self.name = f"{constraint.rule}, {constraint.words}"
+        self._seen: set[bytes] = set()
+
+    def keep(self, table: pa.Table) -> np.ndarray:
+        """Return (n,) bool: which rows have cells in these columns that none before had."""
+        prints, counted = row_keys(self.constraint.columns, Rows(table, self.schema))
+        passed = np.ones(len(prints), bool)
+        for row in np.flatnonzero(counted):
+            key = prints[row].tobytes()
+            passed[row] = key not in self._seen
+            self._seen.add(key)
+        return passed
+
+
+class Wanted:
+    """Rows with one value in a column that no engine can be asked for, because it follows from others."""
+
+    def __init__(self, name: str, cell: pa.Array) -> None:
+        self.column, self.cell = name, cell
+        self.name = f"the condition on {name}"
+
+    def keep(self, table: pa.Table) -> np.ndarray:
+        """Return (n,) bool: which rows have it."""
+        column = table.column(self.column).combine_chunks()
+        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        same = column.is_null() if self.cell.null_count else pc.fill_null(pc.equal(column, self.cell[0]), False)
+        return np.asarray(same.to_numpy(zero_copy_only=False), bool)
+
+
+def checks(schema: Schema) -> list[Check]:
+    """Return a check for each declared constraint, to be used for one sampled table.
+
+    Combinations that occur need none (they are drawn as wholes), nor do keys (no two are the same). Uniqueness comes last,
+    so that it remembers no row that another check turns down.
+    """
+    modelled = {spec.name for spec in schema.modelled}
+    found: list[Check] = []
+    last: list[Check] = []
+    for constraint in schema.constraints:
+        if not set(constraint.names) <= modelled or (
+            isinstance(constraint, Combinations) and constraint.allowed is None
+        ):
+            continue
+        if isinstance(constraint, Unique):
+            last.append(UniqueTogether(constraint, schema))
+        else:
+            found.append(Constrained(constraint, schema))
+    return found + last

@@ -1,0 +1,135 @@
+"""Numbers and dates of several columns on one axis, so that they can be compared and subtracted exactly.
+
+Parsed columns count in units of their own: days, microseconds, hundredths. Here they are brought to one unit; whole
+numbers that would leave 64 bits there go on as Python's own, which have no end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.schema import dates
+from lookalike.schema.column import ColumnSpec
+from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.values import Values, parse, spell, widen, without_missing_text
+
+DAY = 86_400
+SAFE = 2**61
+"""Whole numbers up to here can be added and subtracted once in int64."""
+UNIT_NAMES = {1: "s", 10**3: "ms", 10**6: "us", 10**9: "ns"}
+
+
+def unit_of(spec: ColumnSpec) -> Fraction | None:
+    """What one parsed unit of a column is worth, in seconds or in ones; None for floats, which have no unit.
+
+    >>> unit_of(ColumnSpec(name="day", kind="datetime", storage="date32[day]"))
+    Fraction(86400, 1)
+    >>> unit_of(ColumnSpec(name="price", kind="float", storage="decimal128(10, 2)"))
+    Fraction(1, 100)
+    """
+    storage = arrow_type(spec.storage)
+    if pa.types.is_decimal(storage):
+        return Fraction(1, 10 ** max(storage.scale, 0))
+    if spec.kind == "float":
+        return None
+    if spec.kind == "datetime" and is_text(storage):
+        return Fraction(1, dates.TICKS_A_SECOND[dates.unit_of(spec.format or "")])
+    if pa.types.is_date32(storage):
+        return Fraction(DAY)
+    if pa.types.is_date64(storage):
+        return Fraction(1, 1000)
+    if pa.types.is_temporal(storage):
+        return Fraction(1, dates.TICKS_A_SECOND[storage.unit])
+    return Fraction(1)
+
+
+def common_unit(specs: Sequence[ColumnSpec]) -> Fraction | None:
+    """The smallest unit among the columns, of which each other one is a multiple; None where one of them is a float."""
+    units = [unit_of(spec) for spec in specs]
+    whole = [unit for unit in units if unit is not None]
+    return min(whole) if len(whole) == len(units) else None
+
+
+def on_axis(values: Values, spec: ColumnSpec, unit: Fraction | None) -> np.ndarray:
+    """(n,) numbers in the common unit: int64, objects where they need more room, or float64 rounded to the column's decimals.
+
+    >>> spec = ColumnSpec(name="day", kind="datetime", storage="date32[day]")
+    >>> on_axis(Values(np.zeros(1, bool), numbers=np.array([2])), spec, Fraction(3600)).tolist()
+    [48]
+    """
+    assert values.numbers is not None
+    numbers, own = values.numbers, unit_of(spec)
+    if unit is None:
+        if own is not None:
+            return numbers / own.denominator * own.numerator
+        return numbers if spec.decimals is None else np.round(numbers, spec.decimals)
+    assert own is not None
+    factor = own / unit
+    assert factor.denominator == 1
+    if len(numbers) and max(abs(int(numbers.min())), abs(int(numbers.max()))) * factor.numerator > SAFE:
+        return numbers.astype(object) * factor.numerator
+    return numbers.astype(np.int64) * factor.numerator
+
+
+def bound_on_axis(bound: int | float | datetime, unit: Fraction | None) -> float | Fraction:
+    """A declared bound in the common unit: exact, but for floats, which have none.
+
+    >>> bound_on_axis(datetime(1970, 1, 2, tzinfo=timezone.utc), Fraction(86400))
+    Fraction(1, 1)
+    """
+    if isinstance(bound, datetime):
+        assert unit is not None
+        return Fraction((bound - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1), 10**6) / unit
+    return float(bound) if unit is None else Fraction(str(bound)) / unit
+
+
+def decimals_of(spec: ColumnSpec) -> int | None:
+    """Places after the point that a number keeps; None where it keeps all a float can hold."""
+    own = unit_of(spec)
+    return spec.decimals if own is None else len(str(own.denominator)) - 1
+
+
+def natural(array: pa.Array, spec: ColumnSpec) -> pa.Array:
+    """A column as an :class:`~lookalike.schema.expression.Expression` takes it: numbers, dates without a zone, text, booleans.
+
+    Numbers and dates kept as text are read as such; a time zone's moments become UTC.
+
+    >>> natural(pa.array(["1.50", None]), ColumnSpec(name="price", kind="float", decimals=2)).to_pylist()
+    [1.5, None]
+    """
+    if not spec.numeric:
+        return _natural_labels(without_missing_text(widen(array), spec), spec)
+    return natural_of(parse(array, spec), spec)
+
+
+def natural_of(values: Values, spec: ColumnSpec) -> pa.Array:
+    """As :func:`natural`, of a parsed column."""
+    if values.numbers is None:
+        return _natural_labels(without_missing_text(spell(values, spec), spec), spec)
+    if spec.kind == "datetime":
+        own = unit_of(spec)
+        assert own is not None
+        if own > 1:
+            return pa.array(values.numbers * own.numerator, mask=values.missing).cast(pa.timestamp("s"))
+        return pa.array(values.numbers, mask=values.missing).cast(pa.timestamp(UNIT_NAMES[own.denominator]))
+    if spec.kind == "float":
+        return pa.array(on_axis(values, spec, None), mask=values.missing)
+    numbers = values.numbers
+    wide = numbers.dtype == np.uint64 and len(numbers) and numbers.max() >= 2**63
+    return pa.array(numbers.astype(np.float64 if wide else np.int64), mask=values.missing)
+
+
+def _natural_labels(array: pa.Array, spec: ColumnSpec) -> pa.Array:
+    if spec.kind == "boolean" and is_text(array.type) and (spec.true_text, spec.false_text) == ("1", "0"):
+        return array.cast(pa.int64())
+    cells = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if pa.types.is_boolean(cells.type) or pa.types.is_null(cells.type):
+        return cells
+    if pa.types.is_integer(cells.type) and not pa.types.is_uint64(cells.type):
+        return cells.cast(pa.int64())
+    return cells.cast(pa.float64()) if pa.types.is_floating(cells.type) else cells.cast(pa.string())

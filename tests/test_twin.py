@@ -1,0 +1,60 @@
+"""What a twin does with what it was fitted with: calibrated rows, saved and loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lookalike
+from conftest import quick_fit
+from lookalike.errors import InputError, SettingsError
+
+
+@pytest.fixture(scope="module")
+def valley() -> pd.DataFrame:
+    """y = |x|: a relation that a Gaussian copula cannot hold."""
+    x = np.random.default_rng(0).uniform(-1, 1, 2000)
+    return pd.DataFrame({"x": x.round(3), "y": abs(x).round(1).astype(str)})
+
+
+def far_off(table: pd.DataFrame) -> float:
+    """The share of rows well away from the valley."""
+    return float((abs(abs(table.x) - table.y.astype(float)) > 0.25).mean())
+
+
+@pytest.fixture(scope="module")
+def calibrated(valley):
+    return quick_fit(valley, engine="copula", calibrate=True, pool=10)
+
+
+def test_calibration_mends_what_the_engine_cannot(valley, calibrated):
+    plain = quick_fit(valley, engine="copula")
+    assert far_off(calibrated.sample(seed=1)) < 0.5 * far_off(plain.sample(seed=1))
+    notes = calibrated.information["notes"]["calibrated"]
+    assert notes["sweeps"] > 0 and notes["held_out"]["after"] < notes["held_out"]["before"]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 30, 2500])
+def test_the_count_is_exact(calibrated, rows):
+    assert len(calibrated.sample(rows, seed=3)) == rows
+
+
+def test_a_calibrated_twin_is_the_same_after_a_file(calibrated, tmp_path):
+    calibrated.save(tmp_path / "v.twin")
+    pd.testing.assert_frame_equal(
+        lookalike.load(tmp_path / "v.twin").sample(200, seed=4), calibrated.sample(200, seed=4)
+    )
+
+
+def test_what_was_asked_for_goes_before_calibration(calibrated):
+    assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()
+
+
+def test_too_few_rows_and_wrong_settings_are_refused_before_training(valley):
+    with pytest.raises(SettingsError, match="calibration needs 100 rows"):
+        quick_fit(valley.head(80), engine="copula", calibrate=True)
+    with pytest.raises(SettingsError, match="pool"):
+        quick_fit(valley, engine="copula", calibrate=True, pool=1)
+    with pytest.raises(InputError):
+        quick_fit(valley.head(1), engine="copula", calibrate=True)

@@ -158,13 +158,13 @@ class Marginals(Generator):
     ) -> EncodedTable:
         """Exactly from the conditional distribution of the unknown cells given the known ones."""
         columns, rng = self._known, generator(seed, "complete")
-        allowed = self._groups.without(barred or {})
+        groups, allowed = self._groups.without(barred or {})
         codes = table.codes.copy()
         size = max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
         for start in range(0, len(table), size):
             block = slice(start, start + size)
-            coarse = self._mixture.complete(self._groups.of(codes[block]), known[block], allowed.masks(), rng)
-            codes[block] = np.where(known[block], codes[block], allowed.finer(coarse, rng))
+            coarse = self._mixture.complete(self._groups.of(codes[block]), known[block], allowed, rng)
+            codes[block] = np.where(known[block], codes[block], groups.finer(coarse, rng))
         drawn = with_residuals(columns, codes, rng)
         return EncodedTable(columns, codes, np.where(known, table.residuals, drawn.residuals))
 

@@ -55,12 +55,14 @@ def test_what_leans_on_real_rows_is_filtered_until_it_does_not(files):
 
 
 def test_what_cannot_be_met_leaves_the_best_attempt_and_says_what_would_help(files):
-    made, attempts = make(files, engine="copula", require={"dcr_share": 0.01, "quality": 0.1})
+    made, attempts = make(files, engine="copula", apart=True, raw=True, require={"dcr_share": 0.01, "quality": 0.1})
     assert 2 <= len(attempts) <= 5 and all(text.endswith("not met") for text in attempts)
     assert len(made.unmet) == 1 and made.unmet[0].startswith("dcr_share is 0.")
     assert "min_distance" in made.advice and "--preset" not in made.advice
     shares = [float(text.split("dcr_share ")[1].split(" ")[0]) for text in attempts]
     assert read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
+    raw = as_table(files / "shop-lookalike-raw.csv").data
+    assert raw.num_rows == 400 and not raw.equals(as_table(made.table).data)
     assert as_table(made.table).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
 
 

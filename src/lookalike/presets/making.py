@@ -186,7 +186,7 @@ def make(
     made = Made(places.table, places.report, places.twin, places.folder, twin, card)
     if not require:
         return made
-    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console)
+    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
     return meet(made, Setup(twin, engine, settings, filtering), common, require)
 
 

@@ -52,7 +52,8 @@ class Groups:
 
     def without(self, barred: Mapping[int, int]) -> tuple[Groups, np.ndarray]:
         """The same with a code of some columns never drawn, and (D,) bool: which groups have another code to draw."""
-        within, allowed = list(self.within), [np.ones(size, bool) for size in self.sizes]
+        within = list(self.within)
+        allowed: list[np.ndarray] = [np.ones(size, bool) for size in self.sizes]
         for j, code in barred.items():
             left = within[j].copy()
             left[code] = 0.0

@@ -218,7 +218,7 @@ def test_first_cells_know_nothing_of_any_number():
     assert cells.lows[0] == -(2.0**63) and cells.highs[-1] == 2.0**63
     assert (cells.lows[1:] == cells.highs[:-1]).all()
     bounds = ladder(np.dtype("float64"), spec.replace(kind="float", minimum=0, maximum=1), (0.0, 1.0))
-    assert len(bounds.lows) == 256
+    assert len(bounds.lows) == 32
 
 
 def test_numbers_are_counted_where_they_lie():

@@ -327,6 +327,12 @@ def test_settings_that_say_too_much_or_too_little_are_refused(engine: type[Any],
         engine.check(engine.Settings.build(changes), 600)
 
 
+@pytest.mark.parametrize("name", ["max_grad_norm", "target_delta"])
+def test_what_a_budget_needs_is_not_ignored_without_one(engine: type[Any], name: str):
+    with pytest.raises(SettingsError, match=f"{name} goes with differential privacy.*Set target_epsilon"):
+        engine.check(engine.Settings.build({name: 0.5}), 600)
+
+
 @pytest.mark.parametrize(
     "changes", [{"pac": 10}, {"log_frequency": True}, {"diversity": 1.0}, {"precision": "bfloat16"}]
 )

@@ -1,6 +1,6 @@
 """Cells on a number's axis that are public before any number is seen, and finer ones where noisy counts say that many rows lie.
 
-The first cells are four to every octave on either side of zero, over the whole range of the type (or 256 equal ones between
+The first cells are four to every octave on either side of zero, over the whole range of the type (or 32 equal ones between
 declared bounds); each cell with many rows is then cut into up to 32, and again. So the cells follow the numbers' distribution
 as PrivTree does (Zhang, Xiao and Xie 2016, "PrivTree: a differentially private algorithm for hierarchical decompositions"),
 with a fixed number of looks at the rows.
@@ -28,7 +28,7 @@ BY_CHANCE = 1e-3
 """How likely it may be that any cell without a row passes for one with rows."""
 NEIGHBOUR = 0.4
 """Part of the threshold that suffices for a cell beside one that passed it."""
-DECLARED_CELLS = 256
+DECLARED_CELLS = 32
 QUARTERS = (1.0, 1.25, 1.5, 1.75)
 """Cells within an octave begin at these multiples of its power of two."""
 EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-30, 70)}

@@ -36,7 +36,7 @@ SINGLES_SHARE = 0.2
 class MarginalsSettings(EngineSettings):
     """Settings of the engine marginals."""
 
-    components: int = Field(600, ge=1, le=10_000, description="products of independent columns that are mixed")
+    components: int = Field(800, ge=1, le=10_000, description="products of independent columns that are mixed")
     groups: int | None = Field(
         None,
         ge=2,
@@ -45,7 +45,7 @@ class MarginalsSettings(EngineSettings):
     )
     iterations: int = Field(1_500, ge=1, description="steps of the fit to the counts at most")
     misfit: float = Field(
-        1.0, gt=0, description="the fit stops where its squared error is so many times what the counts' noise explains"
+        0.85, gt=0, description="the fit stops where its squared error is so many times what the counts' noise explains"
     )
 
 

@@ -466,7 +466,7 @@ def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
                 f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
             )
         wanted, rule = model.data.schema.field(spec.name).type, f"the {what} must hold the real table's types"
-        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec.name, rule)
+        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec, rule)
     return pa.table(columns)
 
 

@@ -130,10 +130,10 @@ def augment(
         As for :func:`lookalike.fit` and :meth:`Twin.sample`.
 
     >>> import lookalike, pyarrow as pa
-    >>> table = pa.table({"ill": ["no"] * 90 + ["yes"] * 10, "age": [i % 50 for i in range(100)]})
-    >>> made = lookalike.augment(table, target="ill", counts={"yes": 30}, engine="copula", run=lookalike.Run())
+    >>> table = pa.table({"ill": ["no"] * 180 + ["yes"] * 20, "age": [i % 50 for i in range(200)]})
+    >>> made = lookalike.augment(table, target="ill", counts={"yes": 60}, engine="copula", run=lookalike.Run())
     >>> made.added, made.table.num_rows
-    ({'yes': 20}, 120)
+    ({'yes': 40}, 240)
     """
     start = time.perf_counter()
     run_settings = pipeline.RunSettings.build(

@@ -118,7 +118,12 @@ def test_order():
     rule = Inequality(columns=("a", "b"))
     assert fits(rule, a=[1, 2, None, 5, 3], b=[1, 0, 1, None, 7]) == [True, False, True, True, True]
     assert fits(Inequality(columns=("a", "b"), strict=True), a=[1, 2], b=[1, 3]) == [False, True]
-    assert fits(Inequality(columns=("a", "b", "c")), a=[1, 1, 5, 1], b=[2, 3, None, 4], c=[3, 1, 4, 9]) == [True, False, False, True]
+    assert fits(Inequality(columns=("a", "b", "c")), a=[1, 1, 5, 1], b=[2, 3, None, 4], c=[3, 1, 4, 9]) == [
+        True,
+        False,
+        False,
+        True,
+    ]
     assert fits(rule, a=pa.array([2**64 - 1, 3], pa.uint64()), b=pa.array([-1, 4])) == [False, True]
     assert fits(rule, a=pa.array([0.1, 0.3], pa.float32()), b=[0.1, 0.2]) == [True, False]
     tenth = pa.array([Decimal("0.10"), Decimal("0.31")], pa.decimal128(5, 2))

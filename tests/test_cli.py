@@ -399,6 +399,25 @@ def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
 
 
+def test_rows_are_kept_apart_and_it_is_said(csv, tmp_path):
+    output = run("make", csv, "--engine", "copula", "--filter", "--set", "min_distance=0.08")
+    assert re.search(r"^filter +of [\d,]+ rows that were drawn, \d+ were sent back .* closer than 0.08", output, re.M)
+    page = (tmp_path / "shop-lookalike.html").read_text(encoding="utf-8")
+    assert "A filter is itself a look at the real rows" in page and "filter.min_distance" in page
+    output = run("sample", tmp_path / "shop.twin", "--rows", 40, "--apart-from", csv, "--out", tmp_path / "apart.csv")
+    assert as_table(tmp_path / "apart.csv").num_rows == 40 and re.search(r"^filter +of \d+ rows", output, re.M)
+    assert "Add --filter" in run("make", csv, "--force", "--set", "min_distance=0.08", code=2)
+    assert "Add --apart-from" in run("sample", tmp_path / "shop.twin", "--force", "--set", "min_ratio=0.1", code=2)
+
+
+def test_what_is_required_decides_the_exit_code(csv):
+    output = run("make", csv, "--engine", "copula", "--require", "quality=0.1", "--require", "column_shapes=0.1")
+    assert re.search(r"^attempt 1 +as asked: quality \S+ \(at least 0.1\), column_shapes .*: met", output, re.M)
+    output = run("make", csv, "--engine", "copula", "--force", "--require", "utility=0.5", code=3)
+    assert "utility is missing" in output and "--target" in output
+    assert "acuracy" in run("make", csv, "--force", "--require", "acuracy=0.9", code=2)
+
+
 def test_the_cache_is_listed_and_cleared(csv, tmp_path):
     from lookalike import cache
 

@@ -23,6 +23,8 @@ EXACT = 2e-3
 FINENESS = 1e-3
 """Width of a cell of the privacy loss distribution. Its rounding only ever overstates ε: 5,000 steps 4.197 against 4.195 at a tenth
 of it, in a tenth of the time."""
+ORDERS = [*range(2, 65), 80, 96, 128, 256, 512]
+"""Rényi orders: whole ones, as the sums for those between do not always converge, and say so on standard error."""
 
 
 class Budget(Settings):
@@ -413,7 +415,7 @@ def _compose(mechanisms: list[Mechanism], delta: float, accountant: Accountant) 
     else:
         from dp_accounting.rdp import RdpAccountant
 
-        kind = RdpAccountant()
+        kind = RdpAccountant(orders=ORDERS)
     return float(kind.compose(dp.ComposedDpEvent(events)).get_epsilon(left))
 
 

@@ -27,7 +27,6 @@ from lookalike.evaluate.verdicts import Thresholds
 from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 from lookalike.model.base import Generator
 from lookalike.model.device import threads
-from lookalike.model.private import PrivateSettings
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
@@ -412,10 +411,7 @@ def route(
                 f"{name!r} is not a setting of this engine, its encoders, of sampling, of calibration or of privacy. {cure}Known: {known}."
             )
         parts[place][name] = value
-    privacy = PrivacySettings.build(parts[4])
-    learning = engine.build(parts[0])
-    if privacy.epsilon is None and isinstance(learning, PrivateSettings) and learning.private:
-        privacy = PrivacySettings.build({"epsilon": learning.asked_epsilon, "delta": learning.target_delta, **parts[4]})
+    learning, privacy = one_budget(engine.build(parts[0]), PrivacySettings.build(parts[4]))
     privacy.check()
     return (
         learning,
@@ -424,6 +420,19 @@ def route(
         CalibrationSettings.build(parts[3]),
         privacy,
     )
+
+
+def one_budget(learning: Any, privacy: PrivacySettings) -> tuple[Any, PrivacySettings]:
+    """``epsilon`` for the whole run and an engine's ``target_epsilon`` are one figure, under whichever name it was given: a private
+    training on codes that were learned exactly would prove nothing."""
+    if "target_epsilon" not in type(learning).model_fields:
+        return learning, privacy
+    if privacy.epsilon is None and learning.private:
+        asked = {"epsilon": learning.asked_epsilon, "delta": learning.target_delta}
+        return learning, PrivacySettings.build({**privacy.model_dump(exclude_unset=True), **asked})
+    if privacy.epsilon is not None and learning.demanded("target_epsilon") is None:
+        return learning.replace(target_epsilon=privacy.epsilon), privacy
+    return learning, privacy
 
 
 def _settings_of(engine: str) -> type[Settings]:

@@ -1,6 +1,6 @@
 """Cells on a number's axis that are public before any number is seen, and finer ones where noisy counts say that many rows lie.
 
-The first cells are four to every octave on either side of zero, over the whole range of the type (or 256 equal ones between
+The first cells are four to every octave on either side of zero, over the whole range of the type (or 32 equal ones between
 declared bounds); each cell with many rows is then cut into up to 32, and again. So the cells follow the numbers' distribution
 as PrivTree does (Zhang, Xiao and Xie 2016, "PrivTree: a differentially private algorithm for hierarchical decompositions"),
 with a fixed number of looks at the rows.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +24,15 @@ BRANCHES = 32
 """Parts that a cell with many rows is cut into, at most."""
 ROWS_A_PART = 2.0
 """Noise deviations that a part's rows come to, if a cell's rows are spread evenly: smaller parts would tell little."""
+BY_CHANCE = 1e-3
+"""How likely it may be that any cell without a row passes for one with rows."""
 NEIGHBOUR = 0.4
 """Part of the threshold that suffices for a cell beside one that passed it."""
-DECLARED_CELLS = 256
+DECLARED_CELLS = 32
 QUARTERS = (1.0, 1.25, 1.5, 1.75)
 """Cells within an octave begin at these multiples of its power of two."""
-EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-60, 300)}
-FLOAT_END = 2.0**301
+EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-30, 70)}
+FLOAT_END = 2.0**71
 """Floats beyond it count as it, where no bounds are declared."""
 DAY = 86_400
 MOST_DECIMALS = 9
@@ -67,9 +70,10 @@ class Cells:
         counts, deviation = measure(np.bincount(self.place(numbers), minlength=len(self.lows)))
         return replace(self, counts=counts.astype(np.float64), deviations=np.full(len(counts), deviation))
 
-    def surely(self, times: float) -> Cells | None:
-        """The cells whose counts stand so many deviations above their noise, alone or four in a row together, and on either side
-        of them those that stand less high; None where there are none."""
+    def surely(self) -> Cells | None:
+        """The cells whose counts stand so high above their noise, alone or four in a row together, that none is likely to do so
+        by chance, and on either side of them those that stand less high; None where there are none."""
+        times = NormalDist().inv_cdf(1 - BY_CHANCE / (2 * len(self.counts)))
         height = self.counts / self.deviations
         kept = height > times
         if len(height) >= 4:

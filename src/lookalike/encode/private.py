@@ -255,7 +255,7 @@ def _locate(
     """
     first = ladder(encoder.dtype, encoder.spec, bounds)
     first = first.measured(lambda true: account.counts(true, "ladder", encoder.spec.name), numbers)
-    cells = first.surely(SURE)
+    cells = first.surely()
     for _ in range(REFINEMENTS):
         if cells is None:
             account.counts(np.zeros(1, np.int64), "refinement", encoder.spec.name)  # the same spends whatever was found

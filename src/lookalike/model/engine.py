@@ -129,8 +129,10 @@ class NetEngine(Generator):
     def check(cls, settings: EngineSettings, rows: int) -> None:
         assert isinstance(settings, NetSettings)
         device.choose(settings.device)
+        if isinstance(settings, PrivateSettings):
+            settings.check_privacy()
         if isinstance(settings, PrivateSettings) and settings.private:
-            settings.privately().check_privacy()
+            settings.privately()
         else:
             warn_small(rows, settings)
 

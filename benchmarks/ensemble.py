@@ -30,6 +30,12 @@ ROSTERS: dict[str, dict[str, Any]] = {
         "members": [CTGAN] * 4 + [{"engine": "tvae", "settings": {"epochs": 100}}],
         "weights": "learned",
     },
+    "4 ctgan of half the epochs + tvae, learned": {
+        "engine": "ensemble",
+        "members": [{"engine": "ctgan", "settings": {"epochs": 50}}] * 4
+        + [{"engine": "tvae", "settings": {"epochs": 100}}],
+        "weights": "learned",
+    },
     "default": {"engine": "ensemble"},
     "learned": {"engine": "ensemble", "weights": "learned"},
 }

@@ -79,7 +79,7 @@ def test_counts_are_exact_and_leave_other_classes_alone():
     made = quick(real, target="grade", counts={2: 150, "1": 90})
     assert classes(made.table, "grade") == {"0": was["0"], "1": 90, "2": 150}
     assert made.table.schema.field("grade").type == real.schema.field("grade").type
-    both = quick(real, target="grade", counts={2: 150}, balance=True, share=1)
+    both = quick(real, target="grade", counts={2: 150}, share=1)
     assert classes(both.table, "grade") == {"0": was["0"], "1": was["0"], "2": 150}
 
 
@@ -179,6 +179,7 @@ def test_nothing_kept_back_measures_nothing_and_says_so():
         ({"counts": {"ill": 1.5}}, "ill=1.5"),
         ({"share": 0}, "share=0"),
         ({"share": 1.5}, "share=1.5"),
+        ({"share": 0.5, "balance": False}, "share=0.5 and balance=False"),
         ({"share": 0.01}, "lacks rows"),
         ({"balance": False}, "lacks rows"),
         ({"target": "id", "keys": ["id"]}, "'id' is taken for a key"),

@@ -66,12 +66,16 @@ def test_the_surface_is_frozen():
         "--verbose",
         "table",
     ]
+    budget = ["--delta", "--epsilon", "--subject"]
     assert surface == {
         "make": sorted(
             [
                 *common,
+                *budget,
                 "--escape-formulas",
                 "--filter",
+                "--preset",
+                "--raw",
                 "--holdout",
                 "--json",
                 "--keep-back",
@@ -81,7 +85,7 @@ def test_the_surface_is_frozen():
                 "--target",
             ]
         ),
-        "fit": common,
+        "fit": sorted([*common, *budget]),
         "sample": sorted(
             [
                 "twin",
@@ -293,7 +297,10 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "gan"], "engine must be one of auto, autoregressive, trees, copula, ctgan, tvae"),
+        (
+            ["--engine", "gan"],
+            "engine must be one of auto, autoregressive, trees, copula, marginals, ctgan, tvae, ensemble",
+        ),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
         (["--keep-back", 1.5], "keep_back"),
@@ -392,6 +399,25 @@ def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
 
 
+def test_rows_are_kept_apart_and_it_is_said(csv, tmp_path):
+    output = run("make", csv, "--engine", "copula", "--filter", "--set", "min_distance=0.08")
+    assert re.search(r"^filter +of [\d,]+ rows that were drawn, \d+ were sent back .* closer than 0.08", output, re.M)
+    page = (tmp_path / "shop-lookalike.html").read_text(encoding="utf-8")
+    assert "A filter is itself a look at the real rows" in page and "filter.min_distance" in page
+    output = run("sample", tmp_path / "shop.twin", "--rows", 40, "--apart-from", csv, "--out", tmp_path / "apart.csv")
+    assert as_table(tmp_path / "apart.csv").num_rows == 40 and re.search(r"^filter +of \d+ rows", output, re.M)
+    assert "Add --filter" in run("make", csv, "--force", "--set", "min_distance=0.08", code=2)
+    assert "Add --apart-from" in run("sample", tmp_path / "shop.twin", "--force", "--set", "min_ratio=0.1", code=2)
+
+
+def test_what_is_required_decides_the_exit_code(csv):
+    output = run("make", csv, "--engine", "copula", "--require", "quality=0.1", "--require", "column_shapes=0.1")
+    assert re.search(r"^attempt 1 +as asked: quality \S+ \(at least 0.1\), column_shapes .*: met", output, re.M)
+    output = run("make", csv, "--engine", "copula", "--force", "--require", "utility=0.5", code=3)
+    assert "utility is missing" in output and "--target" in output
+    assert "acuracy" in run("make", csv, "--force", "--require", "acuracy=0.9", code=2)
+
+
 def test_the_cache_is_listed_and_cleared(csv, tmp_path):
     from lookalike import cache
 
@@ -402,3 +428,25 @@ def test_the_cache_is_listed_and_cleared(csv, tmp_path):
     assert "copula, 300 rows" in listed and "1 kept" in listed
     assert "1 removed" in run("cache", "--clear")
     assert "0 kept" in run("cache")
+
+
+def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
+    out = tmp_path / "c.csv"
+    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "weights=equal", "--set", "workers=1"]
+    output = run("make", csv, "--preset", "challenge", "--minutes", 2, "--out", out, *small)
+    raw, final = as_table(tmp_path / "c-raw.csv"), as_table(out)
+    assert raw.num_rows == final.num_rows == as_table(csv).num_rows
+    assert not raw.data.equals(final.data) and "before the filter" in output
+    assert json.loads((tmp_path / "c-run" / "run.json").read_text())["engine"] == "ensemble"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--preset", "bets"], "preset must be one of best"),
+        (["--preset", "best", "--engine", "ctgan"], "a preset names its engine"),
+        (["--raw"], "the filter is off"),
+    ],
+)
+def test_a_wrong_preset_is_one_line(csv, arguments, words):
+    assert words in run("make", csv, *arguments, code=2)

@@ -141,12 +141,13 @@ def test_files_travel_to_a_job_elsewhere_and_back(make):
     assert back["began"].endswith(b"shared")
 
 
-def test_a_ray_cluster_runs_them_too(make, tmp_path):
+def test_a_ray_cluster_runs_them_too(make, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'lookalike[cluster]' to run this")
     shared = tmp_path / "shared"
     shared.touch()
     codes = {}
     jobs = [make(name, what, (shared,)) for name, what in (("a", "work"), ("b", "fail"))]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # a cluster's machines have what jobs import
     cluster = scale.Cluster("local")
     try:
         run_jobs(jobs, cluster.start, workers=2, ended=lambda job, code: codes.update({job.folder.name: code}))

@@ -18,7 +18,7 @@ from lookalike.errors import PrivacyError
 Accountant = Literal["pld", "rdp"]
 ROUNDING = 1e-6
 """An ε above the budget by no more than this relative share is the arithmetic of the accountant."""
-EXACT = 2e-3
+EXACT = 5e-3
 """How near a calibrated noise multiplier is to the smallest one that will do."""
 FINENESS = 1e-3
 """Width of a cell of the privacy loss distribution. Its rounding only ever overstates ε: 5,000 steps 4.197 against 4.195 at a tenth
@@ -143,7 +143,7 @@ class Ledger:
     >>> ledger = Ledger(Budget(epsilon=1, delta=1e-5))
     >>> ledger.spend("marginals", gaussian(5.0))
     >>> round(ledger.epsilon(), 3)
-    0.724
+    0.726
     >>> ledger.spend("marginals", gaussian(5.0))
     Traceback (most recent call last):
     lookalike.errors.PrivacyError: what is spent must stay within ε = 1 at δ = 1e-05, however: ...

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lookalike import neighbours
 from lookalike.errors import InputError, SchemaError, SettingsError
-from lookalike.refine.filter import REASONS, Filter, FilterSettings, refuse_where_private
+from lookalike.refine.filter import REASONS, Filter, FilterSettings
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 
@@ -174,9 +174,3 @@ def test_what_cannot_be_compared_is_said_before_any_work():
         Filter(real, Schema([ColumnSpec(name="id", kind="key")]))
     with pytest.raises(SettingsError, match="min_distance"):
         FilterSettings.build({"min_distance": 2})
-
-
-def test_where_a_budget_was_promised_no_row_is_looked_at():
-    refuse_where_private(None)
-    with pytest.raises(SettingsError, match="epsilon=2"):
-        refuse_where_private(2.0)

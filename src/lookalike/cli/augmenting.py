@@ -38,7 +38,7 @@ def augment(
     target: Annotated[str, typer.Option("--target", help="the column that holds the classes")],
     out: Out = None,
     balance: Annotated[
-        bool, typer.Option("--balance", help="fill every class up (the default, where no --count is given)")
+        bool, typer.Option("--balance", help="fill every class up (the default, unless only --count is given)")
     ] = False,
     share: Annotated[
         float | None,

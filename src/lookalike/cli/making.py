@@ -40,6 +40,9 @@ from lookalike.cli.words import gather, requirements, thresholds
 @app.command()
 def make(
     table: Source,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="a named run: best, challenge or private-ensemble; flags win")
+    ] = None,
     out: Out = None,
     rows: Annotated[
         int | None, typer.Option("--rows", help="rows to make; as many as the table has when left out")
@@ -68,6 +71,7 @@ def make(
     filter_: Annotated[
         bool, typer.Option("--filter", help="draw rows again that are too near to a row learned from (docs/filters.md)")
     ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="leave the table as it was before the filter, too")] = False,
     require: Annotated[
         list[str] | None,
         typer.Option("--require", help="FIGURE=LIMIT: try other knobs until it is met; exit with 3 if not (repeat)"),
@@ -95,6 +99,7 @@ def make(
             "subject": subject,
             "keep_back": keep_back,
             "apart": filter_ or None,
+            "raw": raw or None,
         }
         made = presets.make(
             table,
@@ -114,7 +119,8 @@ def make(
             say=screen.say,
             thresholds=thresholds(config),
             require=requirements(require),
-            **gather(config, flags, setting),
+            preset=preset,
+            **gather(config, flags, setting, preset=preset),
         )
         show(screen, made.card, json_)
         screen.print(f"\n{made.table}   {made.report}   {made.twin_file}")

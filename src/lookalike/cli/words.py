@@ -10,14 +10,20 @@ from lookalike.errors import SettingsError
 
 
 def gather(
-    config: Path | None, flags: dict[str, Any], extra: list[str] | None, *, making: bool = True
+    config: Path | None,
+    flags: dict[str, Any],
+    extra: list[str] | None,
+    *,
+    making: bool = True,
+    preset: str | None = None,
 ) -> dict[str, Any]:
-    """Settings from a file, then ``--set``, then flags: the later wins."""
+    """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine."""
     from lookalike import config as settings
     from lookalike import pipeline, presets
 
     sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
-    engine = flags.get("engine") or sections.get("run", {}).get("engine") or pipeline.RunSettings().engine
+    engine = flags.get("engine") or sections.get("run", {}).get("engine")
+    engine = engine or presets.named(preset).get("engine", pipeline.RunSettings().engine)
     chosen = presets.settings_from(sections, engine, making=making) | named_values(extra)
     return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
 

@@ -3,7 +3,7 @@
 A composite of our own, counted on codes; no metric of the report is in it (the judge never sits inside the optimiser):
 
     quality = 1 − max(distance to the rows held out − the distance expected between two real samples, 0)
-    privacy = 1 − max(share of rows closer to rows learned from than to rows held out − ½ − its scatter, 0)
+    privacy = 1 − max(share of rows closer to rows learned from than to rows held out − ½ − its margin, 0)
     weight  ∝ (quality · privacy) ^ 50
 
 The distance is the mean total variation of columns and pairs of columns (:class:`lookalike.model.heldout.Distance`). A point of
@@ -41,6 +41,8 @@ class Worth:
     distance: float
     expected: float
     closer: float
+    margin: float
+    """Two standard errors of ``closer``."""
 
     @property
     def quality(self) -> float:
@@ -48,8 +50,7 @@ class Worth:
 
     @property
     def privacy(self) -> float:
-        scatter = 1 / math.sqrt(COMPARED)  # two standard errors of a share of COMPARED rows
-        return 1 - max(self.closer - 0.5 - scatter, 0.0)
+        return 1 - max(self.closer - 0.5 - self.margin, 0.0)
 
     @property
     def score(self) -> float:
@@ -71,13 +72,14 @@ def worth(member: Generator, learned: EncodedTable, fresh: EncodedTable, seed: i
     near = min(COMPARED, len(learned), len(fresh))
     learned, fresh = (table.take(rng.permutation(len(table))[:near]) for table in (learned, fresh))
     few = drawn.take(np.arange(COMPARED))
-    return Worth(distance(drawn), distance.expected(DRAWN), closer_share(few, learned, fresh))
+    closer, error = closer_share(few, learned, fresh)
+    return Worth(distance(drawn), distance.expected(DRAWN), closer, 2 * error)
 
 
 def weights_of(found: list[Worth]) -> np.ndarray:
     """Return (members,) weights that add up to 1.
 
-    >>> weights_of([Worth(0.02, 0.02, 0.5), Worth(0.04, 0.02, 0.5)]).round(2).tolist()
+    >>> weights_of([Worth(0.02, 0.02, 0.5, 0.0), Worth(0.04, 0.02, 0.5, 0.0)]).round(2).tolist()
     [0.73, 0.27]
     """
     scores = np.array([max(one.score, 1e-9) for one in found])
@@ -85,22 +87,30 @@ def weights_of(found: list[Worth]) -> np.ndarray:
     return np.asarray(powers / powers.sum())
 
 
-def closer_share(rows: EncodedTable, learned: EncodedTable, fresh: EncodedTable) -> float:
-    """Return the share of ``rows`` whose nearest row in ``learned`` is nearer than that in ``fresh``, ties counting half.
+def closer_share(rows: EncodedTable, learned: EncodedTable, fresh: EncodedTable) -> tuple[float, float]:
+    """Return the share of ``rows`` whose nearest row in ``learned`` is nearer than that in ``fresh``, ties counting half, and its
+    standard error over the draw of all three.
+
+    Were nothing remembered, a real row that is nearest to w of the q rows could as well be on the other side, and moves the share by
+    w / q: the error is √(Σ (w − w̄)² · N / (N − 1)) / 2q over the N real rows, which are as many on both sides.
 
     >>> from lookalike.schema.encoded import EncodedColumn
     >>> column = EncodedColumn("a", 3, np.zeros(3, bool))
     >>> def table(*codes): return EncodedTable((column,), np.array([codes]).T, np.zeros((len(codes), 1)))
-    >>> closer_share(table(0, 0, 1, 2), table(0), table(1))
+    >>> closer_share(table(0, 0, 1, 2), table(0), table(1))[0]
     0.625
     """
-    to_learned, to_fresh = nearest(rows, learned), nearest(rows, fresh)
-    return float((to_learned < to_fresh).mean() + (to_learned == to_fresh).mean() / 2)
+    apart = np.concatenate([distances(rows, learned), distances(rows, fresh)], axis=1)
+    to_learned, to_fresh = apart[:, : len(learned)].min(axis=1), apart[:, len(learned) :].min(axis=1)
+    share = (to_learned < to_fresh).mean() + (to_learned == to_fresh).mean() / 2
+    nearest = apart == np.minimum(to_learned, to_fresh)[:, None]
+    weights = (nearest / nearest.sum(axis=1, keepdims=True)).sum(axis=0)  # equally near rows share the point
+    return float(share), float(weights.std(ddof=1)) * math.sqrt(len(weights)) / (2 * len(rows))
 
 
-def nearest(rows: EncodedTable, others: EncodedTable) -> np.ndarray:
-    """Return (n,) the distance of each row to the nearest of the others: over columns, the gap between ordered codes as a share of
-    all codes, 1 for other codes that differ."""
+def distances(rows: EncodedTable, others: EncodedTable) -> np.ndarray:
+    """Return (n, m) how far rows are apart: over columns, the gap between ordered codes as a share of all codes, 1 for other codes that
+    differ."""
     total = np.zeros((len(rows), len(others)), np.float32)
     for place, column in enumerate(rows.columns):
         one, other = rows.codes[:, place, None], others.codes[None, :, place]
@@ -108,4 +118,4 @@ def nearest(rows: EncodedTable, others: EncodedTable) -> np.ndarray:
             total += np.abs(one - other).astype(np.float32) / max(column.cardinality - 1, 1)
         else:
             total += one != other
-    return np.asarray(total.min(axis=1))
+    return total

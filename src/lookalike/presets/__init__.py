@@ -4,6 +4,7 @@ from lookalike.evaluate.verdicts import requirements
 from lookalike.presets.augmenting import Augmented, augment, augment_to
 from lookalike.presets.judging import Judged, judge
 from lookalike.presets.making import demo, make
+from lookalike.presets.named import named
 from lookalike.presets.places import Made, Places, check_outputs
 from lookalike.presets.settings import settings_from, settings_sections
 from lookalike.presets.twins import apart, fill, fit_to
@@ -22,6 +23,7 @@ __all__ = [
     "fit_to",
     "judge",
     "make",
+    "named",
     "requirements",
     "settings_from",
     "settings_sections",

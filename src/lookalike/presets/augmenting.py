@@ -19,7 +19,7 @@ from lookalike.artefact import replacing
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
-from lookalike.presets.budget import report_seconds, training_minutes
+from lookalike.presets.budget import measuring_seconds, training_minutes
 from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
@@ -101,7 +101,7 @@ def augment(
     target
         The column that holds the classes.
     balance
-        Whether every class is filled up; yes, unless ``counts`` are given. Halfway, in proportion, unless ``share`` says
+        Whether every class is filled up; yes, unless only ``counts`` are given. Halfway, in proportion, unless ``share`` says
         otherwise: classes that are made equal are found too often by a model (``docs/augmentation.md``).
     share
         Fill up to this share of the largest class; 1 makes all classes equal.
@@ -155,27 +155,32 @@ def augment(
     else:
         fresh = Table(pipeline.like(as_table(holdout), table, settled, "holdout"), table.origin)
         parts = pipeline.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
+    if balance is None:
+        balance = counts is None or share is not None
     classes, learned = _classes(table, settled, target), _classes(parts.train, settled, target)
     added = lacking(
         classes,
-        balance=counts is None if balance is None else balance,
+        balance=balance,
         share=share,
         counts=counts,
         learned=learned,
         fewest=encoding.rare_rows,
     )
-    _check_added(added, classes, learned, encoding.rare_rows, target)
+    _check_added(added, _small(classes, learned, encoding.rare_rows) if balance else [], encoding.rare_rows, target)
     say("classes", ", ".join(f"{name} {rows:,}" for name, rows in classes.items()), "--target")
     say("made", ", ".join(f"{name} +{rows:,}" for name, rows in added.items()), "--share, --count")
     say("kept back", parts.words, "--keep-back, --holdout")
 
-    reserve = 2 * report_seconds(table.num_rows, table.num_rows + sum(added.values()), len(table.names))
+    reserve = measuring_seconds(table.num_rows + sum(added.values()), len(table.names), len(classes))
     left = training_minutes(minutes, time.perf_counter() - start, reserve)
     run = run if run is not None else Run(console=terminal())
     if left is not None:
         run.deadline = time.monotonic() + 60 * left
     twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=table, run=run, **settings)
-    say("training", f"{twin.effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    effort = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
+    say("training", f"{effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    if twin.why is not None:
+        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
     made = twin.sample_each(
         list(added.values()),
         [{target: name} for name in added],
@@ -203,10 +208,12 @@ def _classes(table: Table, schema: Schema, target: str) -> dict[str, int]:
     return class_counts(table.data[target], target, schema[target].missing_text)
 
 
-def _check_added(
-    added: Mapping[str, int], classes: Mapping[str, int], learned: Mapping[str, int], fewest: int, target: str
-) -> None:
-    small = [name for name in classes if learned.get(name, 0) < fewest]
+def _small(classes: Mapping[str, int], learned: Mapping[str, int], fewest: int) -> list[str]:
+    """Classes that cannot be learned from."""
+    return [name for name in classes if learned.get(name, 0) < fewest]
+
+
+def _check_added(added: Mapping[str, int], small: list[str], fewest: int, target: str) -> None:
     if small:
         warnings.warn(
             f"a class needs {fewest} rows to be learned from, however: {len(small)} classes of {target!r} have fewer and are left as they are.",

@@ -19,6 +19,7 @@ from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
+from lookalike.presets.named import named
 from lookalike.presets.places import Made, Places, Say, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
@@ -55,9 +56,10 @@ def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed
 def make(
     source: str | Path,
     *,
+    preset: str | None = None,
     out: str | Path | None = None,
     rows: int | None = None,
-    engine: str = "auto",
+    engine: str | None = None,
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
@@ -74,7 +76,8 @@ def make(
     command: str | None = None,
     say: Say = silent,
     thresholds: Mapping[str, float] | None = None,
-    apart: bool = False,
+    apart: bool | None = None,
+    raw: bool | None = None,
     require: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> Made:
@@ -82,6 +85,8 @@ def make(
 
     Parameters
     ----------
+    preset
+        A named run (:mod:`lookalike.presets.named`): what it changes of the defaults; all that is given here goes before it.
     out
         Where the look-alike goes (``<source>-lookalike.csv`` when left out); report and run folder stand beside it.
     rows
@@ -96,6 +101,8 @@ def make(
         Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
     apart
         Draw rows again that are identical to a row learned from, too close to it or leaning on it: the filter.
+    raw
+        Leave the table as it was before the filter, too, beside the filtered one.
     require
         What the table must reach, ``{"dcr_share": 0.52, "nndr_ratio": 0.5}``: where the first attempt does not, others
         with other knobs follow, and the best is left; see :mod:`lookalike.presets.require`.
@@ -104,22 +111,30 @@ def make(
     """
     source = Path(source)
     start = time.perf_counter()
+    chosen = named(preset, engine=engine)
+    given = {"engine": engine, "minutes": minutes, "apart": apart, "raw": raw}
+    chosen |= {name: value for name, value in given.items() if value is not None} | settings
+    engine, minutes = chosen.pop("engine", pipeline.RunSettings().engine), chosen.pop("minutes", None)
+    apart, raw, settings = chosen.pop("apart", False), chosen.pop("raw", False), chosen
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart}
     )
-    private = settings.get("epsilon") is not None
-    if private and (apart or require):
-        raise PrivacyError(
-            "under --epsilon nothing looks at rows uncharged, however: a filter or requirements were asked for, which do. Leave them out."
-        )
     engine = pipeline.private_engine(engine, settings)
     filtering, settings = filter_settings(settings, apart)
+    if raw and not apart:
+        raise SettingsError(
+            "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
+        )
     known = registry.load(registry.ENGINES, engine, "engine").Settings
-    pipeline.route(settings, known)
+    private = pipeline.route(settings, known)[-1].epsilon is not None
+    if private and (apart or require):
+        raise PrivacyError(
+            "under a privacy budget nothing looks at rows uncharged, however: a filter or requirements were asked for, which do. Leave them out."
+        )
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
-    places = Places.beside(source, None if out is None else Path(out))
+    places = Places.beside(source, None if out is None else Path(out), raw=raw)
     table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target)
     places.check(force=force or resume)
     say(
@@ -171,7 +186,7 @@ def make(
     made = Made(places.table, places.report, places.twin, places.folder, twin, card)
     if not require:
         return made
-    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console)
+    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
     return meet(made, Setup(twin, engine, settings, filtering), common, require)
 
 
@@ -202,6 +217,9 @@ def deliver(
     twin.save(places.twin)
     apart = None if filtering is None else twin.filter(job.parts.train, filtering)
     seed = derive_seed(job.seed, "make")
+    if places.raw is not None:
+        write_rows(twin, places.raw, job.rows, seed, job.escape_formulas, job.parts.train, None, temperature)
+        job.say("raw", f"{places.raw.name}: the same, before the filter", "")
     fake = write_rows(twin, places.table, job.rows, seed, job.escape_formulas, job.parts.train, apart, temperature)
     job.say("sampling", f"{job.rows:,} rows", "--rows")
     if apart is not None:
@@ -269,6 +287,7 @@ def report_information(twin: Twin, command: str | None, seconds: float, apart: F
             "calibration": known["calibration"],
             **known["notes"],
             **({} if twin.privacy is None else {"privacy": dict(twin.privacy.describe())}),
+            **({} if apart is None else {"filter": apart.told}),
         },
         "filter": None if apart is None else apart.words,
         "seeds": {"run": known["seed"]},

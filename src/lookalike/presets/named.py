@@ -20,7 +20,7 @@ def challenge() -> dict[str, Any]:
         "weights": "learned",
         "apart": True,
         "raw": True,
-        "minutes": 55.0,
+        "minutes": 50.0,
     }
 
 
@@ -62,8 +62,9 @@ PRESETS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def named(preset: str | None) -> dict[str, Any]:
-    """Return the keywords of :func:`lookalike.make` that a preset sets; none where none is named.
+def named(preset: str | None, *, engine: str | None = None) -> dict[str, Any]:
+    """Return the keywords of :func:`lookalike.make` that a preset sets; none where none is named. A preset stands for its engine: to
+    name another beside it is a SettingsError.
 
     >>> named("best")["calibrate"]
     True
@@ -75,4 +76,9 @@ def named(preset: str | None) -> dict[str, Any]:
         return {}
     if preset not in PRESETS:
         raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, however: preset={preset!r}.")
-    return PRESETS[preset]()
+    chosen = PRESETS[preset]()
+    if engine is not None and engine != chosen["engine"]:
+        raise SettingsError(
+            f"a preset names its engine, however: preset={preset!r} and engine={engine!r}. Give one; --set changes the settings of a preset."
+        )
+    return chosen

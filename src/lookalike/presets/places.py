@@ -29,20 +29,25 @@ class Places:
     twin: Path
     folder: Path
 
-    @classmethod
-    def beside(cls, source: Path, out: Path | None) -> Places:
-        """``customers.csv`` → ``customers-lookalike.csv``, ``customers-lookalike.html``, ``customers.twin``; or around ``out``."""
-        if out is None:
-            table = source.with_name(f"{source.stem}-lookalike{source.suffix}")
-            return cls(
-                table, table.with_suffix(".html"), source.with_suffix(".twin"), table.with_name(f"{table.stem}-run")
-            )
-        return cls(out, out.with_suffix(".html"), out.with_suffix(".twin"), out.with_name(f"{out.stem}-run"))
+    raw: Path | None = None
 
-    def check(self, *, force: bool, also: Iterable[Path] = ()) -> None:
+    @classmethod
+    def beside(cls, source: Path, out: Path | None, *, raw: bool = False) -> Places:
+        """``customers.csv`` → ``customers-lookalike.csv``, ``customers-lookalike.html``, ``customers.twin``; or around ``out``."""
+        table = source.with_name(f"{source.stem}-lookalike{source.suffix}") if out is None else out
+        return cls(
+            table,
+            table.with_suffix(".html"),
+            source.with_suffix(".twin") if out is None else out.with_suffix(".twin"),
+            table.with_name(f"{table.stem}-run"),
+            table.with_name(f"{table.stem}-raw{table.suffix}") if raw else None,
+        )
+
+    def check(self, *, force: bool) -> None:
         """Raise before any work if a file is in the way or cannot be written."""
         check_suffix(self.table)
-        check_outputs([self.table, self.report, self.twin, *also], force=force)
+        raw = [] if self.raw is None else [self.raw]
+        check_outputs([self.table, self.report, self.twin, *raw], force=force)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ class Common:
         The budget of the whole run, and when it began by ``time.perf_counter``.
     draw
         Draws a twin's rows, judges them and leaves the files.
+    raw
+        Whether the table before the filter is left, too.
     """
 
     parts: pipeline.Split
@@ -66,6 +68,7 @@ class Common:
     draw: Draw
     say: Say
     console: Console | None = None
+    raw: bool = False
 
     @property
     def seconds_left(self) -> float:
@@ -226,7 +229,7 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
             setup, latest = replace(turned, twin=made.twin, refit=False), faults(made.card.to_dict(), required)
             _tell(common.say, number, ", ".join(setup.turned), made.card, required)
             if latest < found:
-                _put_in_place(made, first)
+                _put_in_place(made, first, common.raw)
                 best, found = replace(first, twin=made.twin, card=made.card), latest
     missed = tuple(unmet(best.card.to_dict(), required))
     return replace(best, unmet=missed, advice=advice(found, setup, out_of_time) if missed else "")
@@ -234,7 +237,7 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
 
 def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: float) -> Made:
     """Make one table in a folder of its own."""
-    places = Places.beside(first.table, folder / first.table.name)
+    places = Places.beside(first.table, folder / first.table.name, raw=common.raw)
     run = Run(places.folder, console=common.console, minutes=None if common.minutes is None else seconds / 60)
     twin = setup.twin
     if setup.refit:
@@ -266,13 +269,22 @@ def _calibrate(setup: Setup, common: Common, run: Run) -> Twin:
     return twin
 
 
-def _put_in_place(made: Made, first: Made) -> None:
+def _put_in_place(made: Made, first: Made, raw: bool) -> None:
     """Its files go where the first attempt's are; the log stays the first one's."""
-    for mine, theirs in ((made.table, first.table), (made.report, first.report), (made.twin_file, first.twin_file)):
+    pairs = [(made.table, first.table), (made.report, first.report), (made.twin_file, first.twin_file)]
+    if raw:
+        pairs.append((_raw(made), _raw(first)))
+    for mine, theirs in pairs:
         mine.replace(theirs)
     for path in made.folder.iterdir():
         if path.name != "log.txt":
             path.replace(first.folder / path.name)
+
+
+def _raw(made: Made) -> Path:
+    path = Places.beside(made.table, made.table, raw=True).raw
+    assert path is not None
+    return path
 
 
 def _tell(say: Say, number: int, words: str, card: Scorecard, required: Mapping[str, float]) -> None:
@@ -302,9 +314,8 @@ def advice(found: Faults, setup: Setup, out_of_time: bool) -> str:
         told.append("Time ran out before all knobs were turned: give more (--minutes).")
     if any(is_privacy(name) for name in found.figures):
         wider = "a greater distance (--filter --set min_distance=0.1 --set crowd_distance=0)"
-        told.append(
-            f"For {_list(found, True)}: {wider}, an engine that remembers less (--engine copula), or more rows to learn from."
-        )
+        other = "" if setup.engine == "copula" else ", an engine that remembers less (--engine copula)"
+        told.append(f"For {_list(found, True)}: {wider}{other}, or more rows to learn from.")
     if any(not is_privacy(name) for name in found.figures):
         less = "no filter, which costs likeness, or " if setup.filtering is not None else ""
         told.append(f"For {_list(found, False)}: {less}a stronger engine with more time (--preset best, --minutes).")

@@ -69,7 +69,7 @@ def lacking(
     Raises
     ------
     SettingsError
-        The share is not in (0, 1]; a count names no class, is less than the class has, or asks for more of a class of fewer
+        The share is not in (0, 1], or nothing is to be filled up to it; a count names no class, is less than the class has, or asks for more of a class of fewer
         than ``fewest`` rows.
 
     >>> lacking({"well": 900, "ill": 100}), lacking({"well": 900, "ill": 100}, share=1)
@@ -79,6 +79,10 @@ def lacking(
     """
     if share is not None and not 0 < share <= 1:
         raise SettingsError(f"a share of the largest class is above 0 and at most 1, however: share={share:g}.")
+    if share is not None and not balance:
+        raise SettingsError(
+            f"a share says how far classes are filled up, however: share={share:g} and balance=False. Drop one."
+        )
     learned, largest = classes if learned is None else learned, max(classes.values())
     wanted = dict(classes)
     for name, rows in classes.items():

@@ -20,7 +20,7 @@ alone.
 
 **A filter is itself a look at the data.** Which rows are missing tells where real people are: a filtered table has a hole
 around every loner. It helps against distances and copies, not against someone who knows of the filter, and it spends
-privacy budget that nobody charged: see :func:`refuse_where_private`.
+privacy budget that nobody charged: a twin that was fitted under one refuses to be filtered.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from lookalike.config import Settings
-from lookalike.errors import InputError, SchemaError, SettingsError
+from lookalike.errors import InputError, SchemaError
 from lookalike.neighbours import ONE_HOT, WEIGHT, Rows, greatest, nearness, one_hot
 from lookalike.schema import ColumnSpec, Schema, Values, parse
 from lookalike.stats import mid_ranks
@@ -240,21 +240,6 @@ class Filter:
         dense = np.concatenate([centred, *sides, *hot], axis=1, dtype=np.float32)
         narrow = np.uint16 if all(size < 2**16 for size in sizes) else np.int32
         return Rows(dense, cells.codes[many].astype(narrow), squares.astype(np.float32))
-
-
-def refuse_where_private(epsilon: float | None) -> None:
-    """Raise where a budget was promised: a filter looks at every real row and spends nothing that is charged.
-
-    >>> refuse_where_private(None)
-    >>> refuse_where_private(1.0)
-    Traceback (most recent call last):
-    lookalike.errors.SettingsError: a filter looks at real rows, which no budget was charged for, however: this twin promises epsilon=1. Sample without the filter.
-    """
-    if epsilon is not None:
-        raise SettingsError(
-            "a filter looks at real rows, which no budget was charged for, however: this twin promises "
-            f"epsilon={epsilon:g}. Sample without the filter."
-        )
 
 
 def _values(table: pa.Table, spec: ColumnSpec) -> Values:

@@ -296,7 +296,7 @@ def row_keys(names: Sequence[str], rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         values = rows.values(name)
         missing |= values.missing
         if values.numbers is not None:
-            cells = values.numbers.view(np.uint64)
+            cells = (values.numbers + values.numbers.dtype.type(0)).view(np.uint64)  # −0.0 is 0.0
             prints = np.stack([_mix(cells), _mix(cells ^ SALT)], 1)
         else:
             assert values.codes is not None and values.levels is not None

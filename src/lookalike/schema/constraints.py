@@ -191,8 +191,8 @@ class Formula(Constraint):
                 f"a formula computes a column from others, however: {self.words!r} from itself. Solve it."
             )
         for name in self.names:
-            flag = columns[name].kind == "boolean" and name != self.column
-            if _family(columns[name]) != "number" and not flag:
+            source = columns[name].kind in ("boolean", "constant") and name != self.column
+            if _family(columns[name]) != "number" and not source:
                 raise SchemaError(
                     f"a formula computes with numbers, however: column {name!r} is a {_family(columns[name])}. Declare a predicate, "
                     "or drop the constraint."

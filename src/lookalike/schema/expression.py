@@ -179,7 +179,7 @@ class Expression:
             if isinstance(node.op, ast.Not):
                 return pc.invert(self._truth(node.operand, columns))
             number = self._number(node.operand, columns)
-            return number if isinstance(node.op, ast.UAdd) else pc.negate_checked(number)
+            return number if isinstance(node.op, ast.UAdd) else self._whole(node, pc.negate_checked, number)
         if isinstance(node, ast.BinOp):
             return self._computed(node, columns)
         assert isinstance(node, ast.Compare)
@@ -215,8 +215,11 @@ class Expression:
         if isinstance(node.op, ast.Div):
             found = pc.divide(left.cast(pa.float64()), right.cast(pa.float64()))
             return pc.if_else(pc.is_finite(found), found, pa.scalar(None, pa.float64()))  # nothing is known of x / 0
+        return self._whole(node, ARITHMETIC[type(node.op)], left, right)
+
+    def _whole(self, node: ast.AST, operation: Callable[..., Any], *numbers: Any) -> Any:
         try:
-            return ARITHMETIC[type(node.op)](left, right)
+            return operation(*numbers)
         except pa.ArrowInvalid:
             raise InputError(
                 f"whole numbers must fit in 64 bits, however: {_shown(self.text)} leaves them at position {self._place(node)}. "

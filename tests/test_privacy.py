@@ -84,11 +84,15 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"engine": "tvae"}, "engine='tvae' does not. Use autoregressive or marginals or ctgan"),
+        ({"engine": "tvae"}, "engine='tvae' does not. Use .*marginals"),
         ({"calibrate": True}, "calibrate=True rakes to their exact counts"),
         ({"intervals": "modes"}, "modes or a treatment of outliers"),
         ({"outliers": "clip"}, "modes or a treatment of outliers"),
         ({"rows_per_subject": 3}, "no subject is named"),
+        (
+            {"schema": {"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"age": {"sdtype": "numerical"}}}},
+            "what SDV's metadata leaves open",
+        ),
     ],
 )
 def test_what_would_look_at_rows_uncharged_is_refused_first(settings, message):

@@ -147,7 +147,7 @@ def prepare_privately(
     """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes."""
     table = as_table(data)
     table = table.drop(list(drop))
-    declared = _declared(schema, table)
+    declared = _declared(schema, table, looking=False)
     if declared is not None and declared.constraints:
         raise PrivacyError(
             "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
@@ -208,7 +208,7 @@ def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, enco
         )
 
 
-def _declared(schema: Any, table: Table) -> Schema | None:
+def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | None:
     if schema is None or isinstance(schema, Schema):
         return schema
     if isinstance(schema, (str, Path)):
@@ -218,7 +218,14 @@ def _declared(schema: Any, table: Table) -> Schema | None:
             raise SchemaError(
                 f"a schema file is JSON, however: {schema} cannot be read as such ({type(error).__name__})."
             ) from None
-    return read_sdv(schema, table.data) if is_sdv(schema) else Schema.from_dict(schema)
+    if not is_sdv(schema):
+        return Schema.from_dict(schema)
+    if not looking:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: what SDV's metadata leaves open is inferred from them. Declare the "
+            "columns in a schema of ours."
+        )
+    return read_sdv(schema, table.data)
 
 
 def split(table: Table, keep_back: float, seed: int) -> Split:

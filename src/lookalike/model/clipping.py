@@ -23,7 +23,7 @@ def factors(squares: Tensor, bound: float) -> Tensor:
     A norm that is not finite gives 0: a record whose gradient overflows must not move the sum beyond the bound either.
 
     >>> factors(torch.tensor([0.25, 4.0, torch.inf, torch.nan]), 1.0).tolist()
-    [1.0, 0.4999999701976776, 0.0, 0.0]
+    [1.0, 0.4999999403953552, 0.0, 0.0]
     """
     # a hair less than the bound, so that rounding in the sum does not pass it
     scale = (bound / (squares.sqrt() * (1 + 1e-7) + 1e-12)).clamp(max=1.0)

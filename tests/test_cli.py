@@ -50,6 +50,7 @@ def test_the_surface_is_frozen():
     }
     common = [
         "--config",
+        "--derive",
         "--device",
         "--drop",
         "--engine",
@@ -149,7 +150,7 @@ def test_the_surface_is_frozen():
                 "--verbose",
             ]
         ),
-        "schema": ["--verbose", "table"],
+        "schema": ["--constraints", "--verbose", "table"],
         "config": [],
         "cache": ["--clear", "--verbose"],
         "demo": ["--folder", "--verbose"],

@@ -53,6 +53,7 @@ def test_what_is_filled_in():
     assert treated(table) is table
 
 
+@pytest.mark.filterwarnings("ignore:column:lookalike.LookalikeWarning")
 def test_one_column_alone_and_rows_dropped():
     table = gaps()
     one = treated(table, n="median")

@@ -190,8 +190,10 @@ class Difference(Step):
         offset = int(self.low) * factor % grain
         big = base.dtype == object or (len(distance) and int(distance.max()) > SAFE)
         raw = (base.astype(object) if big else base) + self.sign * (distance.astype(object if big else np.int64))
-        # the column's own steps, away from the bound
-        raw = -((offset - raw) // grain) * grain + offset if self.sign > 0 else (raw - offset) // grain * grain + offset
+        # the nearest of the column's own steps, or the one after it where that lies beyond the bound
+        over = (raw - offset) % grain
+        raw = raw - over + np.where(2 * over >= grain, grain, 0)
+        raw = raw + np.where(np.asarray(raw < base if self.sign > 0 else raw > base, bool), self.sign * grain, 0)
         low, high = self._range()
         for edge, beyond in ((low, np.less), (high, np.greater)):
             if edge is not None:

@@ -58,8 +58,9 @@ class PrivacySettings(Settings):
 
     def check(self) -> None:
         """Raise for what makes no sense together."""
-        if self.epsilon is None and self.model_fields_set & {"delta", "subject", "rows_per_subject", "public_rows"}:
-            given = ", ".join(sorted(self.model_fields_set))
+        changed = {name for name, value in self.model_dump().items() if value != type(self).model_fields[name].default}
+        if self.epsilon is None and changed:
+            given = ", ".join(sorted(changed))
             raise PrivacyError(
                 f"settings of privacy go with a budget, however: {given} without epsilon. Name --epsilon."
             )

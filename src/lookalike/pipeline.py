@@ -20,6 +20,7 @@ from lookalike import registry
 from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder, refuse
+from lookalike.encode.missing import treat_missing
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
@@ -33,7 +34,8 @@ from lookalike.rng import derive_seed, generator
 from lookalike.run import Run, terminal
 from lookalike.sample import SamplingSettings
 from lookalike.schema import ColumnSpec, EncodedTable, Schema
-from lookalike.schema.breaches import set_aside
+from lookalike.schema.breaches import Rows, set_aside
+from lookalike.schema.expression import Expression
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
@@ -65,14 +67,20 @@ class Split:
 
 
 def prepare(
-    data: Any, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = (), target: str | None = None
+    data: Any,
+    *,
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    target: str | None = None,
+    derive: Mapping[str, str] | None = None,
 ) -> tuple[Table, Schema]:
     """Read a table and settle its schema: what was declared, inferred for the rest.
 
     ``schema`` is a :class:`Schema`, a dict, or a path to JSON, ours or SDV's. ``keys`` are columns to make up anew
-    instead of modelling.
+    instead of modelling. ``derive`` names new columns, computed before anything else: ``{"rich": "income == '>50K'"}``.
     """
-    table = as_table(data)
+    table = derived(as_table(data), derive or {})
     drop = list(drop)
     if drop:
         table = table.drop(drop)
@@ -98,6 +106,33 @@ def prepare(
     for spec in settled.kept:
         refuse(spec)
     return table, settled
+
+
+def derived(table: Table, expressions: Mapping[str, str]) -> Table:
+    """The table with new columns, each computed from those before it.
+
+    >>> derived(as_table(pa.table({"age": [17, 30]})), {"adult": "age >= 18"}).data["adult"].to_pylist()
+    [False, True]
+    """
+    for name, text in expressions.items():
+        if name in table.names:
+            raise SettingsError(
+                f"a derived column is a new one, however: {name!r} is there already. Name it otherwise."
+            )
+        expression = Expression(text)
+        for source in expression.names:
+            if source not in table.names:
+                known = ", ".join(table.names)
+                raise SettingsError(f"{name!r} is derived from columns, however: {source!r} is none. Columns: {known}.")
+        needed = infer_schema(table.data.select(expression.names))
+        table = table.append(name, Rows(table.data, needed).compute(expression))
+    return table
+
+
+def imputed(table: Table, schema: Schema, settings: EncoderSettings) -> Table:
+    """The table without the missing cells that are not to be modelled."""
+    data = treat_missing(table.data, schema, settings)
+    return table if data is table.data else Table(data, table.origin)
 
 
 def learnable(table: Table, schema: Schema) -> Table:
@@ -162,6 +197,10 @@ def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, enco
             "under --epsilon nothing looks at rows uncharged, however: calibrate=True rakes to their exact counts. Leave it out: the engine "
             "marginals is fitted to noised ones."
         )
+    if encoding.missing != "model":
+        raise PrivacyError(
+            f"under --epsilon nothing looks at rows uncharged, however: missing={encoding.missing!r} does. Model what is missing."
+        )
     if encoding.intervals == "modes" or encoding.outliers != "keep":
         raise PrivacyError(
             "under --epsilon numbers are cut into bins of noisy counts, however: modes or a treatment of outliers were asked for. Leave "
@@ -214,6 +253,7 @@ def fit(
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
+    derive: Mapping[str, str] | None = None,
     seed: int = 0,
     minutes: float | None = None,
     avoid: Any = None,
@@ -232,6 +272,8 @@ def fit(
         Declared columns (a :class:`Schema`, dict, or JSON file, SDV's included); the rest is inferred.
     drop, keys
         Columns to leave out; columns to make up anew in their form.
+    derive
+        New columns by name, each an expression over the others (docs/constraints.md): ``{"rich": "income == '>50K'"}``.
     seed
         The same seed gives the same model.
     minutes
@@ -266,10 +308,15 @@ def fit(
         private = privacy.epsilon is not None
         encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
     if privacy.epsilon is None:
-        ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys)
+        ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
     else:
+        if derive:
+            raise PrivacyError(
+                "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."
+            )
         table, settled, ledger = prepare_privately(data, privacy, schema=schema, drop=drop, keys=keys)
-    everything, table = table, learnable(table, settled)
+    everything = table
+    table = learnable(imputed(table, settled, encoding), settled)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")
     if table.num_rows < 100:
@@ -473,7 +520,7 @@ def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
                 f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
             )
         wanted, rule = model.data.schema.field(spec.name).type, f"the {what} must hold the real table's types"
-        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec.name, rule)
+        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec, rule)
     return pa.table(columns)
 
 

@@ -10,10 +10,10 @@ import pytest
 from conftest import bench_table
 from lookalike.evaluate import privacy, score
 from lookalike.evaluate.prepare import prepare
-from lookalike.evaluate.scorecard import _plain
 from lookalike.evaluate.verdicts import FIGURES, verdicts
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
+from lookalike.stats import plain
 
 
 def people(rows, seed):
@@ -95,7 +95,7 @@ def section(train, synthetic, holdout=None, seed=0):
 
 
 def words(found, holdout_rows=500):
-    card = {"rows": {"holdout": holdout_rows}, "privacy": json.loads(json.dumps(_plain(found)))}
+    card = {"rows": {"holdout": holdout_rows}, "privacy": json.loads(json.dumps(plain(found)))}
     return {
         entry["figure"]: entry["verdict"] for entry in verdicts(card) if FIGURES[entry["figure"]].path[:8] == "privacy."
     }
@@ -193,8 +193,8 @@ def test_awkward_tables_neither_warn_nor_break(make, holdout_rows):
             {side: table(min(size, rows), place) for place, (side, size) in enumerate(sizes.items())}, schema
         )
         found = privacy.privacy(columns, [side for side in sizes if side != "real"], 0)
-        json.dumps(_plain(found), allow_nan=False)
-        verdicts({"privacy": _plain(found)})
+        json.dumps(plain(found), allow_nan=False)
+        verdicts({"privacy": plain(found)})
 
 
 def test_bench_tables_pass_when_fresh_and_fail_when_copied():

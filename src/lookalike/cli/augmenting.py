@@ -10,6 +10,7 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
+    Derive,
     Device,
     Drop,
     Engine,
@@ -29,7 +30,7 @@ from lookalike.cli.options import (
     Verbose,
 )
 from lookalike.cli.screen import Screen
-from lookalike.cli.words import class_counts, gather
+from lookalike.cli.words import class_counts, derivations, gather
 
 
 @app.command()
@@ -61,6 +62,7 @@ def augment(
     device: Device = None,
     schema: SchemaFile = None,
     drop: Drop = None,
+    derive: Derive = None,
     key: Key = None,
     holdout: Holdout = None,
     keep_back: Annotated[
@@ -99,6 +101,7 @@ def augment(
             temperature=temperature,
             schema=schema,
             drop=drop or (),
+            derive=derivations(derive),
             keys=key or (),
             holdout=holdout,
             force=force,

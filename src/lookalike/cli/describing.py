@@ -12,14 +12,27 @@ from lookalike.cli.screen import Screen
 
 
 @app.command()
-def schema(table: Source, verbose: Verbose = False) -> None:
+def schema(
+    table: Source,
+    constraints: Annotated[
+        bool,
+        typer.Option(
+            "--constraints",
+            help="look for rules that all rows keep, to declare by leaving them in (docs/constraints.md)",
+        ),
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
     """Print what a table's columns are taken for, as JSON to edit and hand back with --schema."""
     screen = Screen(verbose=verbose, machine=True)
     with screen.guarded():
+        from lookalike.schema.discover import with_constraints
         from lookalike.schema.infer import infer_schema
         from lookalike.table import as_table
 
-        print(infer_schema(as_table(table).data).to_json())
+        data = as_table(table).data
+        found = infer_schema(data)
+        print((with_constraints(data, found) if constraints else found).to_json())
 
 
 @app.command()

@@ -11,6 +11,7 @@ from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
     Delta,
+    Derive,
     Device,
     Drop,
     Engine,
@@ -34,7 +35,7 @@ from lookalike.cli.options import (
     Verbose,
 )
 from lookalike.cli.screen import NOT_MET, Screen, command_line, show
-from lookalike.cli.words import gather, requirements, thresholds
+from lookalike.cli.words import derivations, gather, requirements, thresholds
 
 
 @app.command()
@@ -57,6 +58,7 @@ def make(
     subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
+    derive: Derive = None,
     key: Key = None,
     target: Target = None,
     holdout: Holdout = None,
@@ -107,6 +109,7 @@ def make(
             rows=rows,
             schema=schema,
             drop=drop or (),
+            derive=derivations(derive),
             keys=key or (),
             target=target,
             holdout=holdout,

@@ -22,6 +22,10 @@ Drop = Annotated[list[str] | None, typer.Option("--drop", help="leave a column o
 Key = Annotated[
     list[str] | None, typer.Option("--key", help="make a column's values up in their form (repeat for more)")
 ]
+Derive = Annotated[
+    list[str] | None,
+    typer.Option("--derive", help="NAME=EXPRESSION: a new column, rich=income == '>50K' (repeat; docs/constraints.md)"),
+]
 Force = Annotated[bool, typer.Option("--force", help="overwrite files of an earlier run")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on from an interrupted run's checkpoint")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]

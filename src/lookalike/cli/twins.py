@@ -11,6 +11,7 @@ from lookalike.cli.app import app
 from lookalike.cli.options import (
     Config,
     Delta,
+    Derive,
     Device,
     Drop,
     Engine,
@@ -31,7 +32,7 @@ from lookalike.cli.options import (
     Verbose,
 )
 from lookalike.cli.screen import Screen
-from lookalike.cli.words import conditions, gather, named_values, two_columns
+from lookalike.cli.words import conditions, derivations, gather, named_values, two_columns
 
 
 @app.command()
@@ -48,6 +49,7 @@ def fit(
     subject: Subject = None,
     schema: SchemaFile = None,
     drop: Drop = None,
+    derive: Derive = None,
     key: Key = None,
     config: Config = None,
     setting: Setting = None,
@@ -68,6 +70,7 @@ def fit(
             out,
             schema=schema,
             drop=drop or (),
+            derive=derivations(derive),
             keys=key or (),
             force=force,
             resume=resume,

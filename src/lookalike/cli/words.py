@@ -68,6 +68,17 @@ def conditions(where: list[str]) -> dict[str, Any] | None:
     return found or None
 
 
+def derivations(items: list[str] | None) -> dict[str, str] | None:
+    """``["rich=income == '>50K'"]`` → ``{"rich": "income == '>50K'"}``; the first = parts them."""
+    found = {}
+    for item in items or []:
+        name, equals, text = item.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(f"--derive takes NAME=EXPRESSION, however: --derive {item}.")
+        found[name.strip()] = text.strip()
+    return found or None
+
+
 def class_counts(items: list[str]) -> dict[str, int] | None:
     """``["ill=5000"]`` → ``{"ill": 5000}``; the last = parts them, as a class may hold one."""
     found = {}

@@ -36,6 +36,10 @@ class EncoderSettings(Settings):
     keep_rules: bool = Field(
         True, description="what a column settles about another in every row (a city's state) holds in every row made"
     )
+    missing: Literal["model", "mode", "median", "drop_rows"] = Field(
+        "model",
+        description="model that cells are missing; or fill them with the commonest value or the median, or drop their rows",
+    )
     outliers: Literal["keep", "clip", "z"] = Field(
         "keep", description="keep them, clip at quantiles, or clip at a z-score"
     )

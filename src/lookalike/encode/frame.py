@@ -145,7 +145,7 @@ class TableEncoder:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
         wanted = arrow_type(self.encoders[name].spec.storage)
         rule = "a table to complete must hold the types that were learned"
-        found: pa.Array = in_type(_one_array(table, name), wanted, name, rule)
+        found: pa.Array = in_type(_one_array(table, name), wanted, self.encoders[name].spec, rule)
         return found
 
     def key_streams(self, seed: int) -> dict[str, KeyStream]:

@@ -83,6 +83,7 @@ def augment(
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
+    derive: Mapping[str, str] | None = None,
     temperature: float = 1.0,
     seed: int = 0,
     minutes: float | None = None,
@@ -116,7 +117,7 @@ def augment(
         Below 1 the made rows are more typical of their class. As for :meth:`Twin.sample`.
     minutes
         Time budget for all of it, the measuring included.
-    engine, schema, drop, keys, seed, run, **settings
+    engine, schema, drop, keys, derive, seed, run, **settings
         As for :func:`lookalike.fit`.
 
     Raises
@@ -130,10 +131,10 @@ def augment(
         As for :func:`lookalike.fit` and :meth:`Twin.sample`.
 
     >>> import lookalike, pyarrow as pa
-    >>> table = pa.table({"ill": ["no"] * 90 + ["yes"] * 10, "age": [i % 50 for i in range(100)]})
-    >>> made = lookalike.augment(table, target="ill", counts={"yes": 30}, engine="copula", run=lookalike.Run())
+    >>> table = pa.table({"ill": ["no"] * 180 + ["yes"] * 20, "age": [i % 50 for i in range(200)]})
+    >>> made = lookalike.augment(table, target="ill", counts={"yes": 60}, engine="copula", run=lookalike.Run())
     >>> made.added, made.table.num_rows
-    ({'yes': 20}, 120)
+    ({'yes': 40}, 240)
     """
     start = time.perf_counter()
     run_settings = pipeline.RunSettings.build(
@@ -146,14 +147,16 @@ def augment(
             "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
             "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
         )
-    table, settled = pipeline.prepare(data, schema=schema, drop=drop, keys=keys, target=target)
+    table, settled = pipeline.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:
         check_origin_column(origin_column, table.names)
     if holdout is None:
         parts = pipeline.split(table, run_settings.keep_back, seed)
     else:
-        fresh = Table(pipeline.like(as_table(holdout), table, settled, "holdout"), table.origin)
+        fresh = Table(
+            pipeline.like(pipeline.derived(as_table(holdout), derive or {}), table, settled, "holdout"), table.origin
+        )
         parts = pipeline.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
     if balance is None:
         balance = counts is None or share is not None

@@ -63,6 +63,7 @@ def make(
     schema: Any = None,
     drop: Iterable[str] = (),
     keys: Iterable[str] = (),
+    derive: Mapping[str, str] | None = None,
     target: str | None = None,
     holdout: str | Path | None = None,
     keep_back: float = 0.1,
@@ -127,15 +128,16 @@ def make(
         )
     known = registry.load(registry.ENGINES, engine, "engine").Settings
     private = pipeline.route(settings, known)[-1].epsilon is not None
-    if private and (apart or require):
+    if private and (apart or require or derive):
         raise PrivacyError(
-            "under a privacy budget nothing looks at rows uncharged, however: a filter or requirements were asked for, which do. Leave them out."
+            "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
+            "which do. Leave them out."
         )
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
-    table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target)
+    table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     places.check(force=force or resume)
     say(
         "table",
@@ -153,7 +155,9 @@ def make(
         )
     if holdout is not None:
         parts = pipeline.Split(
-            table, as_table(holdout), f"{holdout}: the yardstick; all rows of {source.name} are learned from"
+            table,
+            pipeline.derived(as_table(holdout), derive or {}),
+            f"{holdout}: the yardstick; all rows of {source.name} are learned from",
         )
     else:
         parts = pipeline.split(table, run_settings.keep_back, seed)

@@ -106,7 +106,7 @@ def faults(card: Mapping[str, Any], required: Mapping[str, float]) -> Faults:
     """Return what is not met.
 
     >>> faults({"fidelity": {"quality": 0.9}}, {"quality": 0.95, "accuracy": 0.9})
-    Faults(count=2, shortfall=0.052631578947368474, figures=('quality',), missing=('accuracy',))
+    Faults(count=2, shortfall=0.05263157894..., figures=('quality',), missing=('accuracy',))
     """
     values = {name: read(card, name)[0] for name in required if unmet(card, {name: required[name]})}
     measured = {name: value for name, value in values.items() if value is not None}

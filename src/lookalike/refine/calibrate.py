@@ -46,7 +46,7 @@ HELD_OUT = 0.1
 """Share of the rows whose counts stop the raking."""
 LEAST_GAIN = 0.02
 """A sweep that gains less than this share of what all sweeps before it gained is the last, and not taken: on housing the first gained
-81 parts of a hundred thousand, the second 5, those up to the twentieth 1 or less each."""
+81 parts of a hundred thousand, the second 5, those up to the twelfth 1 or less each."""
 FURTHEST = 5.0
 """A cell's weights change by this factor at most in one step."""
 FEWEST_ROWS = 100
@@ -77,7 +77,7 @@ class CalibrationSettings(Settings):
     triples: int = Field(
         0, ge=0, le=10_000, description="calibrate: triples of columns besides, those where the engine is furthest off"
     )
-    least_rows: int = Field(5, ge=2, description="calibrate: real rows below which a cell has no target of its own")
+    least_rows: int = Field(10, ge=2, description="calibrate: real rows below which a cell has no target of its own")
     sweeps: int = Field(
         20, ge=1, description="calibrate: passes over all pairs at most; rows held back stop it earlier"
     )

@@ -47,6 +47,9 @@ class ColumnSpec(Settings):
     levels: tuple[str, ...] | None = Field(
         None, description="ordinal: the levels, lowest first; category: the allowed levels"
     )
+    missing: Literal["model", "mode", "median", "drop_rows"] | None = Field(
+        None, description="missing cells: as the setting of the same name, for this column alone"
+    )
     minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
     maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
 

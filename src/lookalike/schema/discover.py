@@ -32,6 +32,8 @@ MOST_LEVELS = 200
 """Levels of a column whose combinations are counted, at most."""
 GLANCE = 500
 """Rows that tell most rules that do not hold."""
+EXPECTED = 10
+"""Rows that chance is expected to give a combination, at least, for it to be missed: none of 10 is e⁻¹⁰."""
 UNSEEN_SHARE = 0.1
 """Rows that fall into combinations never seen if columns were shuffled, at least, for the combinations to be a rule."""
 
@@ -60,6 +62,11 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
         if not any(set(order.names) <= names for names in computed)
     ]
     return [*orders, *formulas, *_null_together(rows), *_combinations(rows)]
+
+
+def with_constraints(table: pa.Table, schema: Schema) -> Schema:
+    """Return the schema with what :func:`find_constraints` found beside what it declares."""
+    return Schema(list(schema), [*schema.constraints, *find_constraints(table, schema)])
 
 
 # ------------------------------------------------------------------------------------------------------------- order
@@ -202,7 +209,7 @@ def _impossible(first: np.ndarray, second: np.ndarray) -> bool:
     seen = np.bincount(first.astype(np.int64) * sizes[1] + second, minlength=sizes[0] * sizes[1]).reshape(sizes)
     due = np.outer(seen.sum(1), seen.sum(0)) / seen.sum()
     # cells that independent columns would have filled for sure, and that are empty
-    surely = due >= CROSSINGS
+    surely = due >= EXPECTED
     empty = surely & (seen == 0)
     return bool(
         due[empty].sum() >= UNSEEN_SHARE * seen.sum() and (seen[surely] < due[surely] / 10).sum() == empty.sum()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lookalike.errors import SchemaError
+
+if TYPE_CHECKING:
+    from lookalike.schema.column import ColumnSpec
 
 _SIMPLE = {str(make()): make() for make in (
     pa.int8, pa.int16, pa.int32, pa.int64, pa.uint8, pa.uint16, pa.uint32, pa.uint64, pa.float16, pa.float32,
@@ -38,19 +42,28 @@ def arrow_type(text: str) -> pa.DataType:
     raise SchemaError(f"storage must be an Arrow type that lookalike models, however: storage={text!r}.")
 
 
-def in_type(column: pa.Array | pa.ChunkedArray, wanted: pa.DataType, name: str, rule: str) -> Any:
-    """Return a column in another type, labels as they are; a SchemaError that begins with ``rule`` where it cannot be.
+def in_type(column: pa.Array | pa.ChunkedArray, wanted: pa.DataType, spec: ColumnSpec, rule: str) -> Any:
+    """Return a column in another type, labels as they are; a SchemaError that begins with ``rule`` where it cannot be. Yes and
+    no beside text are spelled as the column spells them.
 
-    >>> in_type(pa.array([1.0, None]), pa.int64(), "age", "a table must hold the types that were learned").to_pylist()
+    >>> from lookalike.schema import ColumnSpec
+    >>> age, left = ColumnSpec(name="age", kind="integer"), ColumnSpec(name="left", kind="boolean", true_text="Y", false_text="N")
+    >>> in_type(pa.array([1.0, None]), pa.int64(), age, "a table must hold the types that were learned").to_pylist()
     [1, None]
+    >>> in_type(pa.array([True, None]), pa.string(), left, "a table must hold the types that were learned").to_pylist()
+    ['Y', None]
     """
     if column.type == wanted or pa.types.is_dictionary(wanted):
         return column
+    if pa.types.is_boolean(column.type) and is_text(wanted) and spec.true_text is not None:
+        return pc.if_else(column, spec.true_text, spec.false_text).cast(wanted)
     try:
         return column.cast(wanted)
     # a cell that does not fit, and two types with no way between them
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise SchemaError(f"{rule}, however: its column {name!r} is {column.type}, not {wanted}. Convert it.") from None
+        raise SchemaError(
+            f"{rule}, however: its column {spec.name!r} is {column.type}, not {wanted}. Convert it."
+        ) from None
 
 
 def is_text(storage: pa.DataType) -> bool:

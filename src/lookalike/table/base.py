@@ -52,6 +52,11 @@ class Table:
         """Return some rows, in the order given."""
         return Table(self.data.take(pa.array(rows)), self.origin)
 
+    def append(self, name: str, cells: pa.Array) -> Table:
+        """Return the table with one more column, last."""
+        columns = {**self.origin.columns, name: OriginColumn(label=name, arrow=str(cells.type))}
+        return Table(self.data.append_column(name, cells), self.origin.replace(columns=columns))
+
     def drop(self, names: Iterable[str]) -> Table:
         """Return the table without some columns."""
         names = list(names)

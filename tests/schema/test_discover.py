@@ -1,0 +1,91 @@
+"""Constraints found: those that were put in, and none in tables that hold none."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lookalike.errors import LookalikeWarning
+from lookalike.schema.discover import find_constraints, with_constraints
+from lookalike.schema.infer import infer_schema
+
+
+def found(table: pa.Table) -> set[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        return {rule.words for rule in find_constraints(table, infer_schema(table))}
+
+
+def tied(rows: int = 900, seed: int = 0) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    first = rng.integers(0, 300, rows)
+    second = first + rng.integers(0, 30, rows)
+    price, amount = rng.integers(100, 5000, rows), rng.integers(1, 9, rows)
+    gone = rng.random(rows) < 0.3
+    shape = rng.integers(0, 6, rows)
+    day = np.datetime64("2024-01-01")
+    return pa.table({
+        "admitted": day + first,
+        "first seen": [str(d) for d in day + second],
+        "discharged": day + second + rng.integers(0, 30, rows),
+        "price": price / 100,
+        "amount": amount,
+        "total": (price * amount).round() / 100,
+        "shipping": rng.integers(0, 900, rows) / 100,
+        "dose": pa.array(rng.integers(0, 50, rows), mask=gone),
+        "unit": pa.array(rng.choice(["mg", "g"], rows), mask=gone),
+        "shape": [f"s{i}" for i in shape],
+        "size": [f"z{(i + j) % 6}" for i, j in zip(shape, rng.integers(0, 3, rows), strict=True)],
+    })  # fmt: skip
+
+
+def test_what_was_put_in_is_found():
+    assert found(tied()) == {
+        "admitted ≤ first seen ≤ discharged", "total = price * amount", "dose and unit missing together",
+        "combinations of shape and size",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_found_where_there_is_nothing(seed):
+    rng = np.random.default_rng(seed)
+    table = pa.table({
+        **{f"n{i}": rng.normal(50, 9, 300).round(1) for i in range(4)},
+        **{f"i{i}": rng.integers(0, 9, 300) for i in range(4)},
+        **{f"c{i}": rng.choice(list("abcdefg"), 300) for i in range(4)},
+        "apart": rng.integers(1000, 2000, 300),
+        "few": pa.array([1.0 if i < 30 else None for i in range(300)]),
+        "gaps": pa.array(rng.normal(size=300), mask=rng.random(300) < 0.3),
+        "more gaps": pa.array(rng.normal(size=300), mask=rng.random(300) < 0.3),
+    })  # fmt: skip
+    assert found(table) == set()
+
+
+def test_one_row_that_breaks_it_and_it_is_no_rule():
+    table = tied()
+    for name in ("total", "discharged"):
+        column = table[name].to_pylist()
+        column[350] = min(column)
+        table = table.set_column(table.column_names.index(name), name, pa.array(column, table[name].type))
+    assert found(table) == {"admitted ≤ first seen", "dose and unit missing together", "combinations of shape and size"}
+
+
+def test_sums_are_found_once_and_parts_are_not_ordered():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 90, 300), rng.integers(0, 90, 300)
+    assert found(pa.table({"a": a, "b b": b, "sum": a + b})) == {"sum = a + `b b`"}
+
+
+def test_what_rules_keep_already_is_left_out():
+    rng = np.random.default_rng(0)
+    city = rng.integers(0, 30, 2000)
+    assert found(pa.table({"city": [f"c{i}" for i in city], "state": [f"s{i % 5}" for i in city]})) == set()
+
+
+def test_found_constraints_stand_in_the_schema():
+    table = tied()
+    schema = with_constraints(table, infer_schema(table))
+    assert len(schema.constraints) == 4 and with_constraints(table, schema) == schema

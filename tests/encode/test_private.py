@@ -40,7 +40,7 @@ def table() -> pa.Table:
     colour = rng.choice(["red", "green", "blue"], ROWS, p=[0.6, 0.3, 0.1])
     colour[0] = "Melchior, the only one"
     amount = np.where(rng.random(ROWS) < 0.4, 0.0, np.round(rng.lognormal(5, 1, ROWS), 2))
-    amount[1] = 987_654_321.5
+    amount[1] = 529_160_317.5
     age = rng.integers(18, 90, ROWS)
     age[2] = 7_654_193
     start = datetime(2020, 1, 1)
@@ -79,7 +79,7 @@ def test_what_comes_back_lies_near_the_truth(table):
 def test_nothing_of_a_single_row_is_kept(table):
     encoder, encoded, _ = fitted(table)
     text = json.dumps(encoder.state()) + encoder.schema.to_json()
-    for trace in ("Melchior", "987654321", "7654193"):
+    for trace in ("Melchior", "529160317", "7654193"):
         assert trace not in text
     limits = {name: encoder.state()["columns"][name]["high"] for name in ("amount", "age")}
     assert limits["amount"] < 1e6 and limits["age"] < 200

@@ -175,9 +175,10 @@ def proven_epsilon(with_it: np.ndarray, without_it: np.ndarray, delta: float, co
     """
     half = min(len(with_it), len(without_it)) // 2
     thresholds = np.unique(np.concatenate([with_it[:half], without_it[:half]]))
-    found = [_bound(with_it[:half], without_it[:half], threshold, delta, 0.5) for threshold in thresholds]
+    failure = (1 - confidence) / 2
+    found = [_bound(with_it[:half], without_it[:half], threshold, delta, failure) for threshold in thresholds]
     best = thresholds[int(np.argmax(found))]
-    return max(_bound(with_it[half:], without_it[half:], best, delta, (1 - confidence) / 2), 0.0)
+    return max(_bound(with_it[half:], without_it[half:], best, delta, failure), 0.0)
 
 
 def _bound(with_it: np.ndarray, without_it: np.ndarray, threshold: float, delta: float, failure: float) -> float:

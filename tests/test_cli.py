@@ -163,6 +163,7 @@ def test_make_leaves_three_files_and_a_run_folder(csv):
     assert {path.name for path in folder.iterdir()} == {
         "shop.csv", "shop-lookalike.csv", "shop-lookalike.html", "shop.twin", "shop-lookalike-run",
     }  # fmt: skip
+    assert "Nothing is proven about these rows" in (folder / "shop-lookalike.html").read_text(encoding="utf-8")
     fake, real = as_table(folder / "shop-lookalike.csv"), as_table(csv)
     assert fake.names == real.names and fake.num_rows == real.num_rows
     assert not set(fake.data["customer_id"].to_pylist()) & set(real.data["customer_id"].to_pylist())

@@ -148,7 +148,7 @@ def test_the_command_says_what_may_be_published(tmp_path):
     assert result.exit_code == 0, result.output
     assert "for your eyes only" in result.output
     page = (tmp_path / "people-lookalike.html").read_text(encoding="utf-8")
-    assert "do not publish" in page and "differential privacy" in page
+    assert "do not publish" in page and "What is proven" in page and "(ε = 4" in page
     made = lookalike.load(tmp_path / "people.twin")
     assert made.privacy.budget.epsilon == 4
     assert "kept_back" not in made.information and made.information["rows"] == made.rows

@@ -24,7 +24,7 @@ from safetensors.numpy import save as save_tensors
 from lookalike.errors import ArtefactError, OutputError
 
 FORMAT = "lookalike"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAXIMUM_JSON_BYTES = 512 * 2**20
 """A header larger than this is refused before it is read."""
 
@@ -126,6 +126,10 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if version > FORMAT_VERSION:
         raise ArtefactError(
             f"this version reads files up to format {FORMAT_VERSION}, however: {path.name} has format {version}. Upgrade lookalike."
+        )
+    if version < FORMAT_VERSION:
+        raise ArtefactError(
+            f"format {version} was never released, and this version reads {FORMAT_VERSION}, however: {path.name} has it. Fit again."
         )
     return manifest
 

@@ -60,6 +60,7 @@ def to_toml(sections: Mapping[str, type[Settings]]) -> str:
     """Write every setting with its default and its meaning, one TOML table a settings class; where a setting holds several
     settings of a class, each is a table of an array (``[[ensemble.members]]``).
 
+    >>> from pydantic import Field
     >>> class Rider(Settings):
     ...     name: str = Field("Ada", description="who rides")
     >>> class Team(Settings):

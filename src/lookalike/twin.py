@@ -367,6 +367,10 @@ class Twin:
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
-        if self.privacy is not None:
+        if self.privacy is None:
+            lines.append(
+                "  privacy   none proven: fitted without epsilon, so do not share it as differentially private"
+            )
+        else:
             lines += [f"  {label:<9} {text}" for label, text in self.privacy.describe()[:3]]
         return "\n".join(lines + (["  a trial run: not for use"] if settings.get("trial") else []))

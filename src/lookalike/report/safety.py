@@ -81,9 +81,19 @@ FILTERED = (
 )
 
 
-def privacy(card: Card, filtered: str | None = None) -> dict[str, Any]:
-    """Everything the privacy section shows; a part that was not measured is None or empty. ``filtered``: what a filter did."""
+NOTHING_PROVEN = (
+    "Nothing is proven about these rows: the engine learned without differential privacy. The checks below found what they found; do not "
+    "share the rows or the model as differentially private."
+)
+
+
+def privacy(card: Card, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything the privacy section shows; a part that was not measured is None or empty. ``run``: what is known of how the rows
+    were made (see :func:`lookalike.report.summarize.summarize`)."""
+    filtered, ledger = run.get("filter"), run.get("ledger")
     return {
+        "ledger": [list(line) for line in ledger or ()],
+        "promise": NOTHING_PROVEN if "ledger" in run and ledger is None else "",
         "checks": checks(card)["privacy"],
         "copies": _copies(card),
         "distances": _distances(card),

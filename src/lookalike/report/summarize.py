@@ -41,7 +41,8 @@ def summarize(
         The rows that were kept back: the preview skips synthetic rows that equal one of them.
     run
         All optional: ``title``, ``command``, ``engine``, ``trial``, ``settings``, ``seeds``, ``timings``, ``versions``
-        (dicts), ``losses`` (dicts with ``epoch`` and named losses), ``notes`` (sentences), ``filter`` (what a filter did, in words).
+        (dicts), ``losses`` (dicts with ``epoch`` and named losses), ``notes`` (sentences), ``filter`` (what a filter did, in words), ``ledger`` (questions and answers on
+        a privacy budget; None where rows were made without one).
     """
     run = dict(run or {})
     figures, fidelity = overview.figures(card), likeness.fidelity(card)
@@ -70,7 +71,7 @@ def summarize(
         "fidelity": fidelity,
         "other_checks": safety.checks(card)["others"],
         "associations": dict(card["associations"]),
-        "privacy": safety.privacy(card, run.get("filter")),
+        "privacy": safety.privacy(card, run),
         "utility": usefulness.utility(card),
         "pickers": pickers(columns, fidelity["pairs"]["shown"], real, synthetic, schema),
         "losses": [dict(entry) for entry in run.get("losses") or []],

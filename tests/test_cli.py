@@ -448,6 +448,7 @@ def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
         (["--preset", "bets"], "preset must be one of best"),
         (["--preset", "best", "--engine", "ctgan"], "a preset names its engine"),
         (["--raw"], "the filter is off"),
+        (["--preset", "best", "--epsilon", 3], "preset='best' filters or calibrates"),
     ],
 )
 def test_a_wrong_preset_is_one_line(csv, arguments, words):

@@ -155,3 +155,40 @@ def test_the_command_says_what_may_be_published(tmp_path):
     written = csv.read_csv(tmp_path / "people-lookalike.csv")
     assert written.num_rows == made.rows and str(written.schema.field("age").type) == "int64"
     assert json.loads((tmp_path / "people-lookalike-run" / "run.json").read_text())["privacy"]["budget"]["epsilon"] == 4
+
+
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_an_ensemble_composes(disjoint):
+    settings = {"components": 20, "iterations": 5}
+    members = [{"engine": "marginals", "settings": settings} for _ in range(2)]
+    twin = fit(people(), epsilon=3.0, engine="ensemble", members=members, disjoint=disjoint, run=Run())
+    assert 2.9 < twin.privacy.epsilon() <= 3.0 * (1 + 1e-6)
+    alone = private(epsilon=3.0, **settings)
+    pairs = [[s.mechanism.noise for s in one.privacy.spends if s.purpose == "marginals"] for one in (twin, alone)]
+    if disjoint:  # each part may spend what one model of all rows may
+        assert {s.disjoint[1] for s in twin.privacy.spends if s.disjoint} == {"1-marginals", "2-marginals"}
+        assert max(pairs[0]) == pytest.approx(max(pairs[1]), rel=1e-3)
+    else:
+        assert max(pairs[0]) > 1.3 * max(pairs[1])
+    assert twin.sample(50, seed=1).num_rows == 50
+    assert "rows" not in twin.information["notes"]["ensemble"]["members"]["1-marginals"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"members": ["marginals", "trees"]}, "trees does not"),
+        ({"members": ["marginals"], "weights": "learned"}, "weights='learned'"),
+    ],
+)
+def test_an_ensemble_that_cannot_keep_to_a_budget_is_refused(settings, message):
+    with pytest.raises(PrivacyError, match=message):
+        fit(people(), epsilon=1.0, engine="ensemble", run=Run(), **settings)
+
+
+def test_the_preset_keeps_to_a_budget(tmp_path):
+    source = tmp_path / "people.csv"
+    csv.write_csv(people(), source)
+    made = lookalike.make(source, preset="private-ensemble", epsilon=6.0, epochs=1)
+    parts = {entry.disjoint[1] for entry in made.twin.privacy.spends if entry.disjoint}
+    assert parts == {"1-ctgan", "2-ctgan", "3-ctgan"} and made.twin.privacy.epsilon() <= 6.0 * (1 + 1e-6)

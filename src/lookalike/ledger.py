@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -196,6 +196,43 @@ class Ledger:
                 f"({mechanism.words}) it would be ε = {would:.4g}. Raise --epsilon, or ask for less."
             )
         self.spends.append(entry)
+
+    def limited(self, share: float) -> Ledger:
+        """The same account with a lower limit, ``share`` of the ε that is left: what is spent on it is spent on both."""
+        spent = self.epsilon() if self.spends else 0.0
+        lower = self._another(self.budget.replace(epsilon=spent + share * (self.budget.epsilon - spent)))
+        lower.spends = self.spends
+        return lower
+
+    def branch(self) -> Ledger:
+        """An account that goes on from what was spent here, for one of several disjoint parts of the rows; see :meth:`join`."""
+        branch = self._another(self.budget)
+        branch.spends = list(self.spends)
+        return branch
+
+    def join(self, group: str, branches: Mapping[str, Ledger]) -> None:
+        """Write down what branches spent, each on a part of its own: of all of them together the dearest counts.
+
+        Raises
+        ------
+        PrivacyError
+            A branch does not go on from this account.
+        """
+        known = len(self.spends)
+        for part, branch in branches.items():
+            if branch.spends[:known] != self.spends[:known]:
+                raise PrivacyError(f"a branch goes on from the account it joins, however: that of {part!r} does not.")
+        for part, branch in branches.items():
+            self.spends += [one.replace(disjoint=(group, part)) for one in branch.spends[known:]]
+
+    def _another(self, budget: Budget) -> Ledger:
+        return Ledger(
+            budget,
+            rows_per_subject=self.rows_per_subject,
+            subject=self.subject,
+            public=self.public,
+            rows_are_public=self.rows_are_public,
+        )
 
     def epsilon(self, delta: float | None = None, *, accountant: Accountant = "pld") -> float:
         """The ε of all that was spent, composed, at δ (the budget's when left out); thresholds are taken off δ first."""

@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from lookalike import registry, scale
 from lookalike.errors import NotFittedError, SettingsError, TrainingError
-from lookalike.model import weigh
+from lookalike.ledger import Ledger
+from lookalike.model import budgeted, weigh
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.beside import Together
 from lookalike.model.meeting import meeting
@@ -108,6 +109,7 @@ class Ensemble(Generator):
     """
 
     Settings: ClassVar[type[EngineSettings]] = EnsembleSettings
+    takes_ledger: ClassVar[bool] = True
     settings: EnsembleSettings
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
@@ -145,8 +147,11 @@ class Ensemble(Generator):
             except SettingsError as error:
                 raise SettingsError(f"member {place} ({member.engine}): {error}") from None
 
-    def fit(self, table: EncodedTable, *, seed: int, run: Run) -> None:
+    def fit(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
         self._members, self._weights, self._pilot, self.tempered = [], np.zeros(0), None, False
+        if ledger is not None:
+            self._fit_within(table, seed, run, ledger)
+            return
         self._mark(table, seed, run)
         rows, fresh = np.arange(len(table)), np.zeros(0, int)
         if self.settings.weights == "learned":
@@ -176,6 +181,19 @@ class Ensemble(Generator):
         self._take([(plan.engine, one.model) for plan, one in found], weights)
         run.losses[:] = _side_by_side(found)
         run.notes["ensemble"] = self._told(plans, found, figures)
+
+    def _fit_within(self, table: EncodedTable, seed: int, run: Run, ledger: Ledger) -> None:
+        """As :meth:`fit`, within a budget: no cache, no checkpoint, no process that would have to be told of the ledger."""
+        settings = self.settings
+        budgeted.refuse(settings.members, settings.weights, settings.disjoint, ledger)
+        plans = plans_of(settings, np.arange(0), seed)
+        found = budgeted.train_within(plans, settings.shares, settings.disjoint, table, run, ledger)
+        weights = [1.0 if settings.weights == "equal" else plan.weight for plan, _ in found]
+        self._take([(plan.engine, one.model) for plan, one in found], np.array(weights))
+        told = self._told(plans, found, [{} for _ in found])
+        for member in told["members"].values():
+            member.pop("rows")  # how many rows a part has is no noised count
+        run.notes["ensemble"] = told
 
     def _mark(self, table: EncodedTable, seed: int, run: Run) -> None:
         """Have the run know that there is something to go on with, and go on only with the same rows."""

@@ -112,7 +112,7 @@ def make(
     """
     source = Path(source)
     start = time.perf_counter()
-    chosen = named(preset, engine=engine)
+    chosen = named(preset, engine=engine, private=settings.get("epsilon") is not None)
     given = {"engine": engine, "minutes": minutes, "apart": apart, "raw": raw}
     chosen |= {name: value for name, value in given.items() if value is not None} | settings
     engine, minutes = chosen.pop("engine", pipeline.RunSettings().engine), chosen.pop("minutes", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lookalike.errors import SettingsError
+from lookalike.errors import PrivacyError, SettingsError
 
 CTGAN_RATE = 1e-3
 """The learning rate of CTGAN's generator and critic, around which members of ``private-ensemble`` differ a little."""
@@ -37,22 +37,36 @@ def best() -> dict[str, Any]:
 def private_ensemble() -> dict[str, Any]:
     """Three CTGANs, each on its own random 70 % of the rows, at slightly different learning rates, with the diversity term and early
     stopping, weighted .4, .35 and .25; rows too close to real ones are drawn again. Without ``epsilon`` nothing is proven."""
-    rates, weights = (1.0, 0.9, 1.1), (0.4, 0.35, 0.25)
-    members = [
+    members = _three_ctgans(diversity=1.0, early_stopping=True)
+    return {
+        "engine": "ensemble",
+        "members": [{**one, "rows": 0.7} for one in members],
+        "weights": "given",
+        "apart": True,
+    }
+
+
+def private_ensemble_within_a_budget() -> dict[str, Any]:
+    """As :func:`private_ensemble`, without what looks at rows uncharged (the term, the stopping, the filter); members learn from disjoint
+    parts, so that each may spend the whole budget."""
+    members = _three_ctgans()
+    return {
+        "engine": "ensemble",
+        "members": [{**one, "rows": one["weight"]} for one in members],
+        "weights": "given",
+        "disjoint": True,
+    }
+
+
+def _three_ctgans(**settings: Any) -> list[dict[str, Any]]:
+    return [
         {
             "engine": "ctgan",
-            "rows": 0.7,
             "weight": weight,
-            "settings": {
-                "generator_lr": CTGAN_RATE * rate,
-                "discriminator_lr": CTGAN_RATE * rate,
-                "diversity": 1.0,
-                "early_stopping": True,
-            },
+            "settings": {"generator_lr": CTGAN_RATE * rate, "discriminator_lr": CTGAN_RATE * rate, **settings},
         }
-        for rate, weight in zip(rates, weights, strict=True)
+        for rate, weight in ((1.0, 0.4), (0.9, 0.35), (1.1, 0.25))
     ]
-    return {"engine": "ensemble", "members": members, "weights": "given", "apart": True}
 
 
 PRESETS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -60,11 +74,13 @@ PRESETS: dict[str, Callable[[], dict[str, Any]]] = {
     "challenge": challenge,
     "private-ensemble": private_ensemble,
 }
+WITHIN_A_BUDGET: dict[str, Callable[[], dict[str, Any]]] = {"private-ensemble": private_ensemble_within_a_budget}
+"""Presets that keep to differential privacy; the others filter or calibrate."""
 
 
-def named(preset: str | None, *, engine: str | None = None) -> dict[str, Any]:
+def named(preset: str | None, *, engine: str | None = None, private: bool = False) -> dict[str, Any]:
     """Return the keywords of :func:`lookalike.make` that a preset sets; none where none is named. A preset stands for its engine: to
-    name another beside it is a SettingsError.
+    name another beside it is a SettingsError. ``private``: whether there is a privacy budget.
 
     >>> named("best")["calibrate"]
     True
@@ -76,7 +92,12 @@ def named(preset: str | None, *, engine: str | None = None) -> dict[str, Any]:
         return {}
     if preset not in PRESETS:
         raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, however: preset={preset!r}.")
-    chosen = PRESETS[preset]()
+    if private and preset not in WITHIN_A_BUDGET:
+        raise PrivacyError(
+            f"under --epsilon nothing looks at rows uncharged, however: preset={preset!r} filters or calibrates. "
+            f"Use {' or '.join(WITHIN_A_BUDGET)}, or no preset."
+        )
+    chosen = (WITHIN_A_BUDGET if private else PRESETS)[preset]()
     if engine is not None and engine != chosen["engine"]:
         raise SettingsError(
             f"a preset names its engine, however: preset={preset!r} and engine={engine!r}. Give one; --set changes the settings of a preset."

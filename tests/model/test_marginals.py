@@ -14,8 +14,9 @@ from lookalike.model.groups import Groups, as_shares, group_codes, spread_evenly
 from lookalike.model.marginals import Marginals, default_groups
 from lookalike.model.mixture import Counts, Mixture, _gradient, _mixture
 from lookalike.run import Run
-from lookalike.schema.encoded import EncodedColumn, EncodedTable
+from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
 from lookalike.stats import total_variation
+from lookalike.testing import proven_epsilon
 
 
 def fitted(table: EncodedTable, ledger: Ledger | None = None, seed: int = 0, **settings) -> Marginals:
@@ -191,3 +192,22 @@ def test_codes_within_a_group_are_as_frequent_as_alone():
     groups = Groups([np.array([0, 0, 1])], [np.array([0.25, 0.75, 1.0])])
     codes = groups.finer(np.zeros((400, 1), np.int64), np.random.default_rng(0))
     assert np.bincount(codes[:, 0], minlength=3).tolist() == [100, 300, 0]
+
+
+def test_a_canary_proves_less_than_is_claimed_and_more_without_noise():
+    """Worst case: one row in cells that are empty otherwise; the attack reads its likelihood off the published model."""
+    columns = tuple(EncodedColumn(f"c{j}", 2, np.zeros(2, bool)) for j in range(2))
+    canary = EncodedTable(columns, np.ones((1, 2), np.int32), np.zeros((1, 2)))
+    others = EncodedTable(columns, np.zeros((30, 2), np.int32), np.zeros((30, 2)))
+
+    def scores(table: EncodedTable, epsilon: float) -> np.ndarray:
+        found = []
+        for _ in range(60):
+            engine = fitted(table, Ledger(Budget(epsilon=epsilon, delta=1e-5)), components=2, iterations=30)
+            found.append(float(np.nan_to_num(engine.likelihood(canary)[0], neginf=-1e3)))
+        return np.array(found)
+
+    with_it = concatenate([others, canary])
+    assert proven_epsilon(scores(with_it, 1.0), scores(others, 1.0), 1e-5) <= 1.0
+    bare = proven_epsilon(scores(with_it, 1e4), scores(others, 1e4), 1e-5)
+    assert bare > 1.0, "an audit that noise switched off does not fail is no audit"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 import lookalike
 from common import peak_megabytes, record, table_path
-from lookalike import pipeline
+from lookalike import preparing
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.evaluate.fidelity import shapes
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="lay the table end to end so many times")
     parser.add_argument("--fit-rows", type=int, nargs="+", default=[EncoderSettings().fit_rows])
     arguments = parser.parse_args()
-    table, schema = pipeline.prepare(table_path(arguments.table))
+    table, schema = preparing.prepare(table_path(arguments.table))
     data = pa.concat_tables([table.data] * arguments.repeat).combine_chunks()
     for rows in arguments.fit_rows:
         row = {"table": arguments.table, "rows": data.num_rows, "columns": data.num_columns, "fit_rows": rows}

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import lookalike
 from common import record, settings_of, table_path
-from lookalike import pipeline, registry
+from lookalike import preparing, registry
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.model.device import keep_freed_memory
@@ -64,7 +64,7 @@ def main() -> None:
 def encode(source: Any, engine: str, schema: Any = None) -> tuple[TableEncoder, EncodedTable]:
     """The columns learned as the engine wants them, and the table in codes."""
     warnings.simplefilter("ignore", lookalike.LookalikeWarning)
-    table, settled = pipeline.prepare(source, schema=schema)
+    table, settled = preparing.prepare(source, schema=schema)
     intervals = registry.load(registry.ENGINES, engine, "engine").intervals
     encoder = TableEncoder(settled, EncoderSettings(intervals=intervals))
     encoder.fit(table.data, seed=0)

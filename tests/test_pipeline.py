@@ -15,7 +15,7 @@ import lookalike
 from conftest import bench_table, quick_fit, quick_settings
 from lookalike import LookalikeWarning, Run, registry
 from lookalike.errors import SettingsError
-from lookalike.pipeline import FEWEST_ROWS_TO_SPLIT, split
+from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split
 from lookalike.table import as_table
 from lookalike.testing import check_generator
 

@@ -14,7 +14,7 @@ import pytest
 
 import lookalike
 from conftest import quick_fit
-from lookalike import LookalikeWarning, pipeline
+from lookalike import LookalikeWarning, preparing
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.missing import treat_missing
 from lookalike.errors import SchemaError, SettingsError
@@ -102,7 +102,7 @@ def test_derived_columns_are_computed_before_all_else():
     derive = {"rich": "income == '>50K'", "pay": "hours * 2", "young": "born > '1985-01-01' and rich"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
-        table, schema = pipeline.prepare(frame, derive=derive, target="rich", drop=["income"])
+        table, schema = preparing.prepare(frame, derive=derive, target="rich", drop=["income"])
         made = quick_fit(frame, engine="copula", derive=derive, drop=["income"]).sample(50)
     assert table.names == ["hours", "born", "rich", "pay", "young"] == list(made)
     assert (
@@ -113,7 +113,7 @@ def test_derived_columns_are_computed_before_all_else():
     assert made["rich"].dtype == bool and made["pay"].dtype == np.int64
     for bad, message in (({"hours": "hours + 1"}, "'hours' is there already"), ({"x": "gone > 1"}, "'gone' is none")):
         with pytest.raises(SettingsError, match=message):
-            pipeline.prepare(frame, derive=bad)
+            preparing.prepare(frame, derive=bad)
 
 
 def test_the_command_derives(tmp_path):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
-from lookalike.pipeline import prepare
+from lookalike.preparing import prepare
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_column, infer_schema
 

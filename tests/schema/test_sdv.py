@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import SchemaError
-from lookalike.pipeline import prepare
+from lookalike.preparing import prepare
 
 TABLE = pa.table(
     {

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from lookalike import pipeline, registry
+from lookalike import pipeline, preparing, registry, routing
 from lookalike.artefact import replacing
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
@@ -140,24 +140,24 @@ def augment(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
-    kind = registry.load(registry.ENGINES, pipeline.private_engine(engine, settings), "engine")
-    _, encoding, _, _, privacy = pipeline.route(settings, kind.Settings)
+    kind = registry.load(registry.ENGINES, routing.private_engine(engine, settings), "engine")
+    _, encoding, _, _, privacy = routing.route(settings, kind.Settings)
     if privacy.epsilon is not None:
         raise PrivacyError(
             "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
             "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
         )
-    table, settled = pipeline.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
+    table, settled = preparing.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:
         check_origin_column(origin_column, table.names)
     if holdout is None:
-        parts = pipeline.split(table, run_settings.keep_back, seed)
+        parts = preparing.split(table, run_settings.keep_back, seed)
     else:
         fresh = Table(
-            pipeline.like(pipeline.derived(as_table(holdout), derive or {}), table, settled, "holdout"), table.origin
+            preparing.like(preparing.derived(as_table(holdout), derive or {}), table, settled, "holdout"), table.origin
         )
-        parts = pipeline.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
+        parts = preparing.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
     if balance is None:
         balance = counts is None or share is not None
     classes, learned = _classes(table, settled, target), _classes(parts.train, settled, target)
@@ -255,7 +255,7 @@ def _in_proportion(
     return pa.concat_tables(parts)
 
 
-def _measured(parts: pipeline.Split, schema: Schema, target: str, made: pa.Table, seed: int) -> dict[str, Any]:
+def _measured(parts: preparing.Split, schema: Schema, target: str, made: pa.Table, seed: int) -> dict[str, Any]:
     if parts.holdout is None:
         return nothing(target, f"kept back were {parts.words}")
     sides = {"real": parts.train.data, "synthetic": made, "holdout": parts.holdout.data}

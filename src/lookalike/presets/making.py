@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
-from lookalike import pipeline, registry
+from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
@@ -120,14 +120,14 @@ def make(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart}
     )
-    engine = pipeline.private_engine(engine, settings)
+    engine = routing.private_engine(engine, settings)
     filtering, settings = filter_settings(settings, apart)
     if raw and not apart:
         raise SettingsError(
             "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
         )
     known = registry.load(registry.ENGINES, engine, "engine").Settings
-    private = pipeline.route(settings, known)[-1].epsilon is not None
+    private = routing.route(settings, known)[-1].epsilon is not None
     if private and (apart or require or derive):
         raise PrivacyError(
             "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
@@ -137,7 +137,7 @@ def make(
     if rows is not None:
         check_rows(rows)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
-    table, settled = pipeline.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
+    table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     places.check(force=force or resume)
     say(
         "table",
@@ -154,13 +154,13 @@ def make(
             "drop --quick",
         )
     if holdout is not None:
-        parts = pipeline.Split(
+        parts = preparing.Split(
             table,
-            pipeline.derived(as_table(holdout), derive or {}),
+            preparing.derived(as_table(holdout), derive or {}),
             f"{holdout}: the yardstick; all rows of {source.name} are learned from",
         )
     else:
-        parts = pipeline.split(table, run_settings.keep_back, seed)
+        parts = preparing.split(table, run_settings.keep_back, seed)
     say("kept back", parts.words, "--keep-back, --holdout")
     say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
 
@@ -198,7 +198,7 @@ def make(
 class Job:
     """What stays the same whichever twin the rows come from."""
 
-    parts: pipeline.Split
+    parts: preparing.Split
     schema: Schema
     rows: int
     seed: int

@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline, registry
+from lookalike import pipeline, preparing, registry
 from lookalike.config import Settings
 from lookalike.evaluate.verdicts import FIGURES, read, unmet
 from lookalike.presets.places import Made, Places, Say
@@ -60,7 +60,7 @@ class Common:
         Whether the table before the filter is left, too.
     """
 
-    parts: pipeline.Split
+    parts: preparing.Split
     schema: Schema
     seed: int
     minutes: float | None

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline
+from lookalike import pipeline, preparing
 from lookalike.errors import SettingsError
 from lookalike.presets.places import Say, check_outputs, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
@@ -39,7 +39,7 @@ def fit_to(
     table = as_table(source)
     check_outputs([out], force=force or resume)
     run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
-    parts = pipeline.split(table, keep_back, seed)
+    parts = preparing.split(table, keep_back, seed)
     if keep_back:
         say("kept back", parts.words, "--config")
     avoid = None if settings.get("epsilon") is not None else parts.holdout

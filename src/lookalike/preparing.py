@@ -1,0 +1,214 @@
+"""Tables and their schemas, ready to learn from or to judge: read, declared or inferred, split."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.frame import refuse
+from lookalike.encode.missing import treat_missing
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
+from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
+from lookalike.rng import generator
+from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema.breaches import Rows, set_aside
+from lookalike.schema.expression import Expression
+from lookalike.schema.infer import infer_schema
+from lookalike.schema.public import as_declared, bounded, public_schema
+from lookalike.schema.sdv import is_sdv, read_sdv
+from lookalike.schema.types import in_type
+from lookalike.table import Table, as_table
+
+FEWEST_ROWS_TO_SPLIT = 50
+"""In a smaller table every row is needed, and a tenth of it would measure nothing."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from, and rows kept back to measure with."""
+
+    train: Table
+    holdout: Table | None
+    words: str
+
+
+def prepare(
+    data: Any,
+    *,
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    target: str | None = None,
+    derive: Mapping[str, str] | None = None,
+) -> tuple[Table, Schema]:
+    """Read a table and settle its schema: what was declared, inferred for the rest.
+
+    ``schema`` is a :class:`Schema`, a dict, or a path to JSON, ours or SDV's. ``keys`` are columns to make up anew
+    instead of modelling. ``derive`` names new columns, computed before anything else: ``{"rich": "income == '>50K'"}``.
+    """
+    table = derived(as_table(data), derive or {})
+    drop = list(drop)
+    if drop:
+        table = table.drop(drop)
+        if not table.names:
+            raise InputError("a table needs at least one column, however: all were dropped.")
+    declared = _declared(schema, table)
+    if declared is not None:
+        unknown = [
+            spec.name
+            for spec in declared
+            if spec.name not in table.names and spec.role != "drop" and spec.name not in drop
+        ]
+        if unknown:
+            raise SchemaError(
+                f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
+            )
+        declared = declared.only(table.names)
+    settled = infer_schema(table.data, declared)
+    for name in keys:
+        settled = settled.replace(name, kind="key")
+    if target is not None:
+        settled = settled.replace(target, role="target")
+    for spec in settled.kept:
+        refuse(spec)
+    return table, settled
+
+
+def derived(table: Table, expressions: Mapping[str, str]) -> Table:
+    """The table with new columns, each computed from those before it.
+
+    >>> derived(as_table(pa.table({"age": [17, 30]})), {"adult": "age >= 18"}).data["adult"].to_pylist()
+    [False, True]
+    """
+    for name, text in expressions.items():
+        if name in table.names:
+            raise SettingsError(
+                f"a derived column is a new one, however: {name!r} is there already. Name it otherwise."
+            )
+        expression = Expression(text)
+        for source in expression.names:
+            if source not in table.names:
+                known = ", ".join(table.names)
+                raise SettingsError(f"{name!r} is derived from columns, however: {source!r} is none. Columns: {known}.")
+        needed = infer_schema(table.data.select(expression.names))
+        table = table.append(name, Rows(table.data, needed).compute(expression))
+    return table
+
+
+def imputed(table: Table, schema: Schema, settings: EncoderSettings) -> Table:
+    """The table without the missing cells that are not to be modelled."""
+    data = treat_missing(table.data, schema, settings)
+    return table if data is table.data else Table(data, table.origin)
+
+
+def learnable(table: Table, schema: Schema) -> Table:
+    """The rows that keep the declared constraints; how many do not is said."""
+    fits = set_aside(table.data, schema)
+    return table if fits.all() else table.take(np.flatnonzero(fits))
+
+
+def prepare_privately(
+    data: Any, privacy: PrivacySettings, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = ()
+) -> tuple[Table, Schema, Ledger]:
+    """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes."""
+    table = as_table(data)
+    table = table.drop(list(drop))
+    declared = _declared(schema, table, looking=False)
+    if declared is not None and declared.constraints:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
+            "Leave the constraints out."
+        )
+    delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
+    if delta * table.num_rows >= 1:
+        warnings.warn(
+            f"δ should lie well below one in the number of rows, however: delta={delta:g} does not. Lower it (--delta).",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+    ledger = Ledger(
+        Budget.build({"epsilon": privacy.epsilon, "delta": delta}),
+        rows_per_subject=privacy.rows_per_subject,
+        subject=privacy.subject,
+        rows_are_public=privacy.public_rows,
+    )
+    made_up = dict.fromkeys([*keys, *([privacy.subject] if privacy.subject is not None else [])])
+    for name in made_up:
+        if name not in table.names:
+            raise SchemaError(f"{name!r} is not a column of this table. Columns: {', '.join(table.names)}.")
+    if privacy.subject is not None:
+        table = Table(bounded(table.data, privacy.subject, privacy.rows_per_subject), table.origin)
+    given = {spec.name: spec for spec in declared or ()}
+    for name in made_up:
+        base = given.get(name) or ColumnSpec(name=name, kind="key", storage=str(table.data.schema.field(name).type))
+        given[name] = base.replace(kind="key")
+    settled = public_schema(table.data, Schema(list(given.values())) if given else None, ledger)
+    return Table(as_declared(table.data, settled), table.origin), settled, ledger
+
+
+def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | None:
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    if isinstance(schema, (str, Path)):
+        try:
+            schema = json.loads(Path(schema).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SchemaError(
+                f"a schema file is JSON, however: {schema} cannot be read as such ({type(error).__name__})."
+            ) from None
+    if not is_sdv(schema):
+        return Schema.from_dict(schema)
+    if not looking:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: what SDV's metadata leaves open is inferred from them. Declare the "
+            "columns in a schema of ours."
+        )
+    return read_sdv(schema, table.data)
+
+
+def split(table: Table, keep_back: float, seed: int) -> Split:
+    """Keep a share of the rows back, at random, and say so."""
+    rows = table.num_rows
+    if keep_back == 0:
+        return Split(table, None, "no rows: there is no yardstick (--keep-back 0)")
+    if rows < FEWEST_ROWS_TO_SPLIT:
+        return Split(
+            table,
+            None,
+            f"no rows: {rows} are too few to spare any, so there is no yardstick (--holdout FILE gives one)",
+        )
+    order = generator(seed, "split").permutation(rows)
+    back = max(round(rows * keep_back), 1)
+    words = f"{back:,} rows that no engine sees, as the yardstick"
+    weak = " (a weak one: so few rows tell little)" if back < 200 else ""
+    return Split(table.take(np.sort(order[back:])), table.take(np.sort(order[:back])), words + weak)
+
+
+def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:
+    """As :func:`prepare`, but free text is set aside instead of refused: a judge takes tables as they come."""
+    table = as_table(real)
+    settled = infer_schema(table.data, _declared(schema, table))
+    texts = {spec.name for spec in settled if spec.kind == "text"}
+    columns = [spec.replace(role="drop") if spec.name in texts else spec for spec in settled]
+    return table, Schema(columns, [rule for rule in settled.constraints if not texts & set(rule.names)])
+
+
+def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
+    """The columns of ``table`` in the types of ``model``; CSV text is read as the other's types where it can be."""
+    columns = {}
+    for spec in schema.kept:
+        if spec.name not in table.names:
+            raise SchemaError(
+                f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
+            )
+        wanted, rule = model.data.schema.field(spec.name).type, f"the {what} must hold the real table's types"
+        columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec, rule)
+    return pa.table(columns)

@@ -1,0 +1,87 @@
+"""Which settings a keyword belongs to, and what a privacy budget rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lookalike import registry
+from lookalike.config import Settings
+from lookalike.encode.base import EncoderSettings
+from lookalike.errors import PrivacyError, SettingsError
+from lookalike.ledger import PrivacySettings
+from lookalike.refine import CalibrationSettings
+from lookalike.sample import SamplingSettings
+
+
+def route(
+    settings: Mapping[str, Any], engine: type[Settings]
+) -> tuple[Any, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]:
+    """Give every keyword to the settings class that declares it; a keyword that none declares is a SettingsError."""
+    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]
+    parts: list[dict[str, Any]] = [{} for _ in classes]
+    for name, value in settings.items():
+        place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
+        if place is None:
+            known = ", ".join(field for kind in classes for field in kind.model_fields)
+            engines = [other for other in registry.ENGINES if name in _settings_of(other).model_fields]
+            cure = f"Name an engine that has it ({', '.join(engines)}). " if engines else ""
+            raise SettingsError(
+                f"{name!r} is not a setting of this engine, its encoders, of sampling, of calibration or of privacy. {cure}Known: {known}."
+            )
+        parts[place][name] = value
+    learning, privacy = one_budget(engine.build(parts[0]), PrivacySettings.build(parts[4]))
+    privacy.check()
+    return (
+        learning,
+        EncoderSettings.build(parts[1]),
+        SamplingSettings.build(parts[2]),
+        CalibrationSettings.build(parts[3]),
+        privacy,
+    )
+
+
+def one_budget(learning: Any, privacy: PrivacySettings) -> tuple[Any, PrivacySettings]:
+    """``epsilon`` for the whole run and an engine's ``target_epsilon`` are one figure, under whichever name it was given: a private
+    training on codes that were learned exactly would prove nothing."""
+    if "target_epsilon" not in type(learning).model_fields:
+        return learning, privacy
+    if privacy.epsilon is None and learning.private:
+        asked = {"epsilon": learning.asked_epsilon, "delta": learning.target_delta}
+        return learning, PrivacySettings.build({**privacy.model_dump(exclude_unset=True), **asked})
+    if privacy.epsilon is not None and learning.demanded("target_epsilon") is None:
+        return learning.replace(target_epsilon=privacy.epsilon), privacy
+    return learning, privacy
+
+
+def _settings_of(engine: str) -> type[Settings]:
+    kind: type[Settings] = registry.load(registry.ENGINES, engine, "engine").Settings
+    return kind
+
+
+def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
+    """The engine itself, or where none is named under a budget, the strongest for it."""
+    return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
+
+
+def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, encoding: EncoderSettings) -> None:
+    """Raise for what would look at rows outside the budget."""
+    if not kind.takes_ledger:
+        able = [name for name in registry.ENGINES if registry.load(registry.ENGINES, name, "engine").takes_ledger]
+        raise PrivacyError(
+            f"under --epsilon an engine writes what it spends in the ledger, however: engine={engine!r} does not. Use {' or '.join(able)}."
+        )
+    if calibrating.calibrate:
+        raise PrivacyError(
+            "under --epsilon nothing looks at rows uncharged, however: calibrate=True rakes to their exact counts. Leave it out: the engine "
+            "marginals is fitted to noised ones."
+        )
+    if encoding.missing != "model":
+        raise PrivacyError(
+            f"under --epsilon nothing looks at rows uncharged, however: missing={encoding.missing!r} does. Model what is missing."
+        )
+    if encoding.intervals == "modes" or encoding.outliers != "keep":
+        raise PrivacyError(
+            "under --epsilon numbers are cut into bins of noisy counts, however: modes or a treatment of outliers were asked for. Leave "
+            "intervals and outliers as they are; declare minimum and maximum in the schema instead."
+        )

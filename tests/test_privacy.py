@@ -192,3 +192,18 @@ def test_the_preset_keeps_to_a_budget(tmp_path):
     made = lookalike.make(source, preset="private-ensemble", epsilon=6.0, epochs=1)
     parts = {entry.disjoint[1] for entry in made.twin.privacy.spends if entry.disjoint}
     assert parts == {"1-ctgan", "2-ctgan", "3-ctgan"} and made.twin.privacy.epsilon() <= 6.0 * (1 + 1e-6)
+
+
+def test_a_file_of_text_alone_is_learned_and_judged(tmp_path):
+    """Kinds are voted on with noise; keys are told apart by nobody, and that is said."""
+    from lookalike.demo import demo_table
+    from lookalike.table import as_table, write_table
+
+    source = tmp_path / "shop.csv"
+    write_table(as_table(demo_table(2_000)), source)
+    with pytest.warns(LookalikeWarning, match="none of column 'customer_id' is.*--key customer_id"):
+        made = lookalike.make(source, epsilon=4.0, components=20)
+    kinds = {spec.name: spec.kind for spec in made.twin.schema}
+    assert kinds["age"] == kinds["orders"] == "integer" and kinds["spent"] == "float"
+    assert kinds["member_since"] == "datetime" and kinds["plan"] == "category"
+    assert made.card.to_dict()["fidelity"]["accuracy"]["overall"] > 0.5

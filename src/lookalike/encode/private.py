@@ -10,6 +10,7 @@ the schema declares (levels, bounds, decimals) is public and costs nothing. The 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -22,6 +23,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ladder import FLOAT_END, Cells, ladder, places_written
 from lookalike.encode.numeric import NumericEncoder
+from lookalike.errors import LookalikeWarning
 from lookalike.ledger import Ledger, gaussian, threshold
 from lookalike.schema import Values
 from lookalike.schema.types import is_text
@@ -153,6 +155,13 @@ def _fit_labels(encoder: CategoryEncoder, values: Values, rows: int, account: Ac
         if encoder.spec.kind != "ordinal":
             kept = kept[pc.sort_indices(levels.take(pa.array(kept, pa.int64()))).to_numpy()]
         levels, counts = levels.take(pa.array(kept, pa.int64())), counts[kept]
+        if not len(levels):
+            warnings.warn(
+                f"a label has to be frequent to be told within a budget, however: none of column {name!r} is. All its cells come back as one. "
+                f"Declare its levels in the schema, make it up (--key {name}), or drop it (--drop {name}).",
+                LookalikeWarning,
+                stacklevel=2,
+            )
         rest = rows - counts.sum() - max(missing, 0)
         unsure = deviation * math.sqrt(len(counts) + 1)
         told = encoder.settings.rare_categories == "pool" and is_text(levels.type)

@@ -22,6 +22,8 @@ VOTES_SHARE = 0.03
 """Part of the budget for how text is written, over all such columns."""
 ENOUGH = 0.95
 """Share of the votes that settles it; cells written otherwise are then missing."""
+SURE = 3.0
+"""Standard deviations of the noise that votes against are allowed."""
 WHOLE = r"^[+-]?\d{1,18}$"
 FORMATS = tuple(
     day + time for day in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y") for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S")
@@ -76,14 +78,20 @@ def _by_votes(name: str, array: pa.Array, sigma: float, ledger: Ledger) -> Colum
     deviation = sigma * ledger.rows_per_subject
     true = np.bincount(votes, minlength=len(FORMATS) + 4)
     _, other, whole, fraction, *in_format = true + noise.integers(true.shape, deviation)
-    total = max(other + whole + fraction + sum(in_format), 1)
     spec = {"name": name, "storage": str(array.type)}
-    if whole + fraction >= ENOUGH * total:
+    if _settled(whole + fraction, [other, *in_format], deviation):
         return ColumnSpec(**spec, kind="float" if fraction > 4 * deviation else "integer")
     best = int(np.argmax(in_format))
-    if in_format[best] >= ENOUGH * total:
+    if _settled(in_format[best], [other, whole, fraction, *np.delete(in_format, best)], deviation):
         return ColumnSpec(**spec, kind="datetime", format=FORMATS[best])
     return ColumnSpec(**spec, kind="category")
+
+
+def _settled(votes: float, others: list[float], deviation: float) -> bool:
+    """Whether so many noised votes are nearly all: the others' sum may be ``1 - ENOUGH`` of all votes, and what their noise explains."""
+    against = sum(others)
+    chance = SURE * deviation * np.sqrt(len(others))
+    return bool(against <= (1 - ENOUGH) * (votes + against) + chance and votes > max(against, chance))
 
 
 def _votes(array: pa.Array) -> np.ndarray:

@@ -185,10 +185,9 @@ def make(
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
-    # what is read off the rows exactly may be other kinds than what a budget could tell
-    job = Job(
-        parts, twin.schema if private else settled, asked_rows, seed, limits, command, escape_formulas, start, say
-    )
+    if private:  # what is read off the rows exactly may be other kinds than what a budget could tell
+        settled = twin.schema if target is None else twin.schema.replace(target, role="target")
+    job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
     card = deliver(job, twin, places, run, filtering)
     made = Made(places.table, places.report, places.twin, places.folder, twin, card)
     if not require:

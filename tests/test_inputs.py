@@ -16,8 +16,10 @@ import pytest
 import lookalike
 from conftest import quick_fit, quick_settings
 from lookalike import LookalikeWarning, registry
+from lookalike.encode.frame import TableEncoder
 from lookalike.errors import InputError, NotFittedError, SamplingError, SchemaError, SettingsError
 from lookalike.model.base import Generator
+from lookalike.schema.infer import infer_schema
 from lookalike.table import as_table
 
 N = 60
@@ -260,8 +262,8 @@ class TestCategories:
     def test_39_a_million_levels(self):
         real = pa.table({"a": pa.array([f"v{i // 2}" for i in range(400_000)]), "b": [1, 2] * 200_000})
         with pytest.warns(LookalikeWarning, match="200,000 levels .* MB"):
-            schema = lookalike.Schema.from_dict(lookalike.pipeline.infer_schema(real).to_dict())
-        encoder = lookalike.pipeline.TableEncoder(schema)
+            schema = lookalike.Schema.from_dict(infer_schema(real).to_dict())
+        encoder = TableEncoder(schema)
         encoder.fit(real, seed=0)
         assert max(column.cardinality for column in encoder.columns) <= 1001
 
@@ -418,8 +420,6 @@ class TestCalls:
 
     @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
     def test_63_refit_leaves_no_state(self, engine):
-        from lookalike.encode.frame import TableEncoder
-        from lookalike.schema.infer import infer_schema
 
         kind = registry.load(registry.ENGINES, engine, "engine")
         model, fresh = (kind(kind.Settings(**quick_settings(engine))) for _ in range(2))

@@ -155,7 +155,7 @@ def fit(
     try:
         if ledger is None:
             model.fit(encoded, seed=seed, run=run)
-        else:
+        else:  # an engine that takes no ledger was refused above, and the base class's fit has none
             model.fit(encoded, seed=seed, run=run, ledger=ledger)  # type: ignore[call-arg]
         calibration = calibrated(model, encoder, encoded, calibrating, seed, run)
     finally:

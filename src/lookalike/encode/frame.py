@@ -220,6 +220,7 @@ class TableEncoder:
             return pa.nulls(1, storage)
         try:
             return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
+        # Arrow's three ways to say that a value does not fit a type: to who asks, it was never seen
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             raise _never_seen(name) from None
 

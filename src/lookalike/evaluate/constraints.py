@@ -28,7 +28,7 @@ def constraints(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Any
     """
     sides = {name: Rows(table, schema) for name, table in tables.items()}
     any_broken = {name: np.zeros(len(rows), bool) for name, rows in sides.items()}
-    entries = []
+    entries: list[dict[str, Any]] = []
     for constraint in schema.constraints:
         if any(name not in table.column_names for table in tables.values() for name in constraint.names):
             continue  # a key that one side lacks
@@ -47,7 +47,7 @@ def constraints(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Any
                 "real": shares["real"],
             }
         )
-    entries.sort(key=lambda entry: -float(entry["broken"]))  # type: ignore[arg-type]
+    entries.sort(key=lambda entry: -entry["broken"])
     return {
         "broken": float(any_broken["synthetic"].mean()),
         "fresh": float(any_broken["holdout"].mean()) if "holdout" in sides else None,

@@ -66,6 +66,7 @@ def _trained(plan: Plan, table: EncodedTable, run: Run, ledger: Ledger, left: in
     if run.deadline is not None:
         mine.deadline = start + run.seconds_left / left
     model: Generator = registry.load(registry.ENGINES, plan.engine, "engine")(plan.settings)
+    # a member that takes no ledger was refused above, and the base class's fit has none
     model.fit(table, seed=derive_seed(plan.seed, "fit"), run=mine, ledger=ledger)  # type: ignore[call-arg]
     run.interrupted = run.interrupted or mine.interrupted
     return Trained(model, mine.losses, mine.notes, round(time.monotonic() - start), not mine.interrupted)

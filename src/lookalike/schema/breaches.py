@@ -194,6 +194,7 @@ def limits(constraint: Range, unit: Fraction | None) -> tuple[float | int | None
         if bound is None or bound in constraint.names:
             found.append(None)
             continue
+        # mypy does not see that a column's name was passed over above: a text that is left is a date
         exact = bound_on_axis(moment(bound) if isinstance(bound, str) else bound, unit)  # type: ignore[arg-type]
         if isinstance(exact, float):
             found.append(float(np.nextafter(exact, np.inf if up else -np.inf)) if constraint.strict else exact)
@@ -236,6 +237,7 @@ def declared(cells: list[Any], rows: Rows, name: str) -> Values:
             written = (
                 pa.array(cells).cast(plain) if any(cell is not None for cell in cells) else pa.nulls(len(cells), plain)
             )
+    # Arrow's three ways to say that a cell does not fit a type: its value, its kind, no way between the two
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         raise SchemaError(
             f"allowed combinations hold cells of their columns' types, however: one of column {name!r} does not fit {plain}. "

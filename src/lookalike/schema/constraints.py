@@ -6,6 +6,7 @@ missing cell counts as kept, as a check in SQL does.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,14 +31,14 @@ class Constraint(Settings):
     rule: ClassVar[str]
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The columns it speaks of."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """The rule as a person reads it."""
-        raise NotImplementedError
 
     def check(self, columns: Mapping[str, ColumnSpec]) -> None:
         """Raise a SchemaError unless the columns are there, kept, and of kinds that the rule is about."""

@@ -98,12 +98,12 @@ def fit(
     engine = private_engine(engine, settings)
     kind = registry.load(registry.ENGINES, engine, "engine")
     engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
-    if privacy.epsilon is not None:
+    private = privacy.epsilon is not None
+    if private:
         refuse_unpaid(kind, engine, calibrating, encoding)
     if encoding.intervals == "auto":
-        private = privacy.epsilon is not None
         encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
-    if privacy.epsilon is None:
+    if not private:
         ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
     else:
         if derive:
@@ -129,11 +129,10 @@ def fit(
     encoder = TableEncoder(settled, encoding)
     if ledger is None:
         encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
-        for unseen in [
-            *([] if everything is table else [everything.data]),
-            *([] if avoid is None else [as_table(avoid).data]),
-        ]:
-            encoder.avoid_keys(unseen)
+        if everything is not table:
+            encoder.avoid_keys(everything.data)
+        if avoid is not None:
+            encoder.avoid_keys(as_table(avoid).data)
         encoded, rows = encoder.encode(table.data, seed=seed), table.num_rows
     else:
         encoded, rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)

@@ -170,7 +170,7 @@ class Run:
         path = self.folder / "losses.csv"
         fresh = len(self.losses) == 1 or not path.exists()
         with path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer = csv.DictWriter(file, fieldnames=list(self.losses[0]))  # later rows may lack a figure
             if fresh:
                 writer.writeheader()
             writer.writerow(row)

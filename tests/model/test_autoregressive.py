@@ -39,7 +39,7 @@ def trained(make_toy) -> Autoregressive:
 
 @pytest.fixture(scope="module")
 def trained_in_any_order(make_toy) -> Autoregressive:
-    return fitted(make_toy(2000), any_order=True, epochs=60)
+    return fitted(make_toy(2000), any_order=True, epochs=60, refit_rows=0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"any_order": True, "orders": 2}, {"logistics": 2, "first_order": "random"}])

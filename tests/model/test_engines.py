@@ -107,8 +107,10 @@ def test_sampling_needs_a_fit(make):
 def test_every_part_of_the_table_is_reported_once_an_epoch(make, toy: EncodedTable):
     run = Run()
     make(epochs=3).fit(toy, seed=0, run=run)
-    assert [row["epoch"] for row in run.losses] == [1, 2, 3]
-    assert run.notes["training"]["epochs"] == 3
+    notes = run.notes["training"]
+    again = notes["kept_epoch"] - 3 if notes.get("held_out_rows_learned") else 0
+    assert notes["epochs"] == 3 + again
+    assert [row["epoch"] for row in run.losses] == list(range(1, 4 + again))
     assert all(np.isfinite(list(row.values())).all() for row in run.losses)
 
 

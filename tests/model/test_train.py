@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
 from lookalike.model.train import NetSettings, held_out_rows, plan
 from lookalike.model.tvae import TVAE
+from lookalike.rng import generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
@@ -128,11 +130,81 @@ def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
     run = Run()
     engine = make(early_stopping=True, patience=3, epochs=400, ema=0)
     engine.fit(toy, seed=0, run=run)
-    scores = [row["held_out"] for row in run.losses]
+    scores = [row["held_out"] for row in run.losses if "held_out" in row]
     notes = run.notes["training"]
-    assert notes["epochs"] < 400
-    assert scores[notes["kept_epoch"] - 1] == min(scores)
+    assert len(scores) < 400
+    again = notes["epochs"] - len(scores)
+    assert scores[(again or notes["kept_epoch"]) - 1] == min(scores)
     assert all(map(math.isfinite, scores))
+
+
+class TestTheSecondTraining:
+    """Once it is known when to stop, the net learns anew from all rows."""
+
+    SETTINGS: ClassVar = {**SMALL[Autoregressive], "early_stopping": True, "patience": 3, "epochs": 40}
+
+    def fit(self, table: EncodedTable, run: Run, **changes) -> Autoregressive:
+        engine = Autoregressive(Autoregressive.Settings.build({**self.SETTINGS, **changes}))
+        engine.fit(table, seed=0, run=run)
+        return engine
+
+    def first(self, table: EncodedTable) -> tuple[Autoregressive, int]:
+        """The net without a second training, and the epochs it took."""
+        run = Run()
+        return self.fit(table, run, refit_rows=0), run.notes["training"]["epochs"]
+
+    def test_is_as_long_as_the_first_was_good(self, toy):
+        run, alone = Run(), Run()
+        self.fit(toy, run)
+        self.fit(toy, alone, refit_rows=0)
+        first, notes = alone.notes["training"], run.notes["training"]
+        assert notes["epochs"] == first["epochs"] + first["kept_epoch"]
+        assert notes["held_out_rows_learned"] and not first["held_out_rows_learned"]
+        assert notes["memory_gap"] == first["memory_gap"]  # as measured while the rows held out were unseen
+        assert run.losses[: first["epochs"]] == alone.losses
+
+    def test_rows_held_out_are_learned_from(self, toy):
+        rows = held_out_rows(len(toy), NetSettings(early_stopping=True), generator(0, "held out"))[1]
+        marked = EncodedTable(toy.columns, toy.codes.copy(), toy.residuals)
+        marked.codes[rows] = [2, 1, 0]  # a row that only those held out show so often
+        once, twice = (self.fit(marked, Run(), refit_rows=most, epochs=8) for most in (0, 600))
+        mine = marked.take(rows[:1])
+        assert twice.likelihood(mine)[0] > once.likelihood(mine)[0]
+
+    def test_a_table_of_more_rows_is_learned_once(self, toy):
+        run = Run()
+        self.fit(toy, run, refit_rows=599)
+        assert not run.notes["training"]["held_out_rows_learned"]
+
+    def test_cut_short_leaves_the_first(self, toy):
+        first, epochs = self.first(toy)
+        broken = self.fit(toy, Interrupted(epochs + 2))
+        assert weights(broken) == weights(first)
+
+    def test_is_resumed_where_it_was(self, toy, tmp_path):
+        _, epochs = self.first(toy)
+        whole = self.fit(toy, Run())
+        broken = self.fit(toy, Interrupted(epochs + 2, tmp_path))
+        resumed = self.fit(toy, resumed_run := Run(tmp_path, resume=True))
+        assert weights(resumed) == weights(whole) != weights(broken)
+        assert (resumed.unseen == whole.unseen).all() and np.isfinite(whole.unseen).all()
+        assert resumed_run.notes["training"]["held_out_rows_learned"]
+
+    def test_does_not_start_without_the_time_for_it(self, toy):
+        first, epochs = self.first(toy)
+
+        class Late(Run):
+            seconds_left = 0.0
+
+        run = Late()
+        assert weights(self.fit(toy, run)) == weights(first)
+        assert run.notes["training"]["epochs"] == epochs
+
+    def test_losses_on_disk_stay_in_their_columns(self, toy, tmp_path):
+        self.fit(toy, run := Run(tmp_path))
+        lines = [line.split(",") for line in (tmp_path / "losses.csv").read_text().splitlines()]
+        assert lines[0] == ["epoch", "loss", "held_out"] and {len(line) for line in lines} == {3}
+        assert [line[2] == "" for line in lines[1:]] == ["held_out" not in row for row in run.losses]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 99, 101, 400, 499, 501, 4_321, 24_395])

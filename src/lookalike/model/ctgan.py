@@ -21,8 +21,9 @@ from lookalike.model.flat import Weights, gradient_of
 from lookalike.model.heldout import Distance
 from lookalike.model.layers import RowMaker
 from lookalike.model.pairs import PairTables
+from lookalike.model.plateau import Plateau
 from lookalike.model.spans import activate, gumbel
-from lookalike.model.train import FrugalSettings, NetSettings, Plateau, Sizes, Task, plan, scaled
+from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

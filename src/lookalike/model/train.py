@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -35,6 +37,8 @@ MINIMUM_STEPS = 10
 """Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
 SMALL_BATCH = 100
 """The default batch shrinks no further than this."""
+SLOWER_AGAIN = 1.2
+"""How much longer an epoch of all rows takes at most than one without those held out."""
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 """Part of the rows that early stopping keeps back, and the most it needs."""
 
@@ -146,6 +150,13 @@ class Task(ABC):
     steps: int
     draws: torch.Generator
 
+    repeatable = False
+    """Whether :meth:`begin_again` is something for this task, as large as its table is."""
+
+    def begin_again(self) -> None:
+        """Start anew on all rows, held-out ones included, with fresh weights, at the rates of the first time."""
+        raise NotImplementedError
+
     @abstractmethod
     def begin_epoch(self) -> None:
         """Prepare the epoch's steps: shuffle, for instance."""
@@ -168,42 +179,6 @@ class Task(ABC):
         passes = max(round(self.batch * self.steps / rows), 1)
         order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
         return order.tensor_split(self.steps)
-
-
-class Plateau(nn.Module):
-    """Halves a learning rate whenever ``patience`` scores in a row were no better; a module so that checkpoints hold it.
-
-    >>> plateau = Plateau(patience=2)
-    >>> for score in (3.0, 2.0, 2.5, 2.5):
-    ...     plateau.hear(score)
-    >>> plateau.factor
-    0.5
-    """
-
-    def __init__(self, patience: int = 2) -> None:
-        super().__init__()
-        self.patience = patience
-        self.register_buffer("known", torch.tensor([math.inf, 0.0, 1.0, 0.0], dtype=torch.float64))
-
-    known: Tensor
-    """The best score, scores since that were no better, the factor, and steps counted."""
-
-    def hear(self, score: float) -> None:
-        """Take note of a score; less is better."""
-        best, worse, factor, steps = self.known.tolist()
-        best, worse = (score, 0) if score < best else (best, worse + 1)
-        if worse == self.patience:
-            worse, factor = 0, factor / 2
-        self.known.copy_(torch.tensor([best, worse, factor, steps]))
-
-    def count(self) -> float:
-        """Count a step; return how many there were before."""
-        self.known[3] += 1
-        return float(self.known[3]) - 1
-
-    @property
-    def factor(self) -> float:
-        return float(self.known[2])
 
 
 def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
@@ -230,6 +205,25 @@ def held_out_rows(rows: int, settings: NetSettings, rng: np.random.Generator) ->
     return np.sort(order[count:]), np.sort(order[:count])
 
 
+@dataclass(frozen=True)
+class Again:
+    """A second training, on all rows.
+
+    Attributes
+    ----------
+    after
+        Epochs of the first.
+    last_epoch
+        The epoch that ends it.
+    noted
+        What was worth noting about the first, whose held-out rows were still unseen.
+    """
+
+    after: int
+    last_epoch: int
+    noted: dict[str, float]
+
+
 class Trainer:
     """Runs a :class:`Task` for ``settings.epochs`` epochs, telling ``run``.
 
@@ -245,19 +239,23 @@ class Trainer:
         self.epoch, self.best_epoch, self.best, self.score = 0, 0, math.inf, math.inf
         self.good = self.average.values.clone()
         self.score_every = math.ceil(5 * MINIMUM_STEPS / task.steps)
+        self.again: Again | None = None
+        self.started = time.monotonic(), 0
+        """When, and after how many epochs."""
 
     def train(self) -> None:
         """Train until one of the ends; leave the best weights in ``task.averaged``, settled."""
         self._resume()
+        self.started = time.monotonic(), self.epoch
         snapshot = self._snapshot()
         try:
-            while self.epoch < self.settings.epochs and not self._stalled and not self.run.out_of_time:
+            while not self.run.out_of_time and (self._unfinished or self._begin_again()):
                 losses, whole = self._one_epoch()
                 if whole:
                     snapshot = self._snapshot()
                 else:
                     self._save(snapshot)  # a part of an epoch cannot be gone on from, its start can
-                self.run.epoch(self.epoch, self.settings.epochs, losses)
+                self.run.epoch(self.epoch, self.last_epoch, losses)
                 if whole and (self.run.checkpoint_due or self.run.out_of_time):
                     self._save(snapshot)
         except KeyboardInterrupt:
@@ -277,7 +275,7 @@ class Trainer:
             losses = self.task.step(position)
             names = list(losses)
             rows.append(torch.stack([loss.float() for loss in losses.values()]) if losses else torch.zeros(0))
-            self.average.update(self.epoch * self.task.steps + position)
+            self.average.update((self.epoch - self._first_epoch) * self.task.steps + position)
             if self.run.out_of_time and self.task.divisible:
                 break
         means = torch.stack(rows).mean(0).tolist()
@@ -289,6 +287,10 @@ class Trainer:
 
     def _judge(self) -> dict[str, float]:
         """Remember the averaged weights, under early stopping only if none fitted the held-out rows better."""
+        if self.again is not None:
+            if self.epoch == self.last_epoch:
+                self._remember()
+            return {}
         if not self.settings.early_stopping:
             self._remember()
             return {}
@@ -305,10 +307,40 @@ class Trainer:
         self.good.copy_(self.average.values)
 
     @property
-    def _stalled(self) -> bool:
-        return self.settings.early_stopping and self.epoch - self.best_epoch >= max(
-            self.settings.patience, self.score_every
-        )
+    def last_epoch(self) -> int:
+        """The epoch that ends the training, unless something else does before."""
+        return self.settings.epochs if self.again is None else self.again.last_epoch
+
+    @property
+    def _first_epoch(self) -> int:
+        """Epochs before the weights were last fresh."""
+        return 0 if self.again is None else self.again.after
+
+    @property
+    def _unfinished(self) -> bool:
+        if self.again is not None or not self.settings.early_stopping:
+            return self.epoch < self.last_epoch
+        stalled = self.epoch - self.best_epoch >= max(self.settings.patience, self.score_every)
+        return self.epoch < self.last_epoch and not stalled
+
+    def _begin_again(self) -> bool:
+        """Now that it is known when to stop: train anew, on all rows, to just there. Until that is done, what was learned first is
+        what is kept. False where it was done, is nothing for the task, or would take longer than there is time."""
+        if self.again is not None or not (self.task.repeatable and self.best_epoch):
+            return False
+        began, epochs_before = self.started
+        pace = (time.monotonic() - began) / max(self.epoch - epochs_before, 1)
+        if self.run.seconds_left < pace * self.best_epoch * SLOWER_AGAIN:
+            return False
+        self.average.values.copy_(self.good)
+        self.average.impose()
+        self.again = Again(self.epoch, self.epoch + self.best_epoch, self.task.settle(lambda: self.run.out_of_time))
+        self._renew()
+        return True
+
+    def _renew(self) -> None:
+        self.task.begin_again()
+        self.average = Average(self.task.averaged, self.settings.ema)
 
     def _not_finite(self) -> TrainingError:
         kept = (
@@ -329,7 +361,9 @@ class Trainer:
         if self.best_epoch:
             self.average.values.copy_(self.good)
         self.average.impose()
-        noted = self.task.settle(lambda: self.run.out_of_time)
+        noted = dict(self.task.settle(lambda: self.run.out_of_time) if self.again is None else self.again.noted)
+        if self.settings.early_stopping:
+            noted["held_out_rows_learned"] = self.again is not None and self.best_epoch == self.last_epoch
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,
@@ -357,6 +391,7 @@ class Trainer:
             "task": dict(self.task.kept),
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
+            "again": None if self.again is None else asdict(self.again),
             "scores": [value if math.isfinite(value) else None for value in (self.best, self.score)],
             "scale": self.task.precision.scaler.state_dict(),
         }
@@ -377,6 +412,9 @@ class Trainer:
                 "a checkpoint goes on with the same table, columns, settings and seed, however: this one was made with others. "
                 "Restore those, or delete the checkpoint to start afresh."
             )
+        if state["again"] is not None:
+            self.again = Again(**state["again"])
+            self._renew()
         arrays = {name: torch.from_numpy(np.array(value)) for name, value in stored.items()}
         for name, net in self.task.networks.items():
             net.load_state_dict(

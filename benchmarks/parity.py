@@ -3,8 +3,9 @@
     LOOKALIKE_DATA=… python benchmarks/parity.py adult shoppers --epochs 5 --rows 5000
 
 Both peers run in one virtual environment of their own (made on first use), on the same parsed cells as we do: numbers as
-floats, dates as timestamps, labels as text. Three "generators" make the synthetic table: a twin of few epochs, the training
-rows with every column shuffled by itself, and one half of the holdout (the other half is then the holdout of all).
+floats, dates as timestamps, labels as text. Four "generators" make the synthetic table: a twin of few epochs, the training
+rows with every column shuffled by itself, these with the first of every two rows as it was, and one half of the holdout
+(the other half is then the holdout of all).
 
 sdmetrics' subsampling is off. mostlyai-qa's own functions are called in the order its report calls them, without its plots;
 distances are taken on at most 5,000 rows of each table, the same ones for both, over all columns at once (its report
@@ -52,7 +53,7 @@ ALLOWED = dict.fromkeys(["dcr_share", "dcr_share_theirs"], 0.01) | dict.fromkeys
 )
 SAME = 1e-6
 """What figures that are nowhere subsampled may differ by."""
-GENERATORS = ("twin", "shuffled", "fresh")
+GENERATORS = ("twin", "shuffled", "fresh", "copied")
 THEIRS = """
 import json, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -80,7 +81,7 @@ from sdmetrics.single_table import DCROverfittingProtection
 rows = json.loads(sys.argv[3])
 result["overfitting"] = DCROverfittingProtection.compute(
     real_training_data=frames["real"].head(rows["real"]), synthetic_data=frames["synthetic"].head(rows["synthetic"]),
-    real_validation_data=frames["holdout"].head(rows["holdout"]), metadata=metadata)
+    real_validation_data=frames["holdout"].head(rows["holdout"]), metadata={"tables": {"table": metadata}}, table_name="table")
 
 from mostlyai.qa import _accuracy as qa, _distances as distances, _sampling as sampling
 start = time.perf_counter()
@@ -159,6 +160,11 @@ def made_by(generator: str, real: pa.Table, holdout: pa.Table, epochs: int) -> t
         random = np.random.default_rng(2)
         columns = [column.take(pa.array(random.permutation(real.num_rows))) for column in real.columns]
         return schema, pa.table(columns, names=real.column_names), holdout
+    if generator == "copied":
+        _, strangers, _ = made_by("shuffled", real, holdout, epochs)
+        both = pa.concat_tables([real, strangers])
+        kept = np.arange(real.num_rows) + real.num_rows * (np.arange(real.num_rows) % 2)
+        return schema, both.take(pa.array(kept)), holdout
     half = holdout.num_rows // 2
     return schema, holdout.slice(0, half), holdout.slice(half)
 

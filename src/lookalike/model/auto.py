@@ -82,12 +82,13 @@ class Auto(Generator):
         training, fresh = held_out_rows(len(table), net_settings, generator(seed, "held out"))
         trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
         trees.fit(table.take(training), seed=seed, run=run)
-        net.fit(table, seed=seed, run=run)
+        net.fit_once(table, seed=seed, run=run)
         likelier = net.unseen - trees.likelihood(table.take(fresh))
         likelier = np.nan_to_num(likelier, nan=-math.inf, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
         told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
         if mean > 2 * error:
+            net.fit_again()
             self._keep("autoregressive", net, told, run)
         else:
             run.forget()

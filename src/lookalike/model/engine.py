@@ -105,6 +105,7 @@ class NetEngine(Generator):
         if isinstance(self.settings, PrivateSettings) and self.settings.private:
             self.settings = self.settings.privately()
         self._fitted: Fitted | None = None
+        self._trainer: Trainer | None = None
 
     @classmethod
     def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
@@ -137,6 +138,11 @@ class NetEngine(Generator):
             warn_small(rows, settings)
 
     def fit(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
+        self.fit_once(table, seed=seed, run=run, ledger=ledger)
+        self.fit_again()
+
+    def fit_once(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
+        """The first half of :meth:`fit`: the rows held out to know when to stop are not learned from."""
         self._fitted = None
         if ledger is not None or (isinstance(self.settings, PrivateSettings) and self.settings.private):
             trainer, fitted = self._private_trainer(table, seed, run, ledger)
@@ -145,9 +151,18 @@ class NetEngine(Generator):
             task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
             trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
+        self._trainer = trainer
         device.keep_freed_memory()
         with device.tensor_cores(fitted.device):
             trainer.train()
+
+    def fit_again(self) -> None:
+        """The second half of :meth:`fit`: those rows are learned from too, by engines and tables for which that is worth its time."""
+        trainer, self._trainer = self._trainer, None
+        if trainer is None:
+            raise NotFittedError(f"{self.name} learns from all rows after fit_once. Call that first.")
+        with device.tensor_cores(self._known.device):
+            trainer.train_again()
 
     def _private_trainer(
         self, table: EncodedTable, seed: int, run: Run, ledger: Ledger | None

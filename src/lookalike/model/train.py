@@ -240,16 +240,27 @@ class Trainer:
         self.good = self.average.values.clone()
         self.score_every = math.ceil(5 * MINIMUM_STEPS / task.steps)
         self.again: Again | None = None
+        self.noted: dict[str, float] = {}
         self.started = time.monotonic(), 0
         """When, and after how many epochs."""
 
     def train(self) -> None:
-        """Train until one of the ends; leave the best weights in ``task.averaged``, settled."""
+        """Train until one of the ends; leave the best weights in ``task.averaged``, settled. From a checkpoint of :meth:`train_again`
+        that is gone on with."""
         self._resume()
         self.started = time.monotonic(), self.epoch
+        self._go_on()
+
+    def train_again(self) -> None:
+        """Now that it is known when to stop: train anew, on all rows, to just there. Until that is done, what was learned first is
+        what is kept. Nothing happens where it is nothing for the task, was done, or would take longer than there is time."""
+        if self._begin_again():
+            self._go_on()
+
+    def _go_on(self) -> None:
         snapshot = self._snapshot()
         try:
-            while not self.run.out_of_time and (self._unfinished or self._begin_again()):
+            while self._unfinished and not self.run.out_of_time:
                 losses, whole = self._one_epoch()
                 if whole:
                     snapshot = self._snapshot()
@@ -324,17 +335,14 @@ class Trainer:
         return self.epoch < self.last_epoch and not stalled
 
     def _begin_again(self) -> bool:
-        """Now that it is known when to stop: train anew, on all rows, to just there. Until that is done, what was learned first is
-        what is kept. False where it was done, is nothing for the task, or would take longer than there is time."""
-        if self.again is not None or not (self.task.repeatable and self.best_epoch):
+        stopped = self.again is not None or self._unfinished or self.run.interrupted
+        if stopped or not (self.task.repeatable and self.best_epoch):
             return False
         began, epochs_before = self.started
         pace = (time.monotonic() - began) / max(self.epoch - epochs_before, 1)
         if self.run.seconds_left < pace * self.best_epoch * SLOWER_AGAIN:
             return False
-        self.average.values.copy_(self.good)
-        self.average.impose()
-        self.again = Again(self.epoch, self.epoch + self.best_epoch, self.task.settle(lambda: self.run.out_of_time))
+        self.again = Again(self.epoch, self.epoch + self.best_epoch, self.noted)
         self._renew()
         return True
 
@@ -361,15 +369,15 @@ class Trainer:
         if self.best_epoch:
             self.average.values.copy_(self.good)
         self.average.impose()
-        noted = dict(self.task.settle(lambda: self.run.out_of_time) if self.again is None else self.again.noted)
-        if self.settings.early_stopping:
-            noted["held_out_rows_learned"] = self.again is not None and self.best_epoch == self.last_epoch
+        self.noted = self.task.settle(lambda: self.run.out_of_time) if self.again is None else self.again.noted
+        learned = self.again is not None and self.best_epoch == self.last_epoch
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,
             "steps_per_epoch": self.task.steps,
             "precision": str(self.task.precision.dtype).removeprefix("torch."),
-            **noted,
+            **({"held_out_rows_learned": learned} if self.settings.early_stopping else {}),
+            **self.noted,
         }
 
     # ----------------------------------------------------------------------------------------------- checkpoints

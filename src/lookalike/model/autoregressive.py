@@ -20,7 +20,7 @@ from lookalike.model.engine import Fitted, NetEngine
 from lookalike.model.flat import Weights, gradient_of
 from lookalike.model.masked import MaskedNet
 from lookalike.model.plateau import Plateau
-from lookalike.model.train import NetSettings, Task, plan
+from lookalike.model.task import NetSettings, Task, plan
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

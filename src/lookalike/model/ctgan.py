@@ -23,7 +23,7 @@ from lookalike.model.layers import RowMaker
 from lookalike.model.pairs import PairTables
 from lookalike.model.plateau import Plateau
 from lookalike.model.spans import activate, gumbel
-from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

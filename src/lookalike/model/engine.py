@@ -16,7 +16,8 @@ from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.layout import Layout
 from lookalike.model.private import Plan, PrivateSettings, make_plan, pay, pay_counts
-from lookalike.model.train import NetSettings, Task, Trainer, fingerprint, held_out_rows, warn_small
+from lookalike.model.task import NetSettings, Task, held_out_rows, warn_small
+from lookalike.model.train import Trainer, fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate

@@ -11,198 +11,24 @@ import hashlib
 import json
 import math
 import time
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
+from lookalike.errors import TrainingError
 from lookalike.model.average import Average
 from lookalike.model.base import EngineSettings
-from lookalike.model.device import Precision
+from lookalike.model.task import MINIMUM_STEPS, NetSettings, Task
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
-Sizes = tuple[Annotated[int, Field(ge=1)], ...]
-"""Widths of a net's layers."""
 Checkpoint = tuple[dict[str, Any], dict[str, np.ndarray]]
-MINIMUM_STEPS = 10
-"""Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
-SMALL_BATCH = 100
-"""The default batch shrinks no further than this."""
 SLOWER_AGAIN = 1.2
 """How much longer an epoch of all rows takes at most than one without those held out."""
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
-"""Part of the rows that early stopping keeps back, and the most it needs."""
-
-
-class NetSettings(EngineSettings):
-    """What every net trained by the common loop understands."""
-
-    epochs: int = Field(300, ge=1, description="passes over the table")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto",
-        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
-    )
-    batch_size: int = Field(
-        500, ge=1, description="rows in a step; on small tables it shrinks, and learning rates with it"
-    )
-    ema: float = Field(
-        0.999, ge=0, lt=1, description="decay of the averaged weights that sample; 0 samples from the last weights"
-    )
-    early_stopping: bool = Field(
-        False, description="hold a tenth of the rows back, stop when they fit no better, keep the best state"
-    )
-    patience: int = Field(50, ge=1, description="early_stopping: epochs without a better fit before it stops")
-
-    @property
-    def batch_multiple(self) -> int:
-        """What a batch must be a multiple of."""
-        return 1
-
-
-class FrugalSettings(NetSettings):
-    """What nets with deep stacks of layers understand besides."""
-
-    gradient_checkpointing: bool = Field(
-        False, description="recompute hidden layers going backward: less memory, more time"
-    )
-
-
-def plan(rows: int, settings: NetSettings) -> tuple[int, int]:
-    """Return rows a step and steps an epoch, such that every table gets enough steps and no row is left out.
-
-    A batch larger than the table shrinks; so does the default one where it would leave fewer than ``MINIMUM_STEPS``.
-
-    >>> plan(24_395, NetSettings()), plan(400, NetSettings()), plan(400, NetSettings(batch_size=200))
-    ((500, 49), (100, 10), (200, 10))
-    """
-    batch = settings.batch_size
-    if batch > rows or batch == type(settings).model_fields["batch_size"].default:
-        batch = min(batch, max(SMALL_BATCH, rows // MINIMUM_STEPS))
-    batch = max(batch // settings.batch_multiple, 1) * settings.batch_multiple
-    return batch, max(math.ceil(rows / batch), MINIMUM_STEPS)
-
-
-def scaled(rate: float, batch: int, settings: NetSettings) -> float:
-    """Return the learning rate for a batch that shrank: in proportion (Goyal et al. 2017, arXiv 1706.02677).
-
-    A small table is gone through many times; at the full rate both nets learn it by heart (customers.csv, half of it held
-    out: 60 % of the rows made were nearer to a training row than to a held-out one, 54 % with the rate in proportion).
-
-    >>> scaled(1e-3, 100, NetSettings(batch_size=500))
-    0.0002
-    """
-    return rate * min(batch / settings.batch_size, 1.0)
-
-
-def warn_small(rows: int, settings: NetSettings) -> None:
-    """Say so where a batch size was asked for and the table is smaller; a default one just follows the table."""
-    if rows < settings.batch_size and "batch_size" in settings.model_fields_set:
-        batch, steps = plan(rows, settings)
-        warnings.warn(
-            f"batch_size is at most the number of rows, however: batch_size={settings.batch_size} and rows={rows}. "
-            f"Steps of {batch} rows are taken instead, {steps} in an epoch.",
-            LookalikeWarning,
-            stacklevel=3,
-        )
-
-
-class Task(ABC):
-    """What one engine trains, cut into steps.
-
-    Attributes
-    ----------
-    networks, optimizers, generators
-        Everything that changes while training, by name; a checkpoint holds all of it.
-    averaged
-        The weights of the network that will sample: they are averaged, and the best of them kept.
-    precision
-        Its loss scale is part of a checkpoint.
-    batch, steps
-        Rows in a step, about, and steps in an epoch.
-    draws
-        What the order of rows is drawn from.
-    divisible
-        Whether a part of an epoch may be kept when time is up. Not under differential privacy: a resumed run would take its steps
-        again, and both models could be published for the price of one.
-    kept
-        What else a checkpoint must hold, as JSON.
-    """
-
-    divisible = True
-    kept: Mapping[str, Any] = {}
-
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
-    generators: dict[str, torch.Generator]
-    averaged: Tensor
-    precision: Precision
-    batch: int
-    steps: int
-    draws: torch.Generator
-
-    repeatable = False
-    """Whether :meth:`begin_again` is something for this task, as large as its table is."""
-
-    def begin_again(self) -> None:
-        """Start anew on all rows, held-out ones included, with fresh weights, at the rates of the first time."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def begin_epoch(self) -> None:
-        """Prepare the epoch's steps: shuffle, for instance."""
-
-    @abstractmethod
-    def step(self, position: int) -> dict[str, Tensor]:
-        """Take step ``position`` of the epoch; return its losses, detached (none where they would give rows away)."""
-
-    @abstractmethod
-    def held_out(self) -> float:
-        """Return how badly ``averaged`` fits the rows held out; less is better."""
-
-    @abstractmethod
-    def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
-        """Make the network, whose weights are final now, ready to sample; ``hurry`` says when time is up. Return what is
-        worth noting about it."""
-
-    def shuffled(self, rows: int) -> tuple[Tensor, ...]:
-        """Cut the rows, shuffled, into steps of equal size: none is left out; a small table is gone through several times."""
-        passes = max(round(self.batch * self.steps / rows), 1)
-        order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
-        return order.tensor_split(self.steps)
-
-
-def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
-    """Return a digest of all that a checkpoint must agree with: data, columns, seed, and all settings but epochs.
-
-    One may go on for longer than was meant at first.
-    """
-    kept = settings.model_dump(mode="json", exclude={"epochs"})
-    columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
-    digest = hashlib.sha256(json.dumps([engine, seed, kept, columns]).encode())
-    digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
-    digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
-    return digest.hexdigest()
-
-
-def held_out_rows(rows: int, settings: NetSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers to train on and those held out (none without early stopping)."""
-    if not settings.early_stopping:
-        return np.arange(rows), np.arange(0)
-    if rows < 2:
-        raise SettingsError(f"early_stopping needs two rows at least, however: the table has {rows}. Turn it off.")
-    order = rng.permutation(rows)
-    count = min(max(int(rows * HELD_OUT_SHARE), 1), HELD_OUT_MOST)
-    return np.sort(order[count:]), np.sort(order[:count])
 
 
 @dataclass(frozen=True)
@@ -222,6 +48,19 @@ class Again:
     after: int
     last_epoch: int
     noted: dict[str, float]
+
+
+def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed: int) -> str:
+    """Return a digest of all that a checkpoint must agree with: data, columns, seed, and all settings but epochs.
+
+    One may go on for longer than was meant at first.
+    """
+    kept = settings.model_dump(mode="json", exclude={"epochs"})
+    columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
+    digest = hashlib.sha256(json.dumps([engine, seed, kept, columns]).encode())
+    digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
+    digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
+    return digest.hexdigest()
 
 
 class Trainer:

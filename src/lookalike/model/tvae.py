@@ -19,7 +19,7 @@ from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_t
 from lookalike.model.flat import Weights
 from lookalike.model.latents import ROWS_MOST, Latents
 from lookalike.model.layers import linear
-from lookalike.model.train import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.errors import SettingsError
-from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, noise_floor, systematic, target
+from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, systematic
 from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, group_codes
+from lookalike.refine.targets import noise_floor, target
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 COLUMNS = (

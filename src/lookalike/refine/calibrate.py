@@ -15,8 +15,6 @@ judged by such counts scored .9928 where a fresh real sample scores .9901, so th
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,16 +37,13 @@ from lookalike.refine.margins import (
     triples,
     unpack,
 )
+from lookalike.refine.raking import Raking, rake
+from lookalike.refine.targets import noise_floor, targets
 from lookalike.rng import generator
 from lookalike.schema.encoded import EncodedTable
 
 HELD_OUT = 0.1
 """Share of the rows whose counts stop the raking."""
-LEAST_GAIN = 0.02
-"""A sweep that gains less than this share of what all sweeps before it gained is the last, and not taken: on housing the first gained
-81 parts of a hundred thousand, the second 5, those up to the twelfth 1 or less each."""
-FURTHEST = 5.0
-"""A cell's weights change by this factor at most in one step."""
 FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to stop by."""
 SMALLEST_POOL = 20_000
@@ -94,40 +89,6 @@ def check(rows: int) -> None:
         raise SettingsError(
             f"calibration needs {FEWEST_ROWS} rows or more, some of them to stop by, however: the table has {rows}. Leave calibrate off."
         )
-
-
-@dataclass
-class _Raking:
-    """Weights of a pool on their way to the targets."""
-
-    pool: Grouped
-    margins: list[Margin]
-    heaviest: float
-
-    def __post_init__(self) -> None:
-        self.weights = np.ones(self.pool.count)
-        sizes = [self.pool.groups.cells(one.cross) for one in self.margins]
-        self.indices = [one.index(size) for one, size in zip(self.margins, sizes, strict=True)]
-
-    def found(self, place: int, cells: np.ndarray) -> np.ndarray:
-        """Return (m + 1,): the shares of one margin's cells as the weights are now."""
-        index = self.indices[place]
-        counts = np.bincount(cells, self.weights, minlength=len(index))
-        shares: np.ndarray = np.bincount(index, counts, minlength=len(self.margins[place].shares))
-        return shares / shares.sum()
-
-    def sweep(self) -> None:
-        """Rake to every margin once."""
-        for place, margin in enumerate(self.margins):
-            cells = self.pool.cells(margin.cross)
-            shares = self.found(place, cells)
-            ratio = np.divide(margin.shares, shares, out=np.ones(len(shares)), where=shares > 0)
-            self.weights = self.weights * ratio.clip(1 / FURTHEST, FURTHEST)[self.indices[place]][cells]
-        self.weights = _bounded(self.weights, self.heaviest)
-
-    def shares(self) -> list[np.ndarray]:
-        """Return the shares of all margins' cells as the weights are now."""
-        return [self.found(place, self.pool.cells(margin.cross)) for place, margin in enumerate(self.margins)]
 
 
 class Calibration:
@@ -176,17 +137,17 @@ class Calibration:
         fitting, held = whole.take(np.sort(order[back:])), whole.take(np.sort(order[:back]))
         crosses = pairs(groups)
         if len(crosses) > MOST_PAIRS:
-            even = _Raking(drawn, [], settings.heaviest)
+            even = Raking(drawn, [], settings.heaviest)
             crosses = _Look(even, fitting, settings.least_rows, seed).worst(crosses, MOST_PAIRS)
         crosses += singles(groups)  # last, so that they fit best
-        margins = _targets(crosses, fitting, drawn, settings.least_rows)
-        raking, sweeps = _rake(margins, drawn, held, settings)
+        margins = targets(crosses, fitting, drawn, settings.least_rows)
+        raking, sweeps = rake(margins, drawn, held, settings.heaviest, settings.sweeps)
         if settings.fine_pairs or settings.triples:
             look = _Look(raking, fitting, settings.least_rows, seed)
             chosen = look.worst(triples(groups), settings.triples) + look.worst(finer(groups), settings.fine_pairs)
             crosses = [*chosen, *crosses]
-            margins = _targets(crosses, fitting, drawn, settings.least_rows)
-            raking, sweeps = _rake(margins, drawn, held, settings)
+            margins = targets(crosses, fitting, drawn, settings.least_rows)
+            raking, sweeps = rake(margins, drawn, held, settings.heaviest, settings.sweeps)
         notes = {
             "sweeps": sweeps,
             **_cell_notes(margins, fitting),
@@ -194,7 +155,7 @@ class Calibration:
             "pool_rows": drawn.count,
             "effective_rows": round(effective_rows(raking.weights)),
         }
-        margins = _targets(crosses, whole, drawn, settings.least_rows)
+        margins = targets(crosses, whole, drawn, settings.least_rows)
         return cls(groups, margins, sweeps, settings.heaviest, settings.least_rows, notes)
 
     def weights(self, pool: EncodedTable) -> np.ndarray:
@@ -209,7 +170,7 @@ class Calibration:
         margins = [one.coarser(least) for one in self.margins]
         margins = [one for one in margins if len(one.kept)]
         drawn = self.groups.apply(pool, max((one.cross.level for one in margins), default=0) + 1)
-        raking = _Raking(drawn, margins, self.heaviest)
+        raking = Raking(drawn, margins, self.heaviest)
         for _ in range(self.sweeps):
             raking.sweep()
         return raking.weights
@@ -284,109 +245,10 @@ def _at_most_once(due: np.ndarray, rows: int) -> np.ndarray:
     return due
 
 
-def _bounded(weights: np.ndarray, heaviest: float) -> np.ndarray:
-    """Return weights with a mean of 1, none above ``heaviest``."""
-    for _ in range(3):
-        weights = np.minimum(weights / weights.mean(), heaviest)
-    return weights / weights.mean()
-
-
-def _targets(crosses: list[Cross], real: Grouped, drawn: Grouped, least_rows: int) -> list[Margin]:
-    """Count what is given and say how far to go from the engine's shares to the real ones."""
-    margins = []
-    for cross in crosses:
-        counts = real.counts(cross)
-        margin = Margin(cross, np.flatnonzero(counts >= least_rows), np.empty(0))
-        goal = target(margin.pooled(counts), margin.pooled(drawn.counts(cross)))
-        margins.append(Margin(cross, margin.kept, goal))
-    return margins
-
-
-def target(real: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return (m,) shares between those of the counts ``drawn`` (m,) from an engine and those of the ``real`` ones (m,).
-
-    Each cell goes from the engine's share q towards the real p by 1 − v/(p − q)², v being the variance that p − q has by
-    chance, and not at all where it is within it: the non-negative garrote (Breiman 1995, Technometrics 37, 373; as James
-    and Stein, but a cell at a time). Then the whole is held off from p by the distance that the truth itself is
-    expected to have from a sample of so many rows, ½ Σ √(2p(1−p)/(nπ)).
-
-    >>> target(np.array([500, 500]), np.array([5000, 5000])).tolist()
-    [0.5, 0.5]
-    >>> target(np.array([700, 300]), np.array([5000, 5000])).round(3).tolist()
-    [0.688, 0.312]
-    """
-    rows, made = real.sum(), drawn.sum()
-    if not rows or not made:
-        return real / max(rows, 1)
-    true, engine = real / rows, drawn / made
-    both = (real + drawn) / (rows + made)
-    chance = both * (1 - both) * (1 / rows + 1 / made)
-    apart = true - engine
-    pull = np.maximum(1 - np.divide(chance, apart**2, out=np.ones_like(apart), where=apart != 0), 0)
-    goal = np.maximum(engine + pull * apart, 0)
-    goal = goal / goal.sum()
-    return goal + _way_back(goal, engine, true, noise_floor(true, rows)) * (engine - goal)
-
-
-def _way_back(goal: np.ndarray, engine: np.ndarray, true: np.ndarray, floor: float) -> float:
-    """Return the share of the way from ``goal`` to ``engine`` after which its distance to ``true`` is ``floor``; all of it
-    where the engine itself is nearer."""
-
-    def apart(share: float) -> float:
-        return float(np.abs(goal + share * (engine - goal) - true).sum()) / 2
-
-    if apart(0.0) >= floor:
-        return 0.0
-    if apart(1.0) <= floor:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(15):
-        middle = (low + high) / 2
-        low, high = (low, middle) if apart(middle) >= floor else (middle, high)
-    return high
-
-
-def noise_floor(shares: np.ndarray, rows: float) -> float:
-    """Return the L1 distance, ½ Σ |p − q|, expected between the truth and a sample of ``rows`` rows.
-
-    >>> round(noise_floor(np.array([0.5, 0.5]), 100), 4)
-    0.0399
-    """
-    return float(np.sqrt(2 * shares * (1 - shares) / (rows * math.pi)).sum() / 2)
-
-
-def _rake(margins: list[Margin], drawn: Grouped, held: Grouped, settings: CalibrationSettings) -> tuple[_Raking, int]:
-    """Sweep until the rows held out fit hardly better; return the weights and how many sweeps it took.
-
-    The misfit is Σ (found − held out)²/p, a mean over tables: up to a constant it estimates the distance to the truth
-    without bias, which L1 does not.
-    """
-    wanted = [one.pooled(held.counts(one.cross)) / max(held.count, 1) for one in margins]
-    raking = _Raking(drawn, margins, settings.heaviest)
-    first = best = _misfit(raking.shares(), wanted, margins)
-    weights, sweeps = raking.weights, 0
-    for done in range(1, settings.sweeps + 1):
-        raking.sweep()
-        misfit = _misfit(raking.shares(), wanted, margins)
-        if best - misfit <= LEAST_GAIN * (first - best):
-            break
-        best, weights, sweeps = misfit, raking.weights, done
-    raking.weights = weights
-    return raking, sweeps
-
-
-def _misfit(found: list[np.ndarray], wanted: list[np.ndarray], margins: list[Margin]) -> float:
-    parts = [
-        float(((one - other) ** 2 / np.maximum(margin.shares, 1e-4)).sum())
-        for one, other, margin in zip(found, wanted, margins, strict=True)
-    ]
-    return sum(parts) / max(len(parts), 1)
-
-
 class _Look:
     """Looks for what the pool, weighted as it is, still gets wrong beyond chance."""
 
-    def __init__(self, raking: _Raking, real: Grouped, least_rows: int, seed: int) -> None:
+    def __init__(self, raking: Raking, real: Grouped, least_rows: int, seed: int) -> None:
         rng = generator(seed, "calibrate", "look")
         self.real = real.take(rng.permutation(real.count)[:SCREENED_ROWS])
         self.drawn = raking.pool.take(systematic(raking.weights, min(SCREENED_ROWS, raking.pool.count), seed))
@@ -428,7 +290,7 @@ def _cell_notes(margins: list[Margin], real: Grouped) -> dict[str, Any]:
     }
 
 
-def _distances(raking: _Raking, drawn: Grouped, fitting: Grouped, held: Grouped) -> dict[str, Any]:
+def _distances(raking: Raking, drawn: Grouped, fitting: Grouped, held: Grouped) -> dict[str, Any]:
     """Means over tables of the distances between shares of cells."""
     margins, after = raking.margins, raking.shares()
     if not margins:

@@ -54,7 +54,7 @@ def main() -> None:
 def frames(arguments: argparse.Namespace, engine: str, folder: Path) -> dict[str, float]:
     """Rows a second of both sides after one epoch, alternating; the first sampling after a fit, as a user meets it."""
     load(arguments.table, "train", arguments.peer, 0).to_parquet(folder / "train.parquet")
-    job = {"table": str(folder / "train.parquet"), "engine": engine, "epochs": 1, "rows": arguments.rows}
+    job = {"table": str(folder / "train.parquet"), "engine": engine, "epochs": 1, "rows": arguments.rows, "seed": 0}
     job |= {"threads": os.cpu_count(), "settings": {}, "out": str(folder / "rows.parquet")}
     theirs, ours = [], []
     for _ in range(arguments.pairs):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.model.engine import BLOCK_CELLS, Fitted, to_arrays, to_tensors
+from lookalike.model.engine import Fitted, to_arrays, to_tensors
 from lookalike.model.intervals import with_residuals
 from lookalike.model.masked import MaskedNet
 from lookalike.rng import derive_seed
@@ -20,6 +20,8 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
 MOST_HIDDEN = 8192
 """Hidden units of all columns together: beyond it each column gets fewer, so that a wide table trains in bounded memory."""
 FEWEST_HIDDEN = 16
+BLOCK_CELLS = 2**23
+"""Numbers held at once when drawing: some ten thousand rows, for each of which all columns' tables are made but once."""
 JUDGED_AT_ONCE = 1_000
 """Rows whose likelihood is taken at once."""
 
@@ -75,8 +77,9 @@ class Conditionals(Fitted):
         return nets(self.net)
 
     @property
-    def cells_a_row(self) -> int:
-        return len(self.columns) * self.hidden + 4 * max(column.cardinality for column in self.columns)
+    def block_rows(self) -> int:
+        cells = 4 * (len(self.columns) + self.hidden + max(column.cardinality for column in self.columns))
+        return max(BLOCK_CELLS // cells, 1)
 
     def draw(
         self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float
@@ -94,7 +97,7 @@ class Conditionals(Fitted):
     def complete(self, table: EncodedTable, known: np.ndarray, seed: int, barred: Mapping[int, int]) -> EncodedTable:
         """Draw the unknown cells given the known ones of the same row, block by block; those keep their residuals."""
         draws = torch.Generator().manual_seed(derive_seed(seed, "complete"))
-        size = max(BLOCK_CELLS // self.cells_a_row, 1)
+        size = self.block_rows
         blocks = []
         for start in range(0, max(len(table), 1), size):
             part, given = table.take(np.arange(len(table))[start : start + size]), known[start : start + size]
@@ -135,31 +138,30 @@ class Conditionals(Fitted):
         temperature: float,
         barred: Mapping[int, int],
     ) -> Tensor:
-        """The first layer is linear, so what a column adds to it is added once its code is known: a row costs one pass.
+        """The first layer is linear, so what it makes of a row is a sum of what each code adds: a look into a table a known cell,
+        a sixteenth of the operations of a product with the code's embedding.
 
-        Its blocks are laid in the order of drawing, so that what is still to be drawn lies together.
+        A cell is the place of its code in that table, where the bias comes first (every row has it), then a cell not yet known.
         """
-        order = ranks.argsort()
-        table = net.embeddings()
-        first = net.first[:, :, order].flatten(2)  # (d, embedding, d · hidden)
-        sums = net.first_bias[order].flatten().repeat(len(codes), 1)
-
-        def add(j: int, rows: Tensor | slice, start: int) -> None:
-            sums[rows, start:] += table[codes[rows, j] + net.offsets[j]] @ first[j, :, start:]
-
-        given = known.any(0).tolist()
-        for j in range(len(self.columns)):
-            if given[j]:
-                add(j, known[:, j].nonzero().squeeze(1), 0)
-        for place, j in enumerate(order.tolist()):
+        order, given, embeddings = ranks.argsort().tolist(), known.any(0).tolist(), net.embeddings()
+        laid = sorted(
+            order, key=lambda j: not given[j]
+        )  # columns with known cells, then the others as they will be drawn
+        places = {j: place for place, j in enumerate(laid)}
+        starts = np.cumsum([2] + [self.columns[j].cardinality for j in laid]).tolist()
+        cells, seen = codes.new_zeros(len(codes), 1 + len(order)), sum(given)
+        for place, j in enumerate(laid[:seen]):
+            cells[:, 1 + place] = torch.where(known[:, j], codes[:, j] + starts[place], 1)
+        for j in order:
             rows = (~known[:, j]).nonzero().squeeze(1) if given[j] else slice(None)
-            start, end = place * self.hidden, (place + 1) * self.hidden
-            h = net.through(sums[rows, start:end].relu().unsqueeze(0), slice(j, j + 1)).squeeze(0)
+            h = functional.embedding_bag(cells[rows, : 1 + seen], net.added(embeddings, laid[:seen], j), mode="sum")
+            h = net.through(h.relu_().unsqueeze(0), slice(j, j + 1)).squeeze(0)
             logits = net.heads[j](h).float() / temperature
             if j in barred:
                 logits[:, barred[j]] = -torch.inf
-            codes[rows, j] = _pick(logits.softmax(1), uniform[rows, j])
-            add(j, rows, end)
+            codes[rows, j] = _pick(logits, uniform[rows, j])
+            cells[rows, 1 + places[j]] = codes[rows, j] + starts[places[j]]
+            seen += not given[j]
         return codes
 
     @torch.no_grad()
@@ -196,11 +198,10 @@ def nets(module: nn.Module) -> list[MaskedNet]:
     return [net for net in module.children() if isinstance(net, MaskedNet)]
 
 
-def _pick(shares: Tensor, uniform: Tensor) -> Tensor:
-    """Return (n,) codes drawn from (n, K) shares: the first whose cumulated share passes a uniform number."""
-    cumulated = shares.cumsum(1)
-    return (
-        torch.searchsorted(cumulated, (uniform * cumulated[:, -1]).unsqueeze(1), right=True)
-        .squeeze(1)
-        .clamp(max=shares.shape[1] - 1)
-    )
+def _pick(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Return (n,) codes drawn by (n, K) logits: the first whose running sum of weights passes a uniform number's share of the whole."""
+    sums = logits.sub(logits.amax(1, keepdim=True)).exp_().cumsum(1)
+    whole = sums[:, -1]
+    # rounded up to the whole itself, a share would be passed by no code
+    share = torch.minimum(uniform * whole, whole.nextafter(torch.zeros_like(whole)))
+    return torch.searchsorted(sums, share.unsqueeze(1), right=True).squeeze(1)

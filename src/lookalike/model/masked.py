@@ -93,15 +93,16 @@ class MaskedNet(nn.Module):
     ) -> None:
         super().__init__()
         self.columns, self.embedding, self.hidden = len(columns), embedding, hidden
-        cardinalities = np.array([column.cardinality for column in columns])
+        self.cardinalities = [column.cardinality for column in columns]
+        codes = sum(self.cardinalities)
 
         def normal(*shape: int, inputs: float) -> nn.Parameter:
             return nn.Parameter(torch.randn(*shape, generator=generator) * inputs**-0.5)
 
         known = [features(column, count) for column, count in zip(columns, counts, strict=True)]
         self.register_buffer("features", torch.from_numpy(np.concatenate(known)))
-        self.register_buffer("offsets", torch.from_numpy(np.cumsum(cardinalities) - cardinalities))
-        self.table = normal(int(cardinalities.sum()), embedding, inputs=embedding)
+        self.register_buffer("offsets", torch.tensor([0, *self.cardinalities]).cumsum(0)[:-1])
+        self.table = normal(codes, embedding, inputs=embedding)
         self.reading = normal(self.features.shape[1], embedding, inputs=self.features.shape[1])
         self.first = normal(self.columns, embedding, self.columns, hidden, inputs=max(self.columns * embedding / 2, 1))
         self.first_bias = nn.Parameter(torch.zeros(self.columns, hidden))
@@ -126,6 +127,13 @@ class MaskedNet(nn.Module):
         h = _thin(self.through(h, slice(None)), dropout, draws)
         # unbind, not h[j]: going backward, each index would fill a tensor of all columns with zeros
         return [head(part) for head, part in zip(self.heads, h.unbind(0), strict=True)]
+
+    def added(self, embeddings: Tensor, columns: Sequence[int], to: int) -> Tensor:
+        """Return (2 + K', hidden): what the first layer's block of column ``to`` gets from the bias, from nothing, and from each
+        code of some columns."""
+        parts = embeddings.split(self.cardinalities)
+        nothing = torch.zeros_like(self.first_bias[:1])
+        return torch.cat([self.first_bias[to, None], nothing, *(parts[j] @ self.first[j, :, to] for j in columns)])
 
     def through(self, h: Tensor, which: slice) -> Tensor:
         """Return (columns, n, hidden): the second layer of some columns, with a way past it."""

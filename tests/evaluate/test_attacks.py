@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.evaluate.attacks import _Cells, attacks, risk
+from lookalike.evaluate.attacks import _Cells, _guesses, attacks, risk
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
+from lookalike.neighbours import distance, nearest
 from lookalike.schema.infer import infer_schema
 
 FIGURES = ("singling_out_one", "singling_out_many", "linkability", "inference")
@@ -74,6 +75,30 @@ def test_inference_takes_the_nearest_row_by_all_other_columns():
         assert by_column[name]["attack"] == by_column[name]["control"] == 1.0
         assert by_column[name]["baseline"] < 0.35 and abs(by_column[name]["risk"]) < 0.2
     assert by_column["noise"]["attack"] < 0.2
+
+
+def test_a_guess_is_the_nearest_row_by_all_other_columns_and_no_other():
+    """Held against a plain search through all columns but the secret; numbers, gaps, labels of few and of many levels."""
+    generator = np.random.default_rng(1)
+
+    def rows(count):
+        amount = np.where(generator.random(count) < 0.2, None, generator.normal(size=count))
+        return pa.table({
+            "amount": pa.array(amount, pa.float64()),
+            "age": generator.integers(20, 30, count),
+            "plan": [f"p{code}" for code in generator.integers(0, 3, count)],
+            "city": [f"c{code}" for code in generator.integers(0, 60, count)],
+        })  # fmt: skip
+
+    real, made = rows(60), rows(500)
+    columns = prepare({"real": real, "synthetic": made, "holdout": real}, infer_schema(rows(500)))
+    encoder, picks, searched = Encoder(columns, 0), np.arange(60), np.arange(500)
+    found = _guesses(encoder, "real", picks, searched, list(range(len(columns))))
+    for secret in range(len(columns)):
+        others = [place for place in range(len(columns)) if place != secret]
+        mine, theirs = encoder.rows("real", picks, others), encoder.rows("synthetic", searched, others)
+        nearest_by_all = nearest(mine, theirs, 1, cosine=False).distances[:, 0]
+        assert distance(mine, theirs.take(found[:, secret]), cosine=False) == pytest.approx(nearest_by_all, abs=1e-3)
 
 
 def test_the_risk_is_the_papers():

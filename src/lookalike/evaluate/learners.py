@@ -75,10 +75,12 @@ def require_libraries() -> None:
         )
 
 
-def fit_all(task: Task, sides: dict[str, Rows], test: Rows, seed: int) -> dict[tuple[str, str], Outcome]:
-    """Fit both learners on every side: {(learner, side): outcome}."""
+def fit_all(
+    task: Task, sides: dict[str, Rows], test: Rows, seed: int, learners: Sequence[str] = LIBRARIES
+) -> dict[tuple[str, str], Outcome]:
+    """Fit the learners on every side: {(learner, side): outcome}."""
     fits: dict[str, Fit] = {"xgboost": _xgboost, "lightgbm": _lightgbm}
-    jobs = [(learner, side) for side in sorted(sides, key=lambda name: -len(sides[name])) for learner in fits]
+    jobs = [(learner, side) for side in sorted(sides, key=lambda name: -len(sides[name])) for learner in learners]
     outcomes = side_by_side([partial(_fit, fits[learner], task, sides[side], test, seed) for learner, side in jobs])
     return dict(zip(jobs, outcomes, strict=True))
 

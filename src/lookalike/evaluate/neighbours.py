@@ -26,18 +26,19 @@ class Encoder:
         self._code_type = np.uint16 if all(column.size < 2**16 for column in columns) else np.int32
         self._gaps = [any(side.missing.any() for side in column.sides.values()) for column in columns]
 
-    def rows(self, side: str, picks: np.ndarray, places: Sequence[int] | None = None) -> Rows:
-        """The picked rows of one side, seen through all columns or through those at ``places``."""
+    def rows(self, side: str, picks: np.ndarray, places: Sequence[int] | None = None, axes: int = ONE_HOT) -> Rows:
+        """The picked rows of one side, seen through all columns or through those at ``places``; labels of at most ``axes`` levels
+        become axes of ``dense``."""
         dense: list[np.ndarray] = []
         codes: list[np.ndarray] = []
         for place in range(len(self.columns)) if places is None else places:
             column, ordered = self.columns[place], self._ordered[place]
             if ordered is None:
-                (codes if column.size > ONE_HOT else dense).append(
-                    column.sides[side].codes[picks]
-                    if column.size > ONE_HOT
-                    else one_hot(column.sides[side].codes[picks], column.size)
-                )
+                mine = column.sides[side].codes[picks]
+                if column.size > axes:
+                    codes.append(mine)
+                else:
+                    dense.append(one_hot(mine, column.size))
                 continue
             missing = column.sides[side].missing[picks]
             dense.append(np.where(missing, 0.0, quantiles(column, side, picks, ordered) - 0.5)[:, None])

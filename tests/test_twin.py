@@ -8,7 +8,7 @@ import pytest
 
 import lookalike
 from conftest import quick_fit
-from lookalike.errors import InputError, SettingsError
+from lookalike.errors import InputError, LookalikeWarning, SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def test_a_calibrated_twin_is_the_same_after_a_file(calibrated, tmp_path):
 
 
 def test_what_was_asked_for_goes_before_calibration(calibrated):
-    assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()
+    with pytest.warns(LookalikeWarning, match="drawn without it"):
+        assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()
 
 
 def test_too_few_rows_and_wrong_settings_are_refused_before_training(valley):

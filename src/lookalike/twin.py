@@ -193,6 +193,13 @@ class Twin:
             temperature=temperature,
             settings=self.sampling,
         )
+        if self._calibrates and not sampler.plain:
+            warnings.warn(
+                "calibration holds to the table's own shares, however: conditions, balance, decorrelate and temperature change them. "
+                "These rows are drawn without it.",
+                LookalikeWarning,
+                stacklevel=3,
+            )
         for place, size in enumerate(batch_sizes(rows)):
             batch_seed = derive_seed(seed, "batch", place)
 
@@ -230,10 +237,13 @@ class Twin:
             settings,
         )
 
+    @property
+    def _calibrates(self) -> bool:
+        return self.calibration is not None and bool(self.calibration.sweeps)
+
     def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
-        """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for, because conditions, balance
-        and temperature change the very shares that calibration holds to."""
-        if self.calibration is None or not self.calibration.sweeps or not sampler.plain:
+        """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for."""
+        if self.calibration is None or not self._calibrates or not sampler.plain:
             return sampler.draw(rows, seed)
         settings = CalibrationSettings.build(self.information["calibration"])
         pool = sampler.draw(settings.pool_rows(rows), seed)

@@ -146,7 +146,7 @@ class NetEngine(Generator):
 
     def fit_once(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
         """The first half of :meth:`fit`: the rows held out to know when to stop are not learned from."""
-        self._fitted = None
+        self._fitted = self._trainer = None
         if ledger is not None or (isinstance(self.settings, PrivateSettings) and self.settings.private):
             trainer, fitted = self._private_trainer(table, seed, run, ledger)
         else:
@@ -154,10 +154,10 @@ class NetEngine(Generator):
             task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
             trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
-        self._trainer = trainer
         device.keep_freed_memory()
         with device.tensor_cores(fitted.device):
             trainer.train()
+        self._trainer = trainer  # only now: it holds the rows, and a training that failed is not gone on with
 
     def fit_again(self) -> None:
         """The second half of :meth:`fit`: those rows are learned from too, by engines and tables for which that is worth its time."""

@@ -9,9 +9,9 @@ each. ``ctgan`` takes no missing cells: its labels get one for missing, columns 
 sides. Early stopping is off, so that both take the same steps. The ratio of a pair is theirs ÷ ours, fit and sampling
 together; the median over pairs is what counts, as seconds of a shared machine come and go.
 
-A pair has a seed of its own (the peers draw theirs), and so has its judge: with one for all, each pair would be judged on the same
-10,000 rows of train and holdout, and their luck would be every pair's (adult's DCR share: .503 to .518 over four seeds of the judge). With ``--target`` models are trained on both sides' rows and tested on the
-holdout. The figures of likeness are ours to compute, on both tables alike: see ``parity.py`` for how they compare with others'.
+A pair has a seed of its own (the peers draw theirs), and so has its judge: with one for all, each pair would be judged on
+the same 10,000 rows of train and holdout, and their luck would be every pair's (adult's DCR share: .503 to .518 over four
+seeds of the judge). With ``--target`` models are trained on both sides' rows and tested on the holdout. The figures of likeness are ours to compute, on both tables alike: see ``parity.py`` for how they compare with others'.
 """
 
 from __future__ import annotations

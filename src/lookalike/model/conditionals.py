@@ -144,9 +144,8 @@ class Conditionals(Fitted):
         A cell is the place of its code in that table, where the bias comes first (every row has it), then a cell not yet known.
         """
         order, given, embeddings = ranks.argsort().tolist(), known.any(0).tolist(), net.embeddings()
-        laid = sorted(
-            order, key=lambda j: not given[j]
-        )  # columns with known cells, then the others as they will be drawn
+        # columns with known cells, then the others as they will be drawn
+        laid = sorted(order, key=lambda j: not given[j])
         places = {j: place for place, j in enumerate(laid)}
         starts = np.cumsum([2] + [self.columns[j].cardinality for j in laid]).tolist()
         cells, seen = codes.new_zeros(len(codes), 1 + len(order)), sum(given)

@@ -19,7 +19,7 @@ settings = job["settings"] | ({"epochs": job["epochs"]} if job["epochs"] else {}
 start = time.perf_counter()
 twin = lookalike.fit(frame, engine=job["engine"], run=lookalike.Run(), seed=job["seed"], **settings)
 fitted = time.perf_counter()
-rows = twin.sample(job["rows"], seed=1)
+rows = twin.sample(job["rows"], seed=job["seed"])
 sampled = time.perf_counter()
 rows.to_parquet(job["out"])
 told = twin.information["notes"].get("training", {})

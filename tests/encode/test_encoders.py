@@ -148,6 +148,16 @@ class TestNumbers:
         ).numbers
         assert drawn.max() > 1
 
+    def test_tails_of_modes_do_not_pile_up_on_the_ends(self):
+        """The ends are one person's values each."""
+        numbers = np.random.default_rng(0).exponential(100, 3000).round(2)
+        encoder, rng = numeric(numbers), np.random.default_rng(1)
+        codes, residuals = encoder.encode(Values(np.zeros(3000, bool), numbers=numbers), rng)
+        noisy = np.clip(residuals + rng.normal(0, 0.3, 3000), -1, 1)
+        drawn = encoder.decode(codes, noisy, rng).numbers
+        assert (drawn == numbers.min()).sum() + (drawn == numbers.max()).sum() <= 2
+        assert numbers.min() <= drawn.min() and drawn.max() <= numbers.max()
+
     def test_declared_bounds_hold(self):
         encoder = numeric(np.linspace(-1, 1, 500))
         encoder.spec = encoder.spec.replace(minimum=0.0)

@@ -11,12 +11,13 @@ import pytest
 
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.ladder import ladder, places_written
+from lookalike.encode.ladder import ladder, places_written, public_range
 from lookalike.encode.private import OTHER
 from lookalike.errors import PrivacyError
 from lookalike.ledger import Budget, Ledger, gaussian
-from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema import ColumnSpec, Schema, Values, parse, spell
 from lookalike.schema.public import as_declared, bounded, public_schema
+from lookalike.schema.types import arrow_type
 
 ROWS = 20_000
 
@@ -219,6 +220,31 @@ def test_first_cells_know_nothing_of_any_number():
     assert (cells.lows[1:] == cells.highs[:-1]).all()
     bounds = ladder(np.dtype("float64"), spec.replace(kind="float", minimum=0, maximum=1), (0.0, 1.0))
     assert len(bounds.lows) == 32
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ColumnSpec(name="n", kind="integer", storage="int8"),
+        ColumnSpec(name="n", kind="integer", storage="uint64"),
+        ColumnSpec(name="n", kind="float", storage="double"),
+        ColumnSpec(name="n", kind="float", storage="decimal128(10, 2)"),
+        ColumnSpec(name="n", kind="datetime", storage="date32[day]"),
+        ColumnSpec(name="n", kind="datetime", storage="timestamp[us, tz=Europe/Vienna]"),
+        ColumnSpec(name="n", kind="datetime", storage="timestamp[ns]"),
+        ColumnSpec(name="n", kind="datetime", storage="time32[s]"),
+        ColumnSpec(name="n", kind="datetime", storage="string", format="%d.%m.%Y"),
+    ],
+    ids=lambda spec: spec.storage,
+)
+def test_whatever_cell_seems_full_its_numbers_can_be_written(spec):
+    """Noise may lift any cell, the outermost too."""
+    dtype = parse(pa.array([], arrow_type(spec.storage)), spec).numbers.dtype
+    ends = public_range(dtype, spec)
+    cells = ladder(dtype, spec, ends)
+    assert cells.lows[0] * max(cells.step, 1) >= ends[0] and cells.ends(dtype)[1] <= ends[1]
+    written = spell(Values(np.zeros(2, bool), numbers=np.array(ends, dtype)), spec)
+    assert spell(parse(written, spec), spec).equals(written)
 
 
 def test_numbers_are_counted_where_they_lie():

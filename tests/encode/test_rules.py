@@ -71,12 +71,54 @@ def test_whatever_an_engine_draws_the_rules_hold(rare):
 
 
 def test_two_numbers_alike_are_both_settled():
-    """Neither number may settle the other, as only labels settle; the city settles both."""
     table = places()
     index = pa.array([float(int(city[1:]) % 7) for city in table["city"].to_pylist()])
     table = table.append_column("one", index).append_column("two", pa.array([10 * i for i in index.to_pylist()]))
     found = {(rule.determinant, rule.dependent) for rule in encoder_of(table).rules}
-    assert {("city", "one"), ("city", "two")} <= found
+    assert {("city", "one"), ("one", "two")} <= found
+
+
+def shops(rows: int = 4000, seed: int = 0) -> pa.Table:
+    """900 shops by number, too many for a code each, in 30 districts and 5 towns; the day, from which the month follows."""
+    rng = np.random.default_rng(seed)
+    shop = rng.integers(0, 900, rows)
+    day = rng.integers(0, 300, rows).astype("timedelta64[D]") + np.datetime64("2020-01-01")
+    return pa.table(
+        {
+            "shop": 10_000 + 7 * shop,
+            "district": shop // 30,
+            "town": [f"t{i}" for i in shop // 180],
+            "day": day,
+            "month": day.astype("datetime64[M]").astype(int) % 12 + 1,
+            "sold": rng.integers(0, 5, rows),
+        }
+    )
+
+
+@pytest.mark.parametrize("intervals", ["quantiles", "modes"])
+def test_a_number_settles_as_a_label_does(intervals):
+    table = shops()
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    found = {(rule.determinant, rule.dependent) for rule in encoder.rules}
+    assert {("shop", "district"), ("district", "town"), ("day", "month")} <= found
+    assert not any("sold" in pair for pair in found)
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    real, fake = table.to_pandas(), made.to_pandas()
+    for determinant, dependent in (("shop", "district"), ("district", "town"), ("day", "month")):
+        due = fake[determinant].map(real.drop_duplicates(determinant).set_index(determinant)[dependent])
+        known = due.notna()
+        assert known.mean() > 0.1 and (due[known] == fake[dependent][known]).all()
+    assert fake["sold"].nunique() == 5
+
+
+def test_a_bin_settles_what_all_its_numbers_agree_on():
+    encoder = encoder_of(shops())
+    rule = next(rule for rule in encoder.rules if (rule.determinant, rule.dependent) == ("shop", "district"))
+    due = rule.due(encoder.encoders["shop"])
+    assert (due >= 0).any() and (due < 0).any(), "bins of nine shops: most lie in one district, some in two"
 
 
 def test_known_cells_are_not_overruled():

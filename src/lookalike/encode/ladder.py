@@ -35,6 +35,8 @@ EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-30, 70)}
 FLOAT_END = 2.0**71
 """Floats beyond it count as it, where no bounds are declared."""
 DAY = 86_400
+YEARS = -719_162, 2_932_896
+"""Days from 1970 to the first of the year 1 and to the last of the year 9999, which is as far as dates are written."""
 MOST_DECIMALS = 9
 
 Measure = Callable[[np.ndarray], tuple[np.ndarray, float]]
@@ -206,16 +208,48 @@ def places_written(numbers: np.ndarray, spec: ColumnSpec) -> tuple[list[int | No
     return [*steps], np.argmax(fits, axis=0)
 
 
+def public_range(dtype: np.dtype, spec: ColumnSpec) -> tuple[float | int, float | int]:
+    """What a number of this type may be, whatever the rows hold: a cell beyond it, thought full by chance, could not be written.
+
+    >>> public_range(np.dtype("int64"), ColumnSpec(name="n", kind="integer", storage="int8"))
+    (-128, 127)
+    >>> public_range(np.dtype("int64"), ColumnSpec(name="day", kind="datetime", storage="date32[day]"))
+    (-719162, 2932896)
+    """
+    if dtype.kind == "f":
+        return -FLOAT_END, FLOAT_END
+    storage, widest = arrow_type(spec.storage), np.iinfo(dtype)
+    low, high = int(widest.min), int(widest.max)
+    if pa.types.is_decimal(storage):
+        high = 10**storage.precision - 1
+        low = -high
+    elif pa.types.is_integer(storage):
+        own = np.iinfo(storage.to_pandas_dtype())
+        low, high = int(own.min), int(own.max)
+    elif pa.types.is_time(storage):
+        low, high = 0, DAY * _second(spec) - 1
+    elif pa.types.is_date32(storage):
+        low, high = YEARS
+    elif spec.kind == "datetime":
+        low, high = YEARS[0] * DAY * _second(spec), (YEARS[1] + 1) * DAY * _second(spec) - 1
+    return max(low, int(widest.min)), min(high, int(widest.max))
+
+
+def _second(spec: ColumnSpec) -> int:
+    """How many of its units a time has a second."""
+    if spec.format is not None:
+        return TICKS_A_SECOND[unit_of(spec.format)]
+    storage = arrow_type(spec.storage)
+    return 1000 if pa.types.is_date64(storage) else TICKS_A_SECOND[storage.unit]
+
+
 def _steps(spec: ColumnSpec) -> list[int]:
     """Steps a whole number may keep to, ending with 1."""
     storage = arrow_type(spec.storage)
     if pa.types.is_date32(storage):
         return [1]
     if spec.kind == "datetime" or pa.types.is_temporal(storage):
-        if spec.format is not None:
-            second = TICKS_A_SECOND[unit_of(spec.format)]
-        else:
-            second = 1000 if pa.types.is_date64(storage) else TICKS_A_SECOND[storage.unit]
+        second = _second(spec)
         steps = [DAY * second, 3600 * second, 60 * second, second]
         return [*steps, *(10**power for power in range(6, 0, -3) if 10**power < second), 1][
             : 4 if second == 1 else None

@@ -16,11 +16,13 @@ WIDTH = 4.0
 
 @dataclass(frozen=True)
 class Modes:
-    """k Gaussians on a number's axis, sorted by mean: ``means``, ``deviations`` and ``weights`` are (k,) float64."""
+    """k Gaussians on a number's axis, sorted by mean: ``means``, ``deviations`` and ``weights`` are (k,) float64; ``ends`` (2,) are the
+    least and the greatest number they were fitted to."""
 
     means: np.ndarray
     deviations: np.ndarray
     weights: np.ndarray
+    ends: np.ndarray
 
     def __len__(self) -> int:
         return len(self.means)
@@ -30,7 +32,7 @@ class Modes:
 
         Returns (n,) int64 modes and (n,) float64 residuals ``(number - mean) / (4 deviation)``.
 
-        >>> modes = Modes(np.array([0.0, 10.0]), np.array([1.0, 1.0]), np.array([0.5, 0.5]))
+        >>> modes = Modes(np.array([0.0, 10.0]), np.array([1.0, 1.0]), np.array([0.5, 0.5]), np.array([-1.0, 12.0]))
         >>> modes.assign(np.array([0.0, 12.0]), np.random.default_rng(0))
         (array([0, 1]), array([0. , 0.5]))
         """
@@ -47,17 +49,36 @@ class Modes:
         """The inverse of :meth:`assign`."""
         return self.means[modes] + WIDTH * self.deviations[modes] * residuals
 
+    def mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        """Return (n,) numbers, those beyond an end as far on its other side, back and forth until inside.
+
+        NOTE[DIFF]: held to the end itself, the modes' tails pile up on one person's value: of 8,000 rows by TVAE 331 had the lowest
+        price of all (housing), which one real row has.
+
+        >>> Modes(np.zeros(1), np.ones(1), np.ones(1), np.array([0.0, 10.0])).mirrored(np.array([-1.0, 4.0, 12.0, 35.0])).tolist()
+        [1.0, 4.0, 8.0, 5.0]
+        """
+        low, high = self.ends
+        width = high - low
+        rounding = 1e-9 * width  # an end that was encoded comes back as itself
+        beyond = (numbers < low - rounding) | (numbers > high + rounding)
+        if width == 0 or not beyond.any():
+            return np.clip(numbers, low, high)
+        there = (numbers - low) % (2 * width)
+        return np.clip(np.where(beyond, low + np.minimum(there, 2 * width - there), numbers), low, high)
+
 
 def fit_modes(numbers: np.ndarray, *, maximum: int, rows: int, rng: np.random.Generator) -> Modes:
     """Fit a variational Gaussian mixture to (n,) float64 numbers, on a random subsample of at most ``rows``.
 
     Modes that hold less than 0.5 % are dropped. Source: section 4.2 of the CTGAN paper.
     """
+    ends = np.array([numbers.min(), numbers.max()])
     if len(numbers) > rows:
         numbers = rng.choice(numbers, rows, replace=False)
     centre, scale = float(np.median(numbers)), float(np.std(numbers))
     if scale == 0 or len(numbers) < 2:
-        return Modes(np.array([centre]), np.array([max(abs(centre) * 1e-6, 1e-12)]), np.ones(1))
+        return Modes(np.array([centre]), np.array([max(abs(centre) * 1e-6, 1e-12)]), np.ones(1), ends)
     standard = (numbers - centre) / scale
     mixture = BayesianGaussianMixture(
         n_components=min(maximum, len(np.unique(standard))),
@@ -76,4 +97,5 @@ def fit_modes(numbers: np.ndarray, *, maximum: int, rows: int, rng: np.random.Ge
         mixture.means_[kept, 0][order] * scale + centre,
         deviations * scale,
         mixture.weights_[kept][order] / mixture.weights_[kept].sum(),
+        ends,
     )

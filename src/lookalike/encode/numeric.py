@@ -30,7 +30,7 @@ class NumericEncoder(ColumnEncoder):
     Codes are sorted by value: *spikes* (values that recur far more often than their neighbours: 0, a sentinel date, a
     capped maximum; or every value of a number that has few) and intervals, Gaussian modes or quantile bins, then missing.
     Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
-    decimals and held to the range that was seen.
+    decimals and within the range that was seen.
 
     >>> from lookalike.encode.base import EncoderSettings
     >>> from lookalike.schema import ColumnSpec
@@ -212,7 +212,10 @@ class NumericEncoder(ColumnEncoder):
         numbers[spikes >= 0] = self.spikes[spikes[spikes >= 0]]
         inside = intervals >= 0
         if inside.any() and self.intervals is not None:
-            numbers[inside] = self._from_axis(self.intervals.values(intervals[inside], residuals[inside]))
+            axis = self.intervals.values(intervals[inside], residuals[inside])
+            if isinstance(self.intervals, Modes) and self.settings.enforce_min_max_values:
+                axis = self.intervals.mirrored(axis)
+            numbers[inside] = self._from_axis(axis)
         return Values(missing=missing, numbers=np.where(missing, self.dtype.type(0), numbers))
 
     def state(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from lookalike import noise
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
-from lookalike.encode.ladder import FLOAT_END, Cells, ladder, places_written
+from lookalike.encode.ladder import Cells, ladder, places_written, public_range
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.errors import LookalikeWarning
 from lookalike.ledger import Ledger, gaussian, threshold
@@ -224,11 +224,7 @@ def _fit_number(encoder: NumericEncoder, values: Values, rows: int, account: Acc
 def _public_bounds(encoder: NumericEncoder) -> tuple[float | int, float | int]:
     """What the schema declares, or else the type's own range."""
     spec, dtype = encoder.spec, encoder.dtype
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        ends: tuple[float | int, float | int] = (int(limits.min), int(limits.max))
-    else:
-        ends = (-FLOAT_END, FLOAT_END)
+    ends = public_range(dtype, spec)
     low = ends[0] if spec.minimum is None else dtype.type(spec.minimum).item()
     high = ends[1] if spec.maximum is None else dtype.type(spec.maximum).item()
     return low, high

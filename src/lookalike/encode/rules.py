@@ -1,4 +1,5 @@
-"""What one column settles about another: a city lies in one state. Such rules are kept by construction, not learned."""
+"""What one column settles about another: a city lies in one state, a store's number in one town. Such rules are kept by
+construction, not learned."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.bins import Bins
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import EncodedTable, Values
@@ -19,7 +21,7 @@ from lookalike.stats import repeats, settled, surprising
 MOST_LEVELS = 5_000
 """A number of more distinct values is an amount, not a label."""
 MOST_DETERMINANTS = 500
-"""Labels that may settle others, at most: looking takes a glance at every pair."""
+"""Columns that may settle others, at most: looking takes a glance at every pair."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,51 @@ class Rule:
         (L,) int32: the dependent's code beside each level of the determinant; −1 beside a level never seen.
     values
         (L,) the dependent's value beside each level; labels as the dependent's encoder counts them.
+    levels
+        (L,) sorted: the determinant's values where it is a number; None where it is a label, whose levels its encoder counts.
     """
 
     determinant: str
     dependent: str
     codes: np.ndarray
     values: Values
+    levels: np.ndarray | None = None
+
+    def places(self, values: Values) -> np.ndarray:
+        """Return (n,) the level of each value of the determinant, −1 where none is settled."""
+        if self.levels is None:
+            assert values.codes is not None
+            level = values.codes
+        else:
+            assert values.numbers is not None
+            level = np.minimum(np.searchsorted(self.levels, values.numbers), len(self.levels) - 1)
+            level = np.where(self.levels[level] == values.numbers, level, -1)
+        return np.where(values.missing | (level < 0) | (self.codes[level] < 0), -1, level)
+
+    def due(self, encoder: ColumnEncoder) -> np.ndarray:
+        """Return (K,) int32: the dependent's code beside each code of the determinant; −1 where its levels do not agree."""
+        due = np.full(encoder.column.cardinality, -1, np.int32)
+        if isinstance(encoder, CategoryEncoder):  # which level a pooled one becomes is drawn later
+            due[: len(encoder.level_of_code)] = self.codes[encoder.level_of_code]
+            return due
+        assert isinstance(encoder, NumericEncoder) and self.levels is not None
+        numbers = Values(np.zeros(len(self.levels), bool), numbers=self.levels)
+        codes, _ = encoder.encode(numbers, np.random.default_rng(0))
+        least, most = np.full((2, len(due)), np.iinfo(np.int32).max)
+        np.minimum.at(least, codes, self.codes)
+        np.minimum.at(most, codes, -self.codes)
+        agreed = least == -most
+        if not isinstance(encoder.intervals, Bins):  # modes overlap: a number may be of either
+            agreed &= ~encoder.column.interval
+        due[agreed] = least[agreed]
+        return due
 
 
 def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values]) -> list[Rule]:
     """Return the rules that all rows keep, such that applying them one after the other keeps them all.
 
-    Columns that settle each other are settled by the first label among them, which alone is then compared with others. The
-    finest determinants come first: what they settle may settle more.
+    Columns that settle each other are settled by the first among them (a label, if there is one), which alone is then compared
+    with others. The finest determinants come first: what they settle may settle more.
     """
     levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
     counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
@@ -54,26 +88,25 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     first = {}
     for name in sorted(levels, key=lambda name: not isinstance(encoders[name], CategoryEncoder)):
         first[name] = alike.setdefault(_parting(levels[name][0]), name)
-    labels = [
+    telling = [
         name
         for name in levels
-        if first[name] == name and isinstance(encoders[name], CategoryEncoder) and repeats(counts[name])
+        if first[name] == name
+        and isinstance(encoders[name], (CategoryEncoder, NumericEncoder))
+        and repeats(counts[name])
     ][:MOST_DETERMINANTS]
+    held = {name: np.count_nonzero(count) for name, count in counts.items()}
     rules: list[Rule] = []
-    for determinant in labels:
+    for determinant in telling:
+        size = len(counts[determinant])
         for dependent in levels:
-            settled_by_its_like = first[dependent] in labels and first[dependent] not in (dependent, determinant)
-            if dependent == determinant or settled_by_its_like:
-                continue
-            size = len(counts[determinant])
-            if size < np.count_nonzero(counts[dependent]):
+            settled_by_its_like = first[dependent] in telling and first[dependent] not in (dependent, determinant)
+            if dependent == determinant or settled_by_its_like or size < held[dependent]:
                 continue
             found = settled(levels[determinant][0], levels[dependent][0], size)
             if found is not None and surprising(counts[determinant], counts[dependent]):
-                encoder = encoders[determinant]
-                assert isinstance(encoder, CategoryEncoder)
-                rest = encoders[dependent], columns[determinant], columns[dependent], found, levels[dependent][1]
-                rules.append(_rule(encoder, *rest))
+                mine, theirs = ((encoders[name], columns[name], levels[name][1]) for name in (determinant, dependent))
+                rules.append(_rule(*mine, *theirs, found))
     return sorted(rules, key=lambda rule: -len(rule.codes))
 
 
@@ -100,18 +133,21 @@ def _levels(values: Values) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _rule(
-    first: CategoryEncoder,
-    second: ColumnEncoder,
+    first: ColumnEncoder,
     determinant: Values,
+    levels: np.ndarray | None,
+    second: ColumnEncoder,
     dependent: Values,
-    found: np.ndarray,
     numbers: np.ndarray | None,
+    found: np.ndarray,
 ) -> Rule:
-    """The rule over the levels that the first encoder knows. ``found`` counts levels from 1, missing being 0."""
-    assert determinant.levels is not None
-    beside = np.full(len(determinant.levels) + 1, -1)
-    beside[: len(found)] = found
-    beside = beside[1:][pc.index_in(first.levels, determinant.levels.cast(first.levels.type)).to_numpy()]
+    """The rule over the levels that the first encoder knows. ``found`` counts levels from 1, missing being 0; ``levels`` and
+    ``numbers`` are the two columns' distinct numbers."""
+    size = len(levels) if levels is not None else len(determinant.levels or ())
+    beside = np.append(found, np.full(size, -1))[1 : size + 1]
+    if levels is None:
+        assert determinant.levels is not None and isinstance(first, CategoryEncoder)
+        beside = beside[pc.index_in(first.levels, determinant.levels.cast(first.levels.type)).to_numpy()]
     missing, place = beside == 0, np.maximum(beside - 1, 0)
     if numbers is not None:
         values = Values(missing, numbers=np.where(missing | (beside < 0), numbers.dtype.type(0), numbers[place]))
@@ -123,7 +159,7 @@ def _rule(
     seen = np.flatnonzero(beside >= 0)
     codes = np.full(len(beside), -1, np.int32)
     codes[seen], _ = second.encode(_some(values, seen), np.random.default_rng(0))
-    return Rule(first.spec.name, second.spec.name, codes, values)
+    return Rule(first.spec.name, second.spec.name, codes, values, levels)
 
 
 def _some(values: Values, rows: np.ndarray) -> Values:
@@ -136,16 +172,15 @@ def settle(
 ) -> EncodedTable:
     """Return the table with every dependent code as its determinant settles it; ``known`` (n, d) cells are left alone.
 
-    Codes of pooled levels settle nothing here: which of them a cell gets is drawn later (:func:`settle_values`).
+    A code whose levels settle different things settles nothing here: which of them a cell gets is drawn later
+    (:func:`settle_values`).
     """
     if not rules:
         return table
     places = {name: place for place, name in enumerate(encoders)}
     codes, residuals = table.codes.copy(), table.residuals.copy()
     for rule in rules:
-        encoder = encoders[rule.determinant]
-        assert isinstance(encoder, CategoryEncoder)
-        due = np.append(rule.codes[encoder.level_of_code], [-1, -1])[codes[:, places[rule.determinant]]]
+        due = rule.due(encoders[rule.determinant])[codes[:, places[rule.determinant]]]
         place = places[rule.dependent]
         moved = (due >= 0) & (due != codes[:, place])
         if known is not None:
@@ -168,7 +203,9 @@ def settle_values(
     places = {name: place for place, name in enumerate(encoders)}
     for determinant in dict.fromkeys(rule.determinant for rule in rules):
         encoder, values = encoders[determinant], drawn[determinant]
-        assert isinstance(encoder, CategoryEncoder) and values.codes is not None
+        if not isinstance(encoder, CategoryEncoder):
+            continue
+        assert values.codes is not None
         if not len(encoder.pool) or encoder.settings.rare_categories == "hide":
             continue
         own = [rule for rule in rules if rule.determinant == determinant]
@@ -182,10 +219,9 @@ def settle_values(
                 rows = pooled[beside == code]
                 values.codes[rows] = rng.choice(fitting, len(rows), p=shares)
     for rule in rules:
-        mine, theirs = drawn[rule.determinant], drawn[rule.dependent]
-        assert mine.codes is not None
-        rows = np.flatnonzero(~mine.missing & (rule.codes[mine.codes] >= 0))
-        due = _some(rule.values, mine.codes[rows])
+        theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
+        rows = np.flatnonzero(level >= 0)
+        due = _some(rule.values, level[rows])
         theirs.missing[rows] = due.missing
         for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
             if part is not None and settled_part is not None:
@@ -198,6 +234,7 @@ def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
         {
             "determinant": rule.determinant,
             "dependent": rule.dependent,
+            "levels": None if rule.levels is None else rule.levels.tolist(),
             "codes": rule.codes.tolist(),
             "missing": rule.values.missing.tolist(),
             "numbers": None if rule.values.numbers is None else rule.values.numbers.tolist(),
@@ -217,5 +254,9 @@ def rules_from(state: list[dict[str, Any]], encoders: Mapping[str, ColumnEncoder
         else:
             assert isinstance(second, NumericEncoder)
             values = Values(missing, numbers=np.asarray(one["numbers"], second.dtype))
-        found.append(Rule(one["determinant"], one["dependent"], np.asarray(one["codes"], np.int32), values))
+        levels, first = one["levels"], encoders[one["determinant"]]
+        if levels is not None:
+            assert isinstance(first, NumericEncoder)
+            levels = np.asarray(levels, first.dtype)
+        found.append(Rule(one["determinant"], one["dependent"], np.asarray(one["codes"], np.int32), values, levels))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
@@ -28,7 +29,7 @@ def flatten(net: nn.Module) -> nn.Parameter:
     ([[1.0, 1.0]], torch.Size([32]), 3.0)
     """
     parameters = list(net.parameters())
-    sizes = [-(-parameter.numel() // ALIGNMENT) * ALIGNMENT for parameter in parameters]
+    sizes = [_room(parameter) for parameter in parameters]
     flat = nn.Parameter(torch.zeros(sum(sizes), device=parameters[0].device, dtype=parameters[0].dtype))
     flat.grad = torch.zeros_like(flat)
     for parameter, values, gradients in zip(parameters, flat.data.split(sizes), flat.grad.split(sizes), strict=True):
@@ -37,6 +38,11 @@ def flatten(net: nn.Module) -> nn.Parameter:
         parameter.data = values[:count].view_as(parameter)
         parameter.grad = gradients[:count].view_as(parameter)
     return flat
+
+
+def _room(parameter: Tensor) -> int:
+    """Places that a weight takes up in the vector."""
+    return -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
 
 
 class Weights(Generic[Net]):
@@ -64,10 +70,21 @@ class Weights(Generic[Net]):
 
     def __init__(self, net: Net, dtype: torch.dtype) -> None:
         self.master = flatten(net)
+        self._rooms = [(name, _room(parameter)) for name, parameter in net.named_parameters()]
         self.net, self.low = net, self.master
         if dtype != torch.float32:
             self.net = copy.deepcopy(net).to(dtype)
             self.low = flatten(self.net)
+
+    def figures(self, of: Callable[[str], float]) -> Tensor:
+        """Return (size of ``master``,) a figure for every weight, by the name that its tensor has in the net.
+
+        >>> net = nn.utils.skip_init(nn.Linear, 3, 1)
+        >>> Weights(net, torch.float32).figures(lambda name: float(name == "bias")).sum().item()
+        16.0
+        """
+        parts = [self.master.new_full((room,), of(name)) for name, room in self._rooms]
+        return torch.cat(parts).detach()
 
     def clear(self) -> None:
         """Set all gradients to zero."""

@@ -71,11 +71,11 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         "rows": len(train),
         "threads": arguments.threads,
     }
-    sides = {
-        "theirs": (peer_python(arguments.peer, PEERS[arguments.peer]), f"{arguments.peer}_peer", {}),
-        "ours": (sys.executable, "ours", settings_of(arguments.set)),
-    }
-    sides = {side: how for side, how in sides.items() if arguments.only in (None, side)}
+    sides: dict[str, tuple[str, str, dict[str, Any]]] = {}
+    if arguments.only != "ours":
+        sides["theirs"] = peer_python(arguments.peer, PEERS[arguments.peer]), f"{arguments.peer}_peer", {}
+    if arguments.only != "theirs":
+        sides["ours"] = sys.executable, "ours", settings_of(arguments.set)
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for seed in range(arguments.pairs):
         for side, (python, worker, settings) in sides.items():

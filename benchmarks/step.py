@@ -21,7 +21,7 @@ from common import record, settings_of, table_path
 from lookalike import preparing, registry
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.model.device import keep_freed_memory
+from lookalike.model.training.device import keep_freed_memory
 from lookalike.schema import EncodedTable
 
 BLOCK = 20

@@ -64,6 +64,13 @@ MAY_IMPORT = {
     "testing": FLOOR | {"schema", "encode", "model"},
     **dict.fromkeys(FLOOR, FLOOR),
 }
+INSIDE_MODEL = {
+    "nets": set(),
+    "counts": set(),
+    "training": {"base", "nets"},
+    "members": {"base", "training"},
+}
+"""What the model's own rooms may import of the room; no engine is known below the engines."""
 ONLY_IN = {
     "torch": {"model"},
     "matplotlib": {"report"},
@@ -113,6 +120,17 @@ def test_imports_go_forward_only(path):
         assert allowed is None or room in allowed, f"{parts[0]} must not be imported in {room}"
 
 
+def test_engines_stand_on_what_knows_no_engine():
+    rooms = {path.name for path in (SOURCE / "model").iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert rooms == set(INSIDE_MODEL)
+    for room, allowed in INSIDE_MODEL.items():
+        for path in (SOURCE / "model" / room).glob("*.py"):
+            for name in imports(path):
+                parts = name.split(".")
+                if parts[:2] == ["lookalike", "model"]:
+                    assert parts[2] in {room} | allowed, f"model/{room}/{path.name} must not import {name}"
+
+
 def test_no_two_modules_import_each_other():
     named = {
         "lookalike." + ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -142,20 +160,18 @@ def test_the_readme_tree_is_the_tree():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = re.search(r"```text\nsrc/lookalike/\n(.*?)```", readme, re.S)
     assert tree, "the README must show the tree of src/lookalike"
-    shown, folder = set(), ""
+    shown, folders = set(), [""]
     for line in tree[1].splitlines():
-        match = re.match(r"( +)(\S+)", line)
-        if not match:
+        match = re.match(r"( +)([\w.]+(?:\.\w+|/)) ?", line)
+        if not match or len(match[1]) // 2 > len(folders):
             continue
-        name = match[2]
-        if len(match[1]) == 2:
-            folder = name if name.endswith("/") else ""
-            shown.add(name)
-        else:
-            shown.add(folder + name)
+        folders = folders[: len(match[1]) // 2]
+        shown.add(folders[-1] + match[2])
+        if match[2].endswith("/"):
+            folders.append(folders[-1] + match[2])
     kept = {path for path in SOURCE.rglob("*") if path.is_file() and path.suffix in (".py", ".html", ".css", ".js")}
     real = {str(path.relative_to(SOURCE)) for path in kept if path.name != "__init__.py" or path.parent == SOURCE}
-    real |= {f"{path.name}/" for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    real |= {f"{path.relative_to(SOURCE)}/" for path in SOURCE.rglob("*") if path.is_dir() and any(path.glob("*.py"))}
     assert shown == real, f"only in the README: {shown - real}; only on disk: {real - shown}"
 
 

@@ -19,7 +19,7 @@ from lookalike.errors import InputError, LookalikeWarning, PrivacyError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
-from lookalike.model.device import threads
+from lookalike.model.training.device import threads
 from lookalike.preparing import imputed, learnable, like, prepare, prepare_privately, prepare_to_judge
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration

@@ -14,7 +14,7 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
-from lookalike.model.device import threads
+from lookalike.model.training.device import threads
 from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
 from lookalike.refine.constraints import Wanted
 from lookalike.refine.constraints import checks as constraint_checks

@@ -11,8 +11,8 @@ import torch
 from lookalike.errors import SettingsError
 from lookalike.model.autoregressive import Autoregressive, ranks_of
 from lookalike.model.conditionals import Conditionals, _pick
-from lookalike.model.masked import MaskedNet
-from lookalike.model.ordinal import LogisticMixture, features, hats
+from lookalike.model.nets.masked import MaskedNet
+from lookalike.model.nets.ordinal import LogisticMixture, features, hats
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 from lookalike.stats import total_variation

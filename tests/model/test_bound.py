@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
 
-from lookalike.model.bound import posterior, reconstruction
-from lookalike.model.layout import Layout
+from lookalike.model.nets.bound import posterior, reconstruction
+from lookalike.model.nets.layout import Layout
 from lookalike.schema.encoded import EncodedTable
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lookalike.model.conditions import Conditions, RowIndex, conditionable
-from lookalike.model.layout import Layout
+from lookalike.model.nets.layout import Layout
+from lookalike.model.training.conditions import Conditions, RowIndex, conditionable
 from lookalike.schema.encoded import EncodedTable
 
 

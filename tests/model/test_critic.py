@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.model.critic import KEEP, SLOPE, Critic, coins
+from lookalike.model.nets.critic import KEEP, SLOPE, Critic, coins
 
 WIDTH, CONDITIONS, PAC, PACKS = 6, 4, 5, 6
 

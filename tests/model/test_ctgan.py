@@ -8,7 +8,7 @@ import torch
 
 from lookalike.errors import SamplingError, SettingsError
 from lookalike.model.ctgan import CTGAN
-from lookalike.model.heldout import Distance
+from lookalike.model.training.heldout import Distance
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 

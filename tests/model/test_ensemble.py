@@ -12,9 +12,9 @@ import lookalike
 from lookalike import cache
 from lookalike.config import read_toml, to_toml
 from lookalike.errors import NotFittedError, SettingsError, TrainingError
-from lookalike.model.beside import Together
 from lookalike.model.ensemble import Ensemble, plans_of
-from lookalike.model.weigh import Worth, closer_share, weights_of
+from lookalike.model.members.beside import Together, code_files
+from lookalike.model.members.weigh import Worth, closer_share, weights_of
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 from lookalike.testing import check_generator, toy_table
@@ -344,6 +344,9 @@ class TestCache:
         cache.clear()
         fitted(toy_table(), member("copula"), cache=False)
         assert cache.entries() == []
+
+    def test_a_member_is_of_the_code_of_the_whole_room(self):
+        assert {"trees.py", "masked.py", "train.py", "shrink.py", "member.py"} <= {path.name for path in code_files()}
 
 
 class TestTwin:

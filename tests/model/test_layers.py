@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.model.layers import RowMaker
-from lookalike.model.layout import Layout
-from lookalike.model.spans import activate, gumbel, segmented_softmax
+from lookalike.model.nets.layers import RowMaker
+from lookalike.model.nets.layout import Layout
+from lookalike.model.nets.spans import activate, gumbel, segmented_softmax
 from lookalike.schema.encoded import EncodedTable
 
 SIZES = [3, 1, 40, 2, 7]

@@ -10,9 +10,9 @@ import pytest
 
 from lookalike.errors import NotFittedError, PrivacyError
 from lookalike.ledger import Budget, Ledger, gaussian
-from lookalike.model.groups import Groups, as_shares, group_codes, spread_evenly
+from lookalike.model.counts.groups import Groups, as_shares, group_codes, spread_evenly
+from lookalike.model.counts.mixture import Counts, Mixture, _gradient, _mixture
 from lookalike.model.marginals import Marginals, default_groups
-from lookalike.model.mixture import Counts, Mixture, _gradient, _mixture
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
 from lookalike.stats import total_variation

@@ -16,14 +16,14 @@ from torch.nn import functional
 
 from lookalike.errors import NotFittedError, PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger, poisson_gaussian
-from lookalike.model import private
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
-from lookalike.model.clipping import add_clipped
-from lookalike.model.critic import Critic
 from lookalike.model.ctgan import CTGAN
-from lookalike.model.flat import gradient_of
-from lookalike.model.masked import MaskedNet
+from lookalike.model.nets.clipping import add_clipped
+from lookalike.model.nets.critic import Critic
+from lookalike.model.nets.flat import gradient_of
+from lookalike.model.nets.masked import MaskedNet
+from lookalike.model.training import private
 from lookalike.model.tvae import TVAE
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable

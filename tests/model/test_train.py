@@ -15,7 +15,7 @@ from lookalike.errors import TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
-from lookalike.model.task import NetSettings, held_out_rows, plan
+from lookalike.model.training.task import NetSettings, held_out_rows, plan
 from lookalike.model.tvae import TVAE
 from lookalike.rng import generator
 from lookalike.run import Run

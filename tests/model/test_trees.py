@@ -9,8 +9,8 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from lookalike.errors import LookalikeWarning, NotFittedError, SettingsError
-from lookalike.model.forest import Growth, _counts, _fill, grow, starts_of
-from lookalike.model.shrink import Hierarchy
+from lookalike.model.counts.forest import Growth, _counts, _fill, grow, starts_of
+from lookalike.model.counts.shrink import Hierarchy
 from lookalike.model.trees import Trees, TreesSettings
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable

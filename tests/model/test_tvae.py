@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.model.heldout import Distance
-from lookalike.model.latents import Latents
+from lookalike.model.nets.latents import Latents
+from lookalike.model.training.heldout import Distance
 from lookalike.model.tvae import TVAE
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable

@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from lookalike.errors import NotFittedError
-from lookalike.model import device
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.copula import Copula
-from lookalike.model.task import NetSettings, held_out_rows
+from lookalike.model.training import device
+from lookalike.model.training.task import NetSettings, held_out_rows
 from lookalike.model.trees import Trees
 from lookalike.rng import generator
 from lookalike.run import Run

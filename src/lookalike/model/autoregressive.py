@@ -12,15 +12,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.model import device, private
 from lookalike.model.base import EngineSettings
-from lookalike.model.clipping import add_clipped
 from lookalike.model.conditionals import JUDGED_AT_ONCE, Conditionals, nets
 from lookalike.model.engine import Fitted, NetEngine
-from lookalike.model.flat import Weights, gradient_of
-from lookalike.model.masked import MaskedNet
-from lookalike.model.plateau import Plateau
-from lookalike.model.task import NetSettings, Task, plan
+from lookalike.model.nets.clipping import add_clipped
+from lookalike.model.nets.flat import Weights, gradient_of
+from lookalike.model.nets.masked import MaskedNet
+from lookalike.model.training import device, private
+from lookalike.model.training.plateau import Plateau
+from lookalike.model.training.task import NetSettings, Task, plan
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -90,7 +90,7 @@ class AutoregressiveSettings(private.PrivateSettings):
 class Autoregressive(NetEngine):
     """The engine autoregressive: p(row) = Π p(column | columns before it), each a softmax over the column's codes.
 
-    Source: TabularARGN (Tiwald et al. 2025, arXiv 2501.12012). What differs in the net is marked in :mod:`lookalike.model.masked`.
+    Source: TabularARGN (Tiwald et al. 2025, arXiv 2501.12012). What differs in the net is marked in :mod:`lookalike.model.nets.masked`.
 
     NOTE[DIFF]: once it is known when to stop, a table of up to ``refit_rows`` is learned anew, the tenth held out included. The
     holdout's NLL falls on shoppers 29.85 → 29.79, housing 27.78 → 27.70, detection AUC .565 → .556, .547 → .542 (means of three and two seeds).

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from lookalike.model.engine import Fitted, to_arrays, to_tensors
 from lookalike.model.intervals import with_residuals
-from lookalike.model.masked import MaskedNet
+from lookalike.model.nets.masked import MaskedNet
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
 

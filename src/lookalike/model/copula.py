@@ -15,9 +15,9 @@ from pydantic import Field
 
 from lookalike.errors import NotFittedError
 from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.counts.levels import coordinates, ranks
+from lookalike.model.counts.shrink import Hierarchy
 from lookalike.model.intervals import with_residuals
-from lookalike.model.levels import coordinates, ranks
-from lookalike.model.shrink import Hierarchy
 from lookalike.rng import generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable

@@ -12,18 +12,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from lookalike.errors import SettingsError
-from lookalike.model import device, private
 from lookalike.model.base import EngineSettings
-from lookalike.model.conditions import Conditions, RowIndex, conditionable
-from lookalike.model.critic import Critic
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
-from lookalike.model.flat import Weights, gradient_of
-from lookalike.model.heldout import Distance
-from lookalike.model.layers import RowMaker
-from lookalike.model.pairs import PairTables
-from lookalike.model.plateau import Plateau
-from lookalike.model.spans import activate, gumbel
-from lookalike.model.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.nets.critic import Critic
+from lookalike.model.nets.flat import Weights, gradient_of
+from lookalike.model.nets.layers import RowMaker
+from lookalike.model.nets.pairs import PairTables
+from lookalike.model.nets.spans import activate, gumbel
+from lookalike.model.training import device, private
+from lookalike.model.training.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.training.heldout import Distance
+from lookalike.model.training.plateau import Plateau
+from lookalike.model.training.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from lookalike.errors import NotFittedError, SamplingError, SettingsError
 from lookalike.ledger import Ledger
-from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.layout import Layout
-from lookalike.model.private import Plan, PrivateSettings, make_plan, pay, pay_counts
-from lookalike.model.task import NetSettings, Task, held_out_rows, warn_small
-from lookalike.model.train import Trainer, fingerprint
+from lookalike.model.nets.layout import Layout
+from lookalike.model.training import device
+from lookalike.model.training.private import Plan, PrivateSettings, make_plan, pay, pay_counts
+from lookalike.model.training.task import NetSettings, Task, held_out_rows, warn_small
+from lookalike.model.training.train import Trainer, fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate

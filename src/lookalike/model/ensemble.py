@@ -13,12 +13,12 @@ from pydantic import Field, field_validator, model_validator
 from lookalike import registry, scale
 from lookalike.errors import NotFittedError, SettingsError, TrainingError
 from lookalike.ledger import Ledger
-from lookalike.model import budgeted, weigh
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.beside import Together
-from lookalike.model.meeting import meeting
-from lookalike.model.member import Member, Plan, Trained, check_engine
-from lookalike.model.train import fingerprint
+from lookalike.model.members import budgeted, weigh
+from lookalike.model.members.beside import Together
+from lookalike.model.members.meeting import meeting
+from lookalike.model.members.member import Member, Plan, Trained, check_engine
+from lookalike.model.training.train import fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate

@@ -21,9 +21,9 @@ from lookalike import noise
 from lookalike.errors import NotFittedError
 from lookalike.ledger import Ledger, gaussian
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.groups import Groups, group_columns
+from lookalike.model.counts.groups import Groups, group_columns
+from lookalike.model.counts.mixture import Counts, Mixture, fit_mixture
 from lookalike.model.intervals import with_residuals
-from lookalike.model.mixture import Counts, Mixture, fit_mixture
 from lookalike.rng import generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable

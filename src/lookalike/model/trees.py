@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lookalike.errors import LookalikeWarning, NotFittedError
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.forest import Forest, Growth, grow, starts_of
+from lookalike.model.counts.forest import Forest, Growth, grow, starts_of
 from lookalike.model.intervals import with_residuals
 from lookalike.rng import generator
 from lookalike.run import Run

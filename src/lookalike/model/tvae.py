@@ -12,14 +12,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from lookalike.model import device
 from lookalike.model.base import EngineSettings
-from lookalike.model.bound import posterior, reconstruction
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
-from lookalike.model.flat import Weights
-from lookalike.model.latents import ROWS_MOST, Latents
-from lookalike.model.layers import linear
-from lookalike.model.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
+from lookalike.model.nets.bound import posterior, reconstruction
+from lookalike.model.nets.flat import Weights
+from lookalike.model.nets.latents import ROWS_MOST, Latents
+from lookalike.model.nets.layers import linear
+from lookalike.model.training import device
+from lookalike.model.training.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

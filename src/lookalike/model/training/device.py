@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lookalike.errors import SettingsError
-from lookalike.model.flat import Weights
+from lookalike.model.nets.flat import Weights
 
 
 def available() -> list[str]:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.model.flat import gradient_of
-from lookalike.model.masked import FINE, Head, MaskedNet
+from lookalike.model.nets.flat import gradient_of
+from lookalike.model.nets.masked import FINE, Head, MaskedNet
 
 
 def factors(squares: Tensor, bound: float) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookalike.model.shrink import Hierarchy, is_long
+from lookalike.model.counts.shrink import Hierarchy, is_long
 from lookalike.schema.encoded import EncodedColumn
 
 COSINES = 4

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.base import EngineSettings
-from lookalike.model.device import Precision
+from lookalike.model.training.device import Precision
 
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
 """Widths of a net's layers."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
-from lookalike.model.levels import coordinates, ranks
-from lookalike.model.shrink import Hierarchy
+from lookalike.model.counts.levels import coordinates, ranks
+from lookalike.model.counts.shrink import Hierarchy
 from lookalike.schema.encoded import EncodedColumn
 
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.model.clipping import factors
-from lookalike.model.flat import gradient_of
-from lookalike.model.layers import ConditionalLinear, linear
+from lookalike.model.nets.clipping import factors
+from lookalike.model.nets.flat import gradient_of
+from lookalike.model.nets.layers import ConditionalLinear, linear
 
 SLOPE = 0.2
 """LeakyReLU's slope below zero (paper, section 4.4)."""

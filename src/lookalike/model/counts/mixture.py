@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.model.groups import Groups, as_shares, spread_evenly
+from lookalike.model.counts.groups import Groups, as_shares, spread_evenly
 from lookalike.run import Run
 
 SPREAD = 0.3

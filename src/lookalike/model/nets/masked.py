@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lookalike.model.layers import kept
-from lookalike.model.ordinal import LogisticMixture, features, hats, is_scale
+from lookalike.model.nets.layers import kept
+from lookalike.model.nets.ordinal import LogisticMixture, features, hats, is_scale
 from lookalike.schema.encoded import EncodedColumn
 
 FINE = 0.3

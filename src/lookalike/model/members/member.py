@@ -1,6 +1,6 @@
 """One member of an ensemble: what is asked of it, its training, and its files.
 
-Run as a script (``python -m lookalike.model.member FOLDER TABLE``) it trains in a process of its own: it reads ``job.twin`` and the
+Run as a script (``python -m lookalike.model.members.member FOLDER TABLE``) it trains in a process of its own: it reads ``job.twin`` and the
 encoded table, and leaves ``member.twin``, or ``error.json`` where that could not be.
 """
 
@@ -22,8 +22,8 @@ from lookalike import artefact, registry, scale
 from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.errors import LookalikeError, LookalikeWarning, SettingsError
-from lookalike.model import device
 from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.training import device
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 

@@ -1,7 +1,7 @@
 """Torch parts with their shapes: seeded initial weights, and the net that makes rows.
 
 Nothing here reads or moves torch's global random state: weights and noise come from a ``torch.Generator`` that is
-handed in. Shape suffixes: see :mod:`lookalike.model.layout`.
+handed in. Shape suffixes: see :mod:`lookalike.model.nets.layout`.
 """
 
 from __future__ import annotations

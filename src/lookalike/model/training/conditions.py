@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lookalike.model.layout import Layout
+from lookalike.model.nets.layout import Layout
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 

@@ -22,8 +22,9 @@ import torch
 
 from lookalike import artefact, cache, scale
 from lookalike.errors import LookalikeWarning, TrainingError
-from lookalike.model import device, member
-from lookalike.model.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan, Trained
+from lookalike.model.members import member
+from lookalike.model.members.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan, Trained
+from lookalike.model.training import device
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
@@ -191,7 +192,7 @@ class Together:
                     minutes = self._minutes(len(left) - place)
                     member.write_job(folder, plan, minutes=minutes, resume=self.run.resume)
                     running.append(folder)
-                    yield scale.Job("lookalike.model.member", folder, (path,))
+                    yield scale.Job("lookalike.model.members.member", folder, (path,))
 
             def ended(job: scale.Job, code: int) -> None:
                 running.remove(job.folder)
@@ -252,9 +253,14 @@ def key_of(plan: Plan, table: EncodedTable) -> str:
     return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *arrays])
 
 
+def code_files() -> list[Path]:
+    """Return every file of the model's room: any of them may change what a member becomes."""
+    return sorted(Path(__file__).parents[1].rglob("*.py"))
+
+
 def _versions() -> dict[str, Any]:
     where = device.available()[0]
-    code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    code = [path.read_text(encoding="utf-8") for path in code_files()]
     packages = {name: version(name) for name in ("lookalike", "torch", "numpy")}
     # the same version of ours may hold other code while it is worked on
     return {

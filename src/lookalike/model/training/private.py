@@ -21,7 +21,7 @@ from torch import Tensor
 from lookalike import noise
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger, Mechanism, gaussian, poisson_gaussian
-from lookalike.model.task import NetSettings
+from lookalike.model.training.task import NetSettings
 from lookalike.schema.encoded import EncodedTable
 
 PRESETS = {

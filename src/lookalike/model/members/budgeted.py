@@ -11,7 +11,7 @@ from lookalike import noise, registry
 from lookalike.errors import PrivacyError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
-from lookalike.model.member import Member, Plan, Trained
+from lookalike.model.members.member import Member, Plan, Trained
 from lookalike.rng import derive_seed
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lookalike.model.layout import Layout
+from lookalike.model.nets.layout import Layout
 
 
 def powers_and_totals(logits: Tensor, segment: Tensor, segments: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lookalike.model.layout import Layout
-from lookalike.model.spans import powers_and_totals
+from lookalike.model.nets.layout import Layout
+from lookalike.model.nets.spans import powers_and_totals
 
 
 class _Posterior(torch.autograd.Function):

@@ -6,7 +6,7 @@ A composite of our own, counted on codes; no metric of the report is in it (the 
     privacy = 1 − max(share of rows closer to rows learned from than to rows held out − ½ − its margin, 0)
     weight  ∝ (quality · privacy) ^ 50
 
-The distance is the mean total variation of columns and pairs of columns (:class:`lookalike.model.heldout.Distance`). A point of
+The distance is the mean total variation of columns and pairs of columns (:class:`lookalike.model.training.heldout.Distance`). A point of
 closeness beyond chance costs as much as a point of likeness; two points less of either and a member draws about a third of the rows.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lookalike.model.base import Generator
-from lookalike.model.heldout import Distance
+from lookalike.model.training.heldout import Distance
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedTable
 

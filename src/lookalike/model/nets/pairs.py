@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.model.layout import Layout
-from lookalike.model.spans import segmented_softmax
+from lookalike.model.nets.layout import Layout
+from lookalike.model.nets.spans import segmented_softmax
 
 CODES = 16
 """A column with more codes has them thrown together at random into so many groups, anew each step."""

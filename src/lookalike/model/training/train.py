@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lookalike.errors import TrainingError
-from lookalike.model.average import Average
 from lookalike.model.base import EngineSettings
-from lookalike.model.task import MINIMUM_STEPS, NetSettings, Task
+from lookalike.model.training.average import Average
+from lookalike.model.training.task import MINIMUM_STEPS, NetSettings, Task
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 

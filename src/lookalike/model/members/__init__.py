@@ -1,0 +1,1 @@
+"""The members of an ensemble: trained beside each other, weighed, drawn from together."""

@@ -1,0 +1,1 @@
+"""The nets, and how they see rows: weights, shapes and gradients; nothing here trains or knows an engine."""

@@ -84,7 +84,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     """
     levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
     counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
-    alike: dict[bytes, str] = {}  # how columns part the rows, and the label that stands for all that part them so
+    alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
     first = {}
     for name in sorted(levels, key=lambda name: not isinstance(encoders[name], CategoryEncoder)):
         first[name] = alike.setdefault(_parting(levels[name][0]), name)
@@ -95,12 +95,13 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
         and isinstance(encoders[name], (CategoryEncoder, NumericEncoder))
         and repeats(counts[name])
     ][:MOST_DETERMINANTS]
+    settling = set(telling)
     held = {name: np.count_nonzero(count) for name, count in counts.items()}
     rules: list[Rule] = []
     for determinant in telling:
         size = len(counts[determinant])
         for dependent in levels:
-            settled_by_its_like = first[dependent] in telling and first[dependent] not in (dependent, determinant)
+            settled_by_its_like = first[dependent] in settling and first[dependent] not in (dependent, determinant)
             if dependent == determinant or settled_by_its_like or size < held[dependent]:
                 continue
             found = settled(levels[determinant][0], levels[dependent][0], size)

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from lookalike.errors import SettingsError
-from lookalike.model.autoregressive import Autoregressive, ranks_of
+from lookalike.model.autoregressive import Autoregressive, orders_of
 from lookalike.model.conditionals import Conditionals, _pick
+from lookalike.model.nets.layers import thinning
 from lookalike.model.nets.masked import MaskedNet
-from lookalike.model.nets.ordinal import LogisticMixture, features, hats
+from lookalike.model.nets.ordinal import features, hats
+from lookalike.model.nets.passes import collect, up_and_down
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 from lookalike.stats import total_variation
@@ -34,7 +36,7 @@ def inside(engine: Autoregressive) -> Conditionals:
 
 @pytest.fixture(scope="module")
 def trained(make_toy) -> Autoregressive:
-    return fitted(make_toy(2000), logistics=2)
+    return fitted(make_toy(2000))
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +44,79 @@ def trained_in_any_order(make_toy) -> Autoregressive:
     return fitted(make_toy(2000), any_order=True, epochs=60, refit_rows=0)
 
 
-@pytest.mark.parametrize("changes", [{}, {"any_order": True, "orders": 2}, {"logistics": 2, "first_order": "random"}])
+@pytest.mark.parametrize("changes", [{}, {"any_order": True, "orders": 2}, {"first_order": "random"}])
 def test_the_promises_of_every_engine(changes):
     check_generator(Autoregressive, Autoregressive.Settings.build({**SMALL, "epochs": 3, **changes}))
-
-
-def log_likelihoods(net: MaskedNet, ranks: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    logits = net(codes, ranks)
-    return sum(part.float().log_softmax(1)[torch.arange(len(codes)), codes[:, j]] for j, part in enumerate(logits))
 
 
 @torch.no_grad()
 def test_probabilities_of_all_rows_add_up_to_one(trained):
     found = inside(trained)
     every = torch.tensor(list(product(*(range(column.cardinality) for column in found.columns))))
-    assert float(log_likelihoods(found.nets[0], found.ranks[0], every).exp().sum()) == pytest.approx(1, abs=1e-4)
+    assert np.exp(found.likelihood(every)).sum() == pytest.approx(1, abs=1e-4)
+
+
+def a_net(any_order: bool = False, hidden: int = 16) -> MaskedNet:
+    """A net of seven columns in several tiles, every weight drawn anew."""
+    draws = torch.Generator().manual_seed(0)
+    columns = [
+        EncodedColumn(str(j), k, np.zeros(k, bool), k > 4, np.arange(k, dtype=float))
+        for j, k in enumerate([1, 2, 3, 9, 9, 12, 4])
+    ]
+    counts = [np.arange(column.cardinality) + 1 for column in columns]
+    net = MaskedNet(columns, counts, 4, hidden, draws, any_order=any_order)
+    for weight in net.parameters():
+        weight.data += 0.3 * torch.randn(weight.shape, generator=draws)
+        weight.grad = torch.zeros_like(weight)
+    if not any_order:
+        net.hide([weight.data for weight in net.first], net.sees())
+    return net
 
 
 @torch.no_grad()
-def test_a_column_sees_those_before_it_and_no_others(make_toy):
-    columns, draws = make_toy(10).columns, torch.Generator().manual_seed(0)
-    net = MaskedNet(columns, [np.ones(column.cardinality) for column in columns], 8, 16, 2, draws)
-    for weight in net.parameters():
-        weight.normal_(generator=draws)
-    for ranks in (torch.tensor([0, 1, 2]), torch.tensor([2, 0, 1]), torch.tensor([1, 2, 0])):
-        codes = torch.zeros(1, len(columns), dtype=torch.long)
-        before = [part.clone() for part in net(codes, ranks)]
-        for changed in range(len(columns)):
-            other = codes.clone()
-            other[0, changed] = 1
-            for j, part in enumerate(net(other, ranks)):
-                assert bool(ranks[changed] < ranks[j]) != torch.equal(part, before[j])
+@pytest.mark.parametrize("ranks", [None, [0, 1, 2, 3, 4, 5, 6], [6, 0, 5, 2, 1, 3, 4], [1, 2, 0, 6, 3, 5, 4]])
+def test_a_column_sees_those_before_it_and_no_others(ranks: list[int] | None):
+    net = a_net(any_order=ranks is not None, hidden=192)
+    seen = net.sees(None if ranks is None else torch.tensor(ranks))
+    codes = torch.ones(1, net.columns, dtype=torch.long)
+    codes[0, 0] = 0  # its only code
+    before = net(codes, seen)
+    for changed in range(1, net.columns):
+        other = codes.clone()
+        other[0, changed] = 0
+        for j, part in enumerate(net(other, seen)):
+            assert bool(seen[changed, j]) != torch.equal(part, before[j])
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+@pytest.mark.parametrize("any_order", [False, True])
+def test_the_passes_are_what_autograd_makes_of_the_net(any_order: bool, dropout: float):
+    net = a_net(any_order, hidden=192)
+    assert len(net.tiles) == (1 if any_order else 4)
+    draws = torch.Generator().manual_seed(1)
+    codes = torch.stack([torch.randint(k, (50,), generator=draws) for k in net.cardinalities], 1)
+    seen = net.sees(torch.randperm(net.columns, generator=draws) if any_order else None)
+    coins = torch.Generator().manual_seed(2)
+    passes = up_and_down(net, codes, net.layers(seen), weight=0.1, dropout=dropout, draws=coins)
+    collect(net, passes, seen)
+    found = {name: weight.grad.clone() for name, weight in net.named_parameters()}
+    net.zero_grad(set_to_none=False)
+
+    below = thinning(50, net.columns * net.hidden, dropout, coins.manual_seed(2), torch.float32)
+    above = thinning(net.columns * 50, net.hidden, dropout, coins, torch.float32).view(net.columns, 50, -1)
+    rows = torch.nn.functional.embedding(codes + net.offsets, net.embeddings()).flatten(1)
+    h = torch.cat([rows[:, : len(part)] @ part for part in net.layers(seen)], 1) + net.first_bias.flatten()
+    h = (h.relu() * below).view(50, net.columns, -1).transpose(0, 1)
+    h = net.through(h, slice(None)) * above
+    logits = [net.logits(j, part) for j, part in enumerate(h)]
+    surprise = torch.stack(
+        [torch.nn.functional.cross_entropy(part, codes[:, j], reduction="none") for j, part in enumerate(logits)]
+    )
+    assert torch.allclose(passes.surprise, surprise, atol=1e-5)
+    (0.1 * surprise.sum()).backward()
+    net.hide([weight.grad for weight in net.first], seen)
+    for name, weight in net.named_parameters():
+        assert torch.allclose(found[name], weight.grad, rtol=1e-3, atol=1e-5), name
 
 
 @torch.no_grad()
@@ -84,7 +128,8 @@ def test_drawing_step_by_step_is_drawing_from_the_whole_net(trained):
     again = torch.Generator().manual_seed(7)
     torch.randint(1, (rows,), generator=again)
     uniform = torch.rand(rows, len(found.columns), generator=again)
-    for j, logits in enumerate(found.nets[0](drawn, found.ranks[0])):
+    (net,), (order,) = found.nets, found.orders
+    for j, logits in zip(order, net(drawn[:, order]), strict=True):
         assert (_pick(logits.float(), uniform[:, j]) == drawn[:, j]).float().mean() > 0.995
 
 
@@ -127,17 +172,18 @@ class TestAnyOrder:
     def test_drawing_beside_known_cells_is_drawing_from_the_whole_net(self, trained_in_any_order, make_toy):
         """Half of the rows know a column that is drawn late; the others know nothing."""
         found, rows = inside(trained_in_any_order), 1000
-        codes, ranks = torch.from_numpy(make_toy(rows).codes.astype(np.int64)), found.ranks[0]
-        known, late = torch.zeros_like(codes, dtype=torch.bool), int(ranks.argmax())
+        (net,), (columns,) = found.nets, found.orders
+        codes = torch.from_numpy(make_toy(rows).codes.astype(np.int64))
+        known, late = torch.zeros_like(codes, dtype=torch.bool), int(columns[-1])
         known[::2, late] = True
         drawn = found.fill(codes, known, torch.Generator().manual_seed(7))
         assert torch.equal(drawn[known], codes[known])
         again = torch.Generator().manual_seed(7)
         torch.randint(1, (rows,), generator=again)
         uniform = torch.rand(codes.shape, generator=again)
-        first = torch.where(torch.arange(len(ranks)) == late, -1, ranks)
-        for which, order in ((slice(0, None, 2), first), (slice(1, None, 2), ranks)):
-            for j, logits in enumerate(found.nets[0](drawn[which], order)):
+        last_first = torch.tensor([*range(1, len(columns)), 0])
+        for which, ranks in ((slice(0, None, 2), last_first), (slice(1, None, 2), None)):
+            for j, logits in zip(columns, net(drawn[which][:, columns], net.sees(ranks)), strict=True):
                 same = (_pick(logits.float(), uniform[which, j]) == drawn[which, j]) | known[which, j]
                 assert same.float().mean() > 0.995
 
@@ -166,16 +212,16 @@ class TestAnyOrder:
 def test_orders():
     columns = tuple(EncodedColumn(name, k, np.zeros(k, bool)) for name, k in (("a", 5), ("b", 2), ("c", 3)))
     settings = Autoregressive.Settings
-    assert ranks_of(columns, settings(), seed=0) == [[2, 0, 1]]
-    assert ranks_of(columns, settings(first_order="table"), seed=0) == [[0, 1, 2]]
-    several = ranks_of(columns, settings(orders=4), seed=0)
-    assert all(sorted(ranks) == [0, 1, 2] for ranks in several) and len(several) == 4
+    assert orders_of(columns, settings(), seed=0) == [[1, 2, 0]]
+    assert orders_of(columns, settings(first_order="table"), seed=0) == [[0, 1, 2]]
+    several = orders_of(columns, settings(orders=4), seed=0)
+    assert all(sorted(order) == [0, 1, 2] for order in several) and len(several) == 4
 
 
 def test_a_wide_table_gets_fewer_hidden_units():
     columns = tuple(EncodedColumn(str(j), 2, np.zeros(2, bool)) for j in range(1000))
-    counts, ranks = [np.ones(2)] * 1000, [list(range(1000))]
-    found = Conditionals(columns, torch.device("cpu"), counts, ranks, embedding=1, hidden=64)
+    counts, orders = [np.ones(2)] * 1000, [list(range(1000))]
+    found = Conditionals(columns, torch.device("cpu"), counts, orders, embedding=1, hidden=64)
     assert found.hidden == 16
 
 
@@ -198,8 +244,3 @@ class TestOrderedCodes:
         while start < shapes.shape[1]:
             assert np.allclose(shapes[:, start : start + intervals + 1].sum(1), 1)
             start, intervals = start + intervals + 1, intervals * 2
-
-    def test_a_mixture_of_logistics_is_a_distribution(self):
-        part = LogisticMixture(4, np.arange(1, 8), 3, torch.Generator().manual_seed(0))
-        shares = part(torch.randn(6, 4, generator=torch.Generator().manual_seed(1))).exp()
-        assert shares.sum(1).tolist() == pytest.approx([1] * 6, abs=1e-3)

@@ -18,7 +18,7 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
 SMALL = {
-    Autoregressive: {"embedding_dim": 4, "hidden": 8, "orders": 2, "logistics": 2, "epochs": 2},
+    Autoregressive: {"embedding_dim": 4, "hidden": 8, "orders": 2, "epochs": 2},
     CTGAN: {"embedding_dim": 8, "generator_dim": (16,), "discriminator_dim": (16,), "pac": 2, "epochs": 2},
     TVAE: {"embedding_dim": 8, "compress_dims": (16,), "decompress_dims": (16,), "epochs": 2},
 }

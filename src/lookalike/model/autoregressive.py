@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lookalike.model.base import EngineSettings
 from lookalike.model.conditionals import JUDGED_AT_ONCE, Conditionals, nets
@@ -18,6 +17,7 @@ from lookalike.model.engine import Fitted, NetEngine
 from lookalike.model.nets.clipping import add_clipped
 from lookalike.model.nets.flat import Weights, gradient_of
 from lookalike.model.nets.masked import MaskedNet
+from lookalike.model.nets.passes import collect, hide_gradients, up_and_down
 from lookalike.model.training import device, private
 from lookalike.model.training.plateau import Plateau
 from lookalike.model.training.task import NetSettings, Task, plan
@@ -48,7 +48,6 @@ class AutoregressiveSettings(private.PrivateSettings):
     }
     ruled_out: ClassVar[Mapping[str, tuple[Any, str]]] = {
         **private.PrivateSettings.ruled_out,
-        "logistics": (0, "gradients of records are known for plain heads"),
         "orders": (1, "one net learns more from the same budget than two"),
         "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
     }
@@ -72,9 +71,6 @@ class AutoregressiveSettings(private.PrivateSettings):
     dropout: float = Field(0.25, ge=0, lt=1, description="share of hidden units left out of a step")
     embedding_dim: int = Field(16, ge=1, description="width of a code's embedding")
     hidden: int = Field(64, ge=1, description="hidden units a column; fewer where a table has very many columns")
-    logistics: int = Field(
-        0, ge=0, description="logistic distributions mixed into the head of a column of ordered codes"
-    )
     orders: int = Field(
         1, ge=1, le=16, description="nets, each with a column order of its own; a row is drawn by one of them"
     )
@@ -121,7 +117,7 @@ class Autoregressive(NetEngine):
     ) -> Fitted:
         assert isinstance(settings, AutoregressiveSettings)
         counts = [np.ones(column.cardinality) for column in columns]
-        return conditionals(columns, settings, where, counts, state["ranks"])
+        return conditionals(columns, settings, where, counts, state["orders"])
 
     def complete(
         self, table: EncodedTable, known: np.ndarray, *, seed: int, barred: Mapping[int, int] | None = None
@@ -152,7 +148,7 @@ def conditionals(
     settings: AutoregressiveSettings,
     where: torch.device,
     counts: list[np.ndarray],
-    ranks: list[list[int]],
+    orders: list[list[int]],
     seed: int = 0,
 ) -> Conditionals:
     """Return untrained nets of the shape that the settings ask for."""
@@ -160,17 +156,16 @@ def conditionals(
         columns,
         where,
         counts,
-        ranks,
+        orders,
         embedding=settings.embedding_dim,
         hidden=settings.hidden,
-        logistics=settings.logistics,
         any_order=settings.any_order,
         seed=seed,
     )
 
 
-def ranks_of(columns: tuple[EncodedColumn, ...], settings: AutoregressiveSettings, seed: int) -> list[list[int]]:
-    """Return the rank of every column in each net's order."""
+def orders_of(columns: tuple[EncodedColumn, ...], settings: AutoregressiveSettings, seed: int) -> list[list[int]]:
+    """Return the columns in each net's order."""
     rng = generator(seed, "orders")
     first = {
         "cardinality": np.argsort([column.cardinality for column in columns], kind="stable"),
@@ -178,7 +173,7 @@ def ranks_of(columns: tuple[EncodedColumn, ...], settings: AutoregressiveSetting
         "random": rng.permutation(len(columns)),
     }[settings.first_order]
     orders = [first, *(rng.permutation(len(columns)) for _ in range(settings.orders - 1))]
-    return [np.argsort(order).tolist() for order in orders]
+    return [order.tolist() for order in orders]
 
 
 def undecayed(name: str) -> bool:
@@ -208,8 +203,8 @@ class _Training(Task):
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
         self.counts = [np.bincount(table.codes[:, j], minlength=c.cardinality) for j, c in enumerate(table.columns)]
-        ranks = ranks_of(table.columns, settings, seed)
-        self.fitted = conditionals(table.columns, settings, where, self.counts, ranks, seed)
+        orders = orders_of(table.columns, settings, seed)
+        self.fitted = conditionals(table.columns, settings, where, self.counts, orders, seed)
         self.net = self.fitted.net
         # 16 bits a code: a long table stays small, and only a batch of it is widened
         self.codes, self.held_out_codes = (_narrow(part.codes).to(where) for part in (table, held_out))
@@ -238,7 +233,7 @@ class _Training(Task):
         before, columns = self.steps, self.fitted.columns
         self.codes = torch.cat([self.codes, self.held_out_codes])
         fresh = conditionals(
-            columns, self.settings, self.codes.device, self.counts, self.fitted.ranks.tolist(), self.seed
+            columns, self.settings, self.codes.device, self.counts, self.fitted.orders.tolist(), self.seed
         )
         self.net.load_state_dict(fresh.net.state_dict())
         self._prepare()
@@ -252,43 +247,39 @@ class _Training(Task):
         rate = self._rate(self.plateau.count())
         self.optimizers["net"].param_groups[0]["lr"] = rate
         codes = self.codes[self.parts[position].to(self.codes.device)].long()
-        losses = [
-            self._surprise(net, codes, ranks, self.settings.dropout).sum() / len(codes)
-            for net, ranks in zip(nets(self.weights.net), self._ranks(), strict=True)
+        self.weights.clear()
+        surprise = [
+            self._learn(net, codes[:, order])
+            for net, order in zip(nets(self.weights.net), self.fitted.orders, strict=True)
         ]
-        loss = torch.stack(losses).sum()
-        with torch.no_grad():  # apart from the gradient: Loshchilov and Hutter 2019, arXiv 1711.05101
-            self.weights.master.addcmul_(self.weights.master, self.decay, value=-rate)
-        self.precision.descend(self.weights, self.optimizers["net"], (loss, None))
-        return {"loss": loss.detach() / len(losses)}
+        # apart from the gradient: Loshchilov and Hutter 2019, arXiv 1711.05101
+        self.weights.master.data.addcmul_(self.weights.master.data, self.decay, value=-rate)
+        self.precision.step(self.weights, self.optimizers["net"])
+        return {"loss": torch.stack(surprise).mean()}
+
+    def _learn(self, net: MaskedNet, codes: Tensor) -> Tensor:
+        """Add a net's gradient by a batch, codes (n, d) in its own order; return the mean surprise of a row."""
+        seen = net.sees(_any_ranks(net, self.draws))
+        passes = up_and_down(
+            net,
+            codes,
+            net.layers(seen),
+            weight=self.precision.scale / len(codes),
+            dropout=self.settings.dropout,
+            draws=self.noise,
+        )
+        collect(net, passes, seen)
+        return passes.surprise.sum() / len(codes)
 
     def _rate(self, taken: float) -> float:
         """The learning rate after so many steps: it rises, and falls by what held-out rows say."""
         return self.rate * self.plateau.factor * min((taken + 1) / WARM_UP, 1.0)
 
-    def _ranks(self) -> Tensor:
-        """Each net's own order, or any."""
-        if not self.settings.any_order:
-            return self.fitted.ranks
-        orders = [torch.randperm(len(self.fitted.columns), generator=self.draws) for _ in self.fitted.ranks]
-        return torch.stack(orders).to(self.codes.device)
-
-    def _surprise(self, net: MaskedNet, codes: Tensor, ranks: Tensor, dropout: float = 0.0) -> Tensor:
-        """Return (d,) −log p of each column's codes, summed over rows."""
-        logits = net(codes, ranks, dropout, self.noise)
-        found = [functional.cross_entropy(part.float(), codes[:, j], reduction="sum") for j, part in enumerate(logits)]
-        return torch.stack(found)
-
     @torch.no_grad()
     def _likelihood(self, codes: Tensor) -> float:
         """Return −log p of a row (nats), a mean over rows and nets."""
-        members = list(zip(self.fitted.nets, self.fitted.ranks, strict=True))
-        sums = [
-            self._surprise(net, part.long(), ranks).sum()
-            for part in codes.split(JUDGED_AT_ONCE)
-            for net, ranks in members
-        ]
-        return float(torch.stack(sums).sum()) / (len(codes) * len(members))
+        sums = [part.sum() for rows in codes.split(JUDGED_AT_ONCE) for part in self.fitted.surprises(rows.long())]
+        return float(torch.stack(sums).sum()) / (len(codes) * len(self.fitted.nets))
 
     def held_out(self) -> float:
         score = self._likelihood(self.held_out_codes)
@@ -319,7 +310,7 @@ class _PrivateTraining(Task):
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
         self.fitted = conditionals(
-            table.columns, settings, where, plan.counts, ranks_of(table.columns, settings, seed), seed
+            table.columns, settings, where, plan.counts, orders_of(table.columns, settings, seed), seed
         )
         self.codes = _narrow(table.codes).to(where)
         self.weights = Weights(self.fitted.net, torch.float32)
@@ -340,20 +331,18 @@ class _PrivateTraining(Task):
 
     def step(self, position: int) -> dict[str, Tensor]:
         self.optimizers["net"].param_groups[0]["lr"] = self._rate(self.progress.count())
-        (net,), ranks = self.fitted.nets, self._ranks()
+        (net,), (order,) = self.fitted.nets, self.fitted.orders
+        seen = net.sees(_any_ranks(net, self.draws))
         self.weights.clear()
         for rows in private.microbatches(private.poisson_sample(len(self.codes), self.plan.rate)):
-            add_clipped(net, self.codes[torch.from_numpy(rows)].long(), ranks, self.plan.bound)
+            add_clipped(net, self.codes[torch.from_numpy(rows)][:, order].long(), seen, self.plan.bound)
         total = gradient_of(self.weights.master)
         private.add_noise(total, self.plan.deviation)
+        if not net.any_order:
+            hide_gradients(net, seen)
         total.div_(self.plan.batch)
         self.optimizers["net"].step()
         return {}
-
-    def _ranks(self) -> Tensor:
-        if not self.settings.any_order:
-            return self.fitted.ranks[0]
-        return torch.randperm(len(self.fitted.columns), generator=self.draws).to(self.codes.device)
 
     def _rate(self, taken: float) -> float:
         """The learning rate after so many steps: it rises, then falls to nought along half a cosine."""
@@ -368,19 +357,27 @@ class _PrivateTraining(Task):
     @torch.no_grad()
     def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
         """Move the heads' biases until rows drawn have the shares of the noised counts. Only what was paid for is looked at."""
-        (net,), d = self.fitted.nets, len(self.fitted.columns)
+        (net,), (order,), d = self.fitted.nets, self.fitted.orders, len(self.fitted.columns)
         draws = torch.Generator().manual_seed(self.settle_seed)
         nothing = torch.zeros(SETTLE_ROWS, d, dtype=torch.long, device=self.codes.device)
         for _ in range(SETTLE_ROUNDS):
             if hurry():
                 break
             codes = self.fitted.fill(nothing, nothing.bool(), draws)
-            for j, (head, counts) in enumerate(zip(net.heads, self.plan.counts, strict=True)):
+            for bias, j in zip(net.biases(), order.tolist(), strict=True):
+                counts = self.plan.counts[j]
                 found = torch.bincount(codes[:, j], minlength=len(counts)) / SETTLE_ROWS
                 wanted = torch.from_numpy(counts / self.plan.rows).to(found)
                 small = torch.from_numpy(self.plan.deviations[j] / self.plan.rows + 1e-9).to(found)  # what noise may be
-                head.get_parameter("bias").add_(((wanted + small) / (found + small)).log())
+                bias.add_(((wanted + small) / (found + small)).log())
         return {}
+
+
+def _any_ranks(net: MaskedNet, draws: torch.Generator) -> Tensor | None:
+    """Ranks (d,) drawn for a step of a net of any order; nothing for one of its own order."""
+    if not net.any_order:
+        return None
+    return torch.randperm(net.columns, generator=draws).to(net.first_bias.device)
 
 
 def _narrow(codes: np.ndarray) -> Tensor:

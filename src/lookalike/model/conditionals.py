@@ -33,8 +33,8 @@ class Conditionals(Fitted):
     ----------
     net
         A list of :class:`MaskedNet`; every row is drawn by one of them.
-    ranks
-        (nets, d): the rank of every column in each net's order.
+    orders
+        (nets, d): the columns in each net's order.
     any_order
         Whether the nets learned all orders, and so know any cells given any others.
     unseen
@@ -48,28 +48,27 @@ class Conditionals(Fitted):
         columns: tuple[EncodedColumn, ...],
         where: torch.device,
         counts: list[np.ndarray],
-        ranks: list[list[int]],
+        orders: list[list[int]],
         *,
         embedding: int,
         hidden: int,
-        logistics: int = 0,
         any_order: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__(columns, where)
         self.any_order = any_order
-        self.ranks = torch.tensor(ranks, device=where)
+        self.orders = torch.tensor(orders, device=where)
         self.hidden = max(min(hidden, MOST_HIDDEN // len(columns)), min(FEWEST_HIDDEN, hidden))
         self.net = nn.ModuleList(
             MaskedNet(
-                columns,
-                counts,
+                [columns[j] for j in order],
+                [counts[j] for j in order],
                 embedding,
                 self.hidden,
-                logistics,
                 torch.Generator().manual_seed(derive_seed(seed, "net", member)),
+                any_order=any_order,
             )
-            for member in range(len(ranks))
+            for member, order in enumerate(orders)
         ).to(where)
 
     @property
@@ -121,17 +120,19 @@ class Conditionals(Fitted):
         members = torch.randint(len(self.nets), (len(codes),), generator=draws).to(self.device)
         uniform = torch.rand(len(codes), len(self.columns), generator=draws).to(self.device)
         filled = codes.clone()
-        for member, net in enumerate(self.nets):
-            rows = (members == member).nonzero().squeeze(1)
-            filled[rows] = self._fill_by(
-                net, self.ranks[member], codes[rows], known[rows], uniform[rows], temperature, barred or {}
+        for member, (net, order) in enumerate(zip(self.nets, self.orders, strict=True)):
+            rows = (members == member).nonzero()
+            not_to_draw = (
+                {j: barred[int(column)] for j, column in enumerate(order) if int(column) in barred} if barred else {}
+            )
+            filled[rows, order] = self._fill_by(
+                net, codes[rows, order], known[rows, order], uniform[rows, order], temperature, not_to_draw
             )
         return filled
 
     def _fill_by(
         self,
         net: MaskedNet,
-        ranks: Tensor,
         codes: Tensor,
         known: Tensor,
         uniform: Tensor,
@@ -142,20 +143,21 @@ class Conditionals(Fitted):
         a sixteenth of the operations of a product with the code's embedding.
 
         A cell is the place of its code in that table, where the bias comes first (every row has it), then a cell not yet known.
+        Columns are in the net's order.
         """
-        order, given, embeddings = ranks.argsort().tolist(), known.any(0).tolist(), net.embeddings()
+        given, embeddings = known.any(0).tolist(), net.embeddings()
         # columns with known cells, then the others as they will be drawn
-        laid = sorted(order, key=lambda j: not given[j])
+        laid = sorted(range(net.columns), key=lambda j: not given[j])
         places = {j: place for place, j in enumerate(laid)}
-        starts = np.cumsum([2] + [self.columns[j].cardinality for j in laid]).tolist()
-        cells, seen = codes.new_zeros(len(codes), 1 + len(order)), sum(given)
+        starts = np.cumsum([2] + [net.cardinalities[j] for j in laid]).tolist()
+        cells, seen = codes.new_zeros(len(codes), 1 + net.columns), sum(given)
         for place, j in enumerate(laid[:seen]):
             cells[:, 1 + place] = torch.where(known[:, j], codes[:, j] + starts[place], 1)
-        for j in order:
+        for j in range(net.columns):
             rows = (~known[:, j]).nonzero().squeeze(1) if given[j] else slice(None)
             h = functional.embedding_bag(cells[rows, : 1 + seen], net.added(embeddings, laid[:seen], j), mode="sum")
             h = net.through(h.relu_().unsqueeze(0), slice(j, j + 1)).squeeze(0)
-            logits = net.heads[j](h).float() / temperature
+            logits = net.logits(j, h).float() / temperature
             if j in barred:
                 logits[:, barred[j]] = -torch.inf
             codes[rows, j] = _pick(logits, uniform[rows, j])
@@ -167,18 +169,22 @@ class Conditionals(Fitted):
     def likelihood(self, codes: Tensor) -> np.ndarray:
         """Return (n,) log p of (n, d) codes under the mixture of nets, in float64."""
         found = [
-            torch.stack([self._by(net, ranks, part) for net, ranks in zip(self.nets, self.ranks, strict=True)])
-            for part in codes.split(JUDGED_AT_ONCE)
+            torch.stack([-part.double().sum(1) for part in self.surprises(rows)])
+            for rows in codes.split(JUDGED_AT_ONCE)
         ]
         return np.asarray((torch.cat(found, dim=1).logsumexp(0) - math.log(len(self.nets))).cpu().numpy())
 
-    @staticmethod
-    def _by(net: MaskedNet, ranks: Tensor, codes: Tensor) -> Tensor:
-        surprises = [
-            functional.cross_entropy(logits.float(), codes[:, j], reduction="none")
-            for j, logits in enumerate(net(codes, ranks))
-        ]
-        return -torch.stack(surprises).double().sum(0)
+    def surprises(self, codes: Tensor) -> list[Tensor]:
+        """Return (n, d) −log p of each code given those before it, for every net."""
+        found = []
+        for net, order in zip(self.nets, self.orders, strict=True):
+            own = codes[:, order]
+            logits = net(own, net.sees())
+            by_column = [
+                functional.cross_entropy(part.float(), own[:, j], reduction="none") for j, part in enumerate(logits)
+            ]
+            found.append(torch.stack(by_column, 1))
+        return found
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:
         """Return the encoded table of (n, d) codes."""
@@ -186,7 +192,7 @@ class Conditionals(Fitted):
         return with_residuals(self.columns, codes.cpu().numpy(), np.random.default_rng(seed))
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        return {"ranks": self.ranks.tolist()}, to_arrays(dict(self.net.state_dict()))
+        return {"orders": self.orders.tolist()}, to_arrays(dict(self.net.state_dict()))
 
     def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.net.load_state_dict(to_tensors(arrays), strict=False)  # offsets are whole numbers, and known

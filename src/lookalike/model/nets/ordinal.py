@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from lookalike.schema.encoded import EncodedColumn
 
@@ -74,41 +72,3 @@ def hats(codes: int) -> np.ndarray:
         grids.append(np.maximum(0, 1 - np.abs(np.arange(codes)[:, None] - peaks) / peaks[1]))
         intervals *= 2
     return np.concatenate(grids, axis=1).astype(np.float32) if grids else np.zeros((codes, 0), np.float32)
-
-
-class LogisticMixture(nn.Module):
-    """Log-probability that a mixture of logistic distributions gives each code of a column.
-
-    The axis is the column's own distribution function, on which code k owns the stretch between the shares of rows below
-    and up to it. Source: discretised logistic mixtures, Salimans et al. 2017, arXiv 1701.05517, section 2.1.
-
-    Shape
-    -----
-    (n, hidden) -> (n, K)
-
-    >>> part = LogisticMixture(8, np.array([1, 2, 1]), 2, torch.Generator().manual_seed(0))
-    >>> part(torch.zeros(5, 8)).shape
-    torch.Size([5, 3])
-    """
-
-    edges: Tensor
-
-    def __init__(self, hidden: int, counts: np.ndarray, components: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.components = components
-        shares = (counts + 0.5) / (counts + 0.5).sum()
-        edges = np.concatenate([[0.0], np.cumsum(shares)])
-        edges[0], edges[-1] = -1e3, 1e3  # what lies beyond the ends counts as the outermost codes
-        self.register_buffer("edges", torch.from_numpy(edges.astype(np.float32)))
-        self.weight = nn.Parameter(torch.randn(hidden, 3 * components, generator=generator) * 0.01)
-        self.bias = nn.Parameter(torch.zeros(3 * components))
-
-    def forward(self, h: Tensor) -> Tensor:
-        logits, centres, sharpness = torch.addmm(self.bias, h, self.weight).float().chunk(3, dim=1)
-        start = torch.linspace(0, 1, 2 * self.components + 1, device=h.device)[1::2]
-        centres = (centres + start).unsqueeze(2)
-        slope = (sharpness.clamp(-6, 6).exp() * 4 * self.components).unsqueeze(2)
-        below = torch.sigmoid((self.edges.float() - centres) * slope)
-        mass = (below[:, :, 1:] - below[:, :, :-1]).clamp(min=0)
-        mixed = torch.einsum("nm,nmk->nk", logits.softmax(1), mass)
-        return (mixed + 1e-5).log()

@@ -132,6 +132,7 @@ class Precision:
 
     def __init__(self, device: torch.device, name: str) -> None:
         self.dtype: torch.dtype = fastest(device) if name == "auto" else getattr(torch, name)
+        self.device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
 
     def descend(self, weights: Weights[Any], optimizer: Optimizer, *terms: tuple[Tensor, Tensor | None]) -> None:
@@ -140,6 +141,15 @@ class Precision:
         kept = [(tensor, gradient) for tensor, gradient in terms if tensor.requires_grad]
         seeds = [torch.ones_like(tensor) if gradient is None else gradient for tensor, gradient in kept]
         torch.autograd.backward([tensor for tensor, _ in kept], [self.scaler.scale(seed) for seed in seeds])
+        self.step(weights, optimizer)
+
+    @property
+    def scale(self) -> float:
+        """What a loss, and so its gradients, are to be multiplied with before :meth:`step`."""
+        return float(self.scaler.scale(torch.ones((), device=self.device)))
+
+    def step(self, weights: Weights[Any], optimizer: Optimizer) -> None:
+        """Take one step by the gradients that ``weights`` has collected, times :attr:`scale`."""
         weights.collect()
         self.scaler.step(optimizer)
         self.scaler.update()

@@ -97,7 +97,7 @@ def time_steps(task: Any, steps: int) -> list[float]:
 def count_flops(task: Any) -> int:
     """Floating-point operations of a step's matrix products, those in place included."""
     aten = torch.ops.aten
-    in_place = {operation: product_flops for operation in (aten.addmm_, aten.baddbmm_)}
+    in_place = dict.fromkeys((aten.addmm_, aten.baddbmm_), product_flops)
     with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
         task.step(0)
     return int(counter.get_total_flops())

@@ -187,6 +187,17 @@ class TestAnyOrder:
                 same = (_pick(logits.float(), uniform[which, j]) == drawn[which, j]) | known[which, j]
                 assert same.float().mean() > 0.995
 
+    def test_evidence_is_the_share_of_rows_that_agree(self, trained_in_any_order, make_toy):
+        """The columns of the order's end are known, so that those before them have to be summed over."""
+        table = make_toy(20_000, seed=3)
+        codes = table.codes
+        pairs = EncodedTable(table.columns, np.array([[0, s, a] for s in range(2) for a in range(3)]), np.zeros((6, 3)))
+        known = np.tile([False, True, True], (6, 1))
+        shares = [np.mean((codes[:, 1:] == row).all(1)) for row in pairs.codes[:, 1:]]
+        found = np.exp(trained_in_any_order.evidence(pairs, known))
+        assert found.sum() == pytest.approx(1, abs=1e-4) and total_variation(np.array(shares), found) < 0.08
+        assert np.allclose(trained_in_any_order.evidence(pairs, np.zeros_like(known)), 0)
+
     def test_known_cells_stay_and_unknown_ones_follow_them(self, trained_in_any_order, make_toy):
         table = make_toy(3000, seed=4)
         known = np.ones(table.codes.shape, bool)

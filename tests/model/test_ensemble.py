@@ -104,6 +104,20 @@ class TestPromises:
         with pytest.raises(SettingsError, match="any_order"):
             fitted(table, able, member("trees")).complete(table, known, seed=1)
 
+    def test_who_completes_a_row_follows_from_what_is_known(self):
+        """One member knows rows of noughts, the other rows of ones: what is known of a row says whose it is."""
+        columns = tuple(EncodedColumn(name, 2, np.zeros(2, bool)) for name in "ab")
+        zeros, ones = (EncodedTable(columns, np.full((300, 2), code, np.int32), np.zeros((300, 2))) for code in (0, 1))
+        able = {"engine": "marginals"}
+        mixed = fitted(zeros, {**able, "weight": 3}, {**able, "weight": 1})
+        mixed._members[1][1].fit(ones, seed=0, run=Run())
+        half = EncodedTable(columns, np.array([[0, 0], [1, 0]] * 500, np.int32), np.zeros((1000, 2)))
+        known = np.tile([True, False], (1000, 1))
+        done = mixed.complete(half, known, seed=1).codes
+        assert (done[:, 1] == done[:, 0]).mean() > 0.98
+        alone = mixed.complete(half, np.zeros_like(known), seed=1).codes
+        assert alone.mean() == pytest.approx(0.25, abs=0.05)
+
 
 class TestConditions:
     """Members meet conditions more or less by themselves: the mixture must not follow whoever does it best."""

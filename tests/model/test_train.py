@@ -171,6 +171,18 @@ class TestTheSecondTraining:
         mine = marked.take(rows[:1])
         assert twice.likelihood(mine)[0] > once.likelihood(mine)[0]
 
+    def test_the_rate_falls_to_nought_at_the_end_of_either(self, toy):
+        """An epoch of all rows has more steps: there must be as many epochs of them."""
+        settings = Autoregressive.Settings.build({**self.SETTINGS, "most_steps": 400, "batch_size": 50})
+        task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
+        epochs, steps = task.most_epochs, task.steps
+        for again in (False, True):
+            if again:
+                task.begin_again()
+                assert (task.most_epochs, task.steps) == (epochs, steps + 1)
+            rates = [task._rate(taken) for taken in range(int(epochs) * task.steps)]
+            assert 0 < rates[-1] == min(rates) < 0.01 * max(rates)
+
     def test_a_table_of_more_rows_is_learned_once(self, toy):
         run = Run()
         self.fit(toy, run, refit_rows=599)

@@ -120,6 +120,9 @@ class Auto(Generator):
     def likelihood(self, table: EncodedTable) -> np.ndarray:
         return self._engine.likelihood(table)
 
+    def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
+        return self._engine.evidence(table, known)
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         engine = self._engine
         assert self.picked is not None

@@ -33,6 +33,12 @@ SETTLE_ROWS, SETTLE_ROUNDS = 50_000, 3
 """Rows drawn, and how often, to hold the columns' shares against their noised counts."""
 WARM_UP = 50
 """Steps in which the learning rate rises to its value."""
+FALLING = 0.4
+"""Part of the most steps over which the rate falls to nought, where held-out rows have not ended the training before."""
+FEWEST_EPOCHS = 12
+"""Passes over the table that are had at least, however long it is."""
+ANY_ORDER_STEPS = 3
+"""How many times the steps all orders take: adult is learned in 83 epochs, in one order in 20."""
 
 
 class AutoregressiveSettings(private.PrivateSettings):
@@ -42,13 +48,14 @@ class AutoregressiveSettings(private.PrivateSettings):
         "batch_size": 500,
         "learning_rate": 8e-3,
         "weight_decay": 0.0,
-        "dropout": 0.0,
         "embedding_dim": 8,
         "hidden": 16,
     }
     ruled_out: ClassVar[Mapping[str, tuple[Any, str]]] = {
         **private.PrivateSettings.ruled_out,
         "orders": (1, "one net learns more from the same budget than two"),
+        "dropout": (0.0, "gradients of records are taken of the whole net"),
+        "most_steps": (4_000, "the steps are those that the budget pays for"),
         "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
     }
 
@@ -65,6 +72,12 @@ class AutoregressiveSettings(private.PrivateSettings):
     )
     patience: int = Field(6, ge=1, description="early_stopping: epochs without a better fit before it stops")
     learning_rate: float = Field(4e-3, gt=0, description="learning rate; halved whenever held-out rows fit no better")
+    most_steps: int = Field(
+        4_000,
+        ge=1,
+        description="steps that end the training if nothing else does, the rate falling to nought over the last two fifths of them; "
+        "three times as many in any order, and always enough for twelve passes",
+    )
     weight_decay: float = Field(
         3.0, ge=0, description="weight decay in a table of up to 6,000 rows; less in a larger one, in proportion"
     )
@@ -127,6 +140,15 @@ class Autoregressive(NetEngine):
         if not fitted.any_order:
             return super().complete(table, known, seed=seed, barred=barred)
         return fitted.complete(table, known, seed, barred or {})
+
+    def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
+        fitted = self._known
+        assert isinstance(fitted, Conditionals)
+        if not fitted.any_order:
+            return super().evidence(table, known)
+        return fitted.likelihood(
+            *(torch.from_numpy(part).to(fitted.device) for part in (table.codes.astype(np.int64), known))
+        )
 
     @property
     def unseen(self) -> np.ndarray:
@@ -214,6 +236,8 @@ class _Training(Task):
         self.fitted.unseen = self.unseen.likelihood
         self.networks = {"net": self.net, "plateau": self.plateau, "unseen": self.unseen}
         self._prepare()
+        most = settings.most_steps * (ANY_ORDER_STEPS if settings.any_order else 1)
+        self.most_epochs = max(math.ceil(most / self.steps), FEWEST_EPOCHS)  # of a second training, too
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
@@ -272,8 +296,9 @@ class _Training(Task):
         return passes.surprise.sum() / len(codes)
 
     def _rate(self, taken: float) -> float:
-        """The learning rate after so many steps: it rises, and falls by what held-out rows say."""
-        return self.rate * self.plateau.factor * min((taken + 1) / WARM_UP, 1.0)
+        """The learning rate after so many steps: it rises, falls by what held-out rows say, and falls to nought at last."""
+        left = 1 - taken / (self.most_epochs * self.steps)
+        return self.rate * self.plateau.factor * min((taken + 1) / WARM_UP, left / FALLING, 1.0)
 
     @torch.no_grad()
     def _likelihood(self, codes: Tensor) -> float:

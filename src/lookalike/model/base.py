@@ -102,6 +102,19 @@ class Generator(ABC):
         """
         raise SettingsError(f"a likelihood needs an engine that has one, however: {type(self).__name__} has none.")
 
+    def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
+        """Return (n,) the logarithm of the probability of each row's ``known`` (n, d) codes, whatever the others are.
+
+        Raises
+        ------
+        SettingsError
+            The engine cannot condition on any columns whatever.
+        """
+        raise SettingsError(
+            "rows are completed by an engine that conditions on any columns, however: this one does not. "
+            "Fit with engine='autoregressive' and any_order=True."
+        )
+
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Everything needed to sample again: (JSON, arrays)."""

@@ -115,9 +115,14 @@ class Conditionals(Fitted):
     ) -> Tensor:
         """Return (n, d) codes, those that are not ``known`` drawn given those that are and those drawn before.
 
-        Every row goes to one net, at random. ``barred`` maps a column to a code that is not to be drawn.
+        Every row goes to one net, at random, those before others that find what is known of it likelier. ``barred`` maps a column to a
+        code that is not to be drawn.
         """
         members = torch.randint(len(self.nets), (len(codes),), generator=draws).to(self.device)
+        if len(self.nets) > 1 and known.any():
+            members = _pick(
+                self._likelihoods(codes, known).float(), torch.rand(len(codes), generator=draws).to(self.device)
+            )
         uniform = torch.rand(len(codes), len(self.columns), generator=draws).to(self.device)
         filled = codes.clone()
         for member, (net, order) in enumerate(zip(self.nets, self.orders, strict=True)):
@@ -166,24 +171,31 @@ class Conditionals(Fitted):
         return codes
 
     @torch.no_grad()
-    def likelihood(self, codes: Tensor) -> np.ndarray:
-        """Return (n,) log p of (n, d) codes under the mixture of nets, in float64."""
-        found = [
-            torch.stack([-part.double().sum(1) for part in self.surprises(rows)])
-            for rows in codes.split(JUDGED_AT_ONCE)
-        ]
-        return np.asarray((torch.cat(found, dim=1).logsumexp(0) - math.log(len(self.nets))).cpu().numpy())
+    def likelihood(self, codes: Tensor, known: Tensor | None = None) -> np.ndarray:
+        """Return (n,) log p of (n, d) codes under the mixture of nets, in float64; of nets of any order that of the ``known`` ones."""
+        by_net = self._likelihoods(codes, torch.ones_like(codes, dtype=torch.bool) if known is None else known)
+        return np.asarray((by_net.logsumexp(1) - math.log(len(self.nets))).cpu().numpy())
 
-    def surprises(self, codes: Tensor) -> list[Tensor]:
-        """Return (n, d) −log p of each code given those before it, for every net."""
+    def _likelihoods(self, codes: Tensor, known: Tensor) -> Tensor:
+        """Return (n, nets) log p of the known codes by each net."""
+        blocks = zip(codes.split(JUDGED_AT_ONCE), known.split(JUDGED_AT_ONCE), strict=True)
+        found = [
+            torch.stack([-(part.double() * there).sum(1) for part in self.surprises(rows, there)], 1)
+            for rows, there in blocks
+        ]
+        return torch.cat(found)
+
+    def surprises(self, codes: Tensor, known: Tensor | None = None) -> list[Tensor]:
+        """Return (n, d) −log p of each code given those before it in a net's order, for every net; nets of any order are given the
+        ``known`` ones alone."""
         found = []
         for net, order in zip(self.nets, self.orders, strict=True):
             own = codes[:, order]
-            logits = net(own, net.sees())
+            logits = net(own, net.sees(), known[:, order] if known is not None and self.any_order else None)
             by_column = [
                 functional.cross_entropy(part.float(), own[:, j], reduction="none") for j, part in enumerate(logits)
             ]
-            found.append(torch.stack(by_column, 1))
+            found.append(torch.stack(by_column, 1)[:, order.argsort()])
         return found
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:

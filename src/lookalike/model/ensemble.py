@@ -279,10 +279,14 @@ class Ensemble(Generator):
     def complete(
         self, table: EncodedTable, known: np.ndarray, *, seed: int, barred: Mapping[int, int] | None = None
     ) -> EncodedTable:
-        """As :meth:`Generator.complete`, where every member can: each row by one of them, drawn by weight (members differ little in how
-        likely they find what is known, so their weights are left as they are)."""
-        members = self._known
-        owner = generator(seed, "members").choice(len(members), size=len(table), p=self._weights)
+        """As :meth:`Generator.complete`, where every member can. By Bayes' rule a row is member k's with probability
+        w(k)·p(known|k) / Σ w(j)·p(known|j)."""
+        members, rng = self._known, generator(seed, "members")
+        each = self._weighted([model.evidence(table, known) for _, model in members])
+        top = each.max(axis=1, keepdims=True)
+        odds = np.where(np.isfinite(top), np.exp(each - np.where(np.isfinite(top), top, 0.0)), self._weights)
+        ends = odds.cumsum(axis=1)
+        owner = (ends[:, :-1] <= rng.random((len(table), 1)) * ends[:, -1:]).sum(axis=1)
         codes, residuals = table.codes.copy(), table.residuals.copy()
         for place, (_, model) in enumerate(members):
             mine = np.flatnonzero(owner == place)
@@ -292,8 +296,16 @@ class Ensemble(Generator):
 
     def likelihood(self, table: EncodedTable) -> np.ndarray:
         """Return (n,) log Σ w(k)·p(row|k), where every member has a likelihood."""
-        each = [model.likelihood(table) for _, model in self._known]
-        return np.asarray(np.logaddexp.reduce(np.array(each) + np.log(self._weights)[:, None], axis=0))
+        each = self._weighted([model.likelihood(table) for _, model in self._known])
+        return np.asarray(np.logaddexp.reduce(each, axis=1))
+
+    def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
+        each = self._weighted([model.evidence(table, known) for _, model in self._known])
+        return np.asarray(np.logaddexp.reduce(each, axis=1))
+
+    def _weighted(self, each: list[np.ndarray]) -> np.ndarray:
+        """Return (n, members) log w(k)·p(k), of each member's log p(k) (n,)."""
+        return np.asarray(np.stack(each, axis=1) + np.log(self._weights))
 
     # ----------------------------------------------------------------------------------------------------------- state
 

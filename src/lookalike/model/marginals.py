@@ -169,9 +169,13 @@ class Marginals(Generator):
         return EncodedTable(columns, codes, np.where(known, table.residuals, drawn.residuals))
 
     def likelihood(self, table: EncodedTable) -> np.ndarray:
+        return self.evidence(table, np.ones(table.codes.shape, bool))
+
+    def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
         coarse, size = self._groups.of(table.codes), max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
-        parts = [self._mixture.likelihood(coarse[start : start + size]) for start in range(0, len(table), size)]
-        within = self._groups.likelihood(table.codes)
+        blocks = [slice(start, start + size) for start in range(0, len(table), size)]
+        parts = [self._mixture.likelihood(coarse[block], known[block]) for block in blocks]
+        within = self._groups.likelihood(table.codes, known)
         return np.asarray((np.concatenate(parts) if parts else np.zeros(0)) + within)
 
     # ----------------------------------------------------------------------------------------------------------- state

@@ -64,11 +64,11 @@ class Groups:
             )
         return Groups(self.groups, within), np.concatenate(allowed)
 
-    def likelihood(self, codes: np.ndarray) -> np.ndarray:
-        """(n,) log-probability of codes (n, d) given their groups."""
+    def likelihood(self, codes: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """(n,) log-probability of the known codes (n, d) given their groups."""
         with np.errstate(divide="ignore"):
             logs = [np.log(within)[codes[:, j]] for j, within in enumerate(self.within)]
-        return np.sum(logs, axis=0)
+        return np.sum(np.where(known.T, logs, 0.0), axis=0)
 
 
 def _drawn_within(groups: np.ndarray, within: np.ndarray, coarse: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -122,18 +122,18 @@ class Mixture:
         found = np.searchsorted(running, component + places * (1 - 1e-9), side="right") - component * size
         return np.clip(found, 0, size - 1)
 
-    def logs(self, coarse: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    def logs(self, coarse: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(n, K) log of each component's weight times the probability of the known groups (n, d)."""
         with np.errstate(divide="ignore"):
             shares, found = np.log(self.shares), np.tile(np.log(self.weights), (len(coarse), 1))
         for column in range(coarse.shape[1]):
             part = shares[:, self.starts[column] + coarse[:, column]].T
-            found += part if known is None else np.where(known[:, column : column + 1], part, 0.0)
+            found += np.where(known[:, column : column + 1], part, 0.0)
         return found
 
-    def likelihood(self, coarse: np.ndarray) -> np.ndarray:
-        """(n,) log-probability of groups (n, d)."""
-        return np.asarray(np.logaddexp.reduce(self.logs(coarse), axis=1))
+    def likelihood(self, coarse: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """(n,) log-probability of the known groups (n, d)."""
+        return np.asarray(np.logaddexp.reduce(self.logs(coarse, known), axis=1))
 
     def complete(
         self, coarse: np.ndarray, known: np.ndarray, allowed: np.ndarray, rng: np.random.Generator

@@ -190,8 +190,10 @@ class MaskedNet(nn.Module):
         """Return (C, embedding): every code of every column."""
         return torch.addmm(self.table, self.features, self.reading)
 
-    def forward(self, codes: Tensor, seen: Tensor | None = None) -> list[Tensor]:
-        rows = functional.embedding(codes + self.offsets, self.embeddings()).flatten(1)
+    def forward(self, codes: Tensor, seen: Tensor | None = None, known: Tensor | None = None) -> list[Tensor]:
+        """Return logits; with ``known`` (n, d) bool, those of a net of any order that knows no other cells."""
+        rows = functional.embedding(codes + self.offsets, self.embeddings())
+        rows = (rows if known is None else rows * known.unsqueeze(2)).flatten(1)
         h = torch.cat([rows[:, : len(part)] @ part for part in self.layers(seen)], 1) + self.first_bias.flatten()
         h = self.through(h.relu().view(len(rows), self.columns, self.hidden).transpose(0, 1), slice(None))
         return [

@@ -114,6 +114,8 @@ class Task(ABC):
         Its loss scale is part of a checkpoint.
     batch, steps
         Rows in a step, about, and steps in an epoch.
+    most_epochs
+        After how many epochs nothing is left to learn, whatever the settings say.
     draws
         What the order of rows is drawn from.
     divisible
@@ -124,6 +126,7 @@ class Task(ABC):
     """
 
     divisible = True
+    most_epochs: float = math.inf
     kept: Mapping[str, Any] = {}
 
     networks: dict[str, nn.Module]

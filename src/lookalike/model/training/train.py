@@ -159,7 +159,9 @@ class Trainer:
     @property
     def last_epoch(self) -> int:
         """The epoch that ends the training, unless something else does before."""
-        return self.settings.epochs if self.again is None else self.again.last_epoch
+        if self.again is not None:
+            return self.again.last_epoch
+        return int(min(self.settings.epochs, self.task.most_epochs))
 
     @property
     def _first_epoch(self) -> int:

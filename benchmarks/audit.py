@@ -14,7 +14,8 @@ import json
 import sys
 from pathlib import Path
 
-from lookalike.ledger import Budget, Ledger, poisson_gaussian
+from lookalike.accountant import poisson_gaussian
+from lookalike.ledger import Budget, Ledger
 from lookalike.testing import proven_epsilon
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "model"))

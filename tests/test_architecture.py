@@ -18,6 +18,7 @@ FLOOR = {
     "cache",
     "config",
     "errors",
+    "accountant",
     "ledger",
     "neighbours",
     "noise",

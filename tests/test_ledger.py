@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 
 from lookalike import noise
+from lookalike.accountant import gaussian, laplace, poisson_gaussian, threshold, zcdp_epsilon
 from lookalike.errors import PrivacyError
-from lookalike.ledger import (
-    Budget,
-    Ledger,
-    default_delta,
-    gaussian,
-    laplace,
-    poisson_gaussian,
-    threshold,
-    zcdp_epsilon,
-)
+from lookalike.ledger import Budget, Ledger, default_delta
 
 
 def ledger(epsilon: float = 1.0, delta: float = 1e-5, **how) -> Ledger:

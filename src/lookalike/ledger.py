@@ -1,30 +1,22 @@
-"""Who spent how much ε and δ, on what. Whatever looks at rows under differential privacy writes it here first, or does not run.
-
-The accountant is ``dp-accounting`` (``pip install 'lookalike[privacy]'``), imported when a ledger is first asked for an ε.
-"""
+"""Who spent how much ε and δ, on what. Whatever looks at rows under differential privacy writes it here first, or does not run."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
+from lookalike.accountant import Accountant, Mechanism, compose, gaussian_sigma
 from lookalike.config import Settings
 from lookalike.errors import PrivacyError
 
-Accountant = Literal["pld", "rdp"]
 ROUNDING = 1e-6
 """An ε above the budget by no more than this relative share is the arithmetic of the accountant."""
 EXACT = 5e-3
 """How near a calibrated noise multiplier is to the smallest one that will do."""
-FINENESS = 1e-3
-"""Width of a cell of the privacy loss distribution. Its rounding only ever overstates ε: 5,000 steps 4.197 against 4.195 at a tenth
-of it, in a tenth of the time."""
-ORDERS = [*range(2, 65), 80, 96, 128, 256, 512]
-"""Rényi orders: whole ones, as the sums for those between do not always converge, and say so on standard error."""
 
 
 class Budget(Settings):
@@ -70,50 +62,6 @@ class PrivacySettings(Settings):
             )
 
 
-class Mechanism(Settings):
-    """One way of looking at rows, with the parameters that say what it costs. Made by the functions below."""
-
-    kind: Literal["gaussian", "poisson_gaussian", "laplace", "threshold"]
-    noise: float = Field(0.0, ge=0, description="standard deviation (Laplace: scale) in units of the sensitivity")
-    count: int = Field(1, ge=1, description="how many times, composed")
-    sampling_rate: float = Field(1.0, gt=0, le=1, description="probability with which each row takes part")
-    delta: float = Field(
-        0.0, ge=0, lt=1, description="threshold: the probability that an unknown value of one row passes"
-    )
-
-    @property
-    def words(self) -> str:
-        """What it is, in a phrase."""
-        if self.kind == "gaussian":
-            return f"{self.count} × Gaussian noise, {self.noise:.4g} sensitivities"
-        if self.kind == "poisson_gaussian":
-            return f"{self.count:,} × Gaussian noise, {self.noise:.4g} sensitivities, on a Poisson sample of rate {self.sampling_rate:.4g}"
-        if self.kind == "laplace":
-            return f"{self.count} × Laplace noise of scale {self.noise:.4g} sensitivities"
-        return f"values unknown beforehand, each above a threshold that one row's passes with δ = {self.delta:.2g}"
-
-
-def gaussian(sigma: float, count: int = 1) -> Mechanism:
-    """``count`` tables or sums, each with normal noise of standard deviation ``sigma`` times its L2 sensitivity."""
-    return Mechanism(kind="gaussian", noise=sigma, count=count)
-
-
-def poisson_gaussian(sampling_rate: float, noise_multiplier: float, steps: int) -> Mechanism:
-    """DP-SGD: ``steps`` sums of clipped gradients, each over rows that take part independently with ``sampling_rate``."""
-    return Mechanism(kind="poisson_gaussian", noise=noise_multiplier, count=steps, sampling_rate=sampling_rate)
-
-
-def laplace(scale: float, count: int = 1) -> Mechanism:
-    """``count`` sums, each with Laplace noise of ``scale`` times its L1 sensitivity."""
-    return Mechanism(kind="laplace", noise=scale, count=count)
-
-
-def threshold(delta: float) -> Mechanism:
-    """A release of values unknown beforehand (categories) whose noisy count passes a threshold: with probability ``delta``
-    at most one row's own value does. The noise of the counts is registered beside it."""
-    return Mechanism(kind="threshold", delta=delta)
-
-
 class Spend(Settings):
     """One entry of the ledger."""
 
@@ -141,6 +89,7 @@ class Ledger:
     rows_are_public
         Whether the number of rows may be used as it is.
 
+    >>> from lookalike.accountant import gaussian
     >>> ledger = Ledger(Budget(epsilon=1, delta=1e-5))
     >>> ledger.spend("marginals", gaussian(5.0))
     >>> round(ledger.epsilon(), 3)
@@ -253,8 +202,7 @@ class Ledger:
         """
         if not 0 < share <= 1:
             raise PrivacyError(f"a share of the budget lies in (0, 1], however: share={share:g}.")
-        whole = _dp_accounting().get_sigma_gaussian(self.budget.epsilon, self.budget.delta - thresholds)
-        return float(whole) * math.sqrt(count / share)
+        return gaussian_sigma(self.budget.epsilon, self.budget.delta - thresholds) * math.sqrt(count / share)
 
     @property
     def unspent(self) -> float:
@@ -276,6 +224,7 @@ class Ledger:
         share
             The part of the whole ε that may be used at most, what was spent before included.
 
+        >>> from lookalike.accountant import gaussian
         >>> ledger = Ledger(Budget(epsilon=8, delta=1e-5))
         >>> round(ledger.calibrate(lambda sigma: gaussian(sigma)).noise, 2)
         0.6
@@ -381,15 +330,6 @@ def _listed(what: list[str]) -> str:
     return ", ".join(names) + (": each" if len(what) > 1 else ":") if names else ""
 
 
-def zcdp_epsilon(rho: float, delta: float) -> float:
-    """ε of ρ-zCDP at δ, as Bun and Steinke 2016 (proposition 1.3) convert it: a bound, looser than the ledger's.
-
-    >>> round(zcdp_epsilon(0.5, 1e-5), 3)
-    5.299
-    """
-    return rho + 2 * math.sqrt(rho * math.log(1 / delta))
-
-
 def default_delta(rows: int) -> float:
     """δ where none is named: 1e-5, or a tenth of one in so many rows where that is less. It must lie well below 1/rows, or
     to publish a random row outright would be private.
@@ -403,16 +343,6 @@ def default_delta(rows: int) -> float:
 # ----------------------------------------------------------------------------------------------------------- accounting
 
 
-def _dp_accounting() -> Any:
-    try:
-        import dp_accounting
-    except ImportError:
-        raise PrivacyError(
-            "differential privacy needs an accountant, however: dp-accounting is not installed. Run: pip install 'lookalike[privacy]'."
-        ) from None
-    return dp_accounting
-
-
 def _epsilon(spends: list[Spend], delta: float, accountant: Accountant) -> float:
     """ε of spends composed: everything sequential, with the dearest part of each disjoint group."""
     groups: dict[str, set[str]] = {}
@@ -423,38 +353,8 @@ def _epsilon(spends: list[Spend], delta: float, accountant: Accountant) -> float
     costs = []
     for chosen in itertools.product(*choices):
         seen = [entry.mechanism for entry in spends if entry.disjoint is None or entry.disjoint in chosen]
-        costs.append(_compose(seen, delta, accountant))
+        costs.append(compose(seen, delta, accountant))
     return max(costs)
-
-
-def _compose(mechanisms: list[Mechanism], delta: float, accountant: Accountant) -> float:
-    left = delta - sum(one.delta for one in mechanisms)
-    noisy = [one for one in mechanisms if one.kind != "threshold"]
-    if left <= 0 or any(one.noise == 0 for one in noisy):
-        return math.inf
-    if not noisy:
-        return 0.0
-    dp = _dp_accounting()
-    # Gaussians compose to one Gaussian, exactly, also where each was chosen after the last was seen
-    plain = sum(one.count / one.noise**2 for one in noisy if one.kind == "gaussian")
-    rest = [one for one in noisy if one.kind != "gaussian"]
-    if not rest and accountant == "pld":
-        return float(dp.get_epsilon_gaussian(plain**-0.5, left))
-    events = [dp.GaussianDpEvent(plain**-0.5)] if plain else []
-    for one in rest:
-        event = dp.LaplaceDpEvent(one.noise) if one.kind == "laplace" else dp.GaussianDpEvent(one.noise)
-        if one.kind == "poisson_gaussian":
-            event = dp.PoissonSampledDpEvent(one.sampling_rate, event)
-        events.append(dp.SelfComposedDpEvent(event, one.count))
-    if accountant == "pld":
-        from dp_accounting.pld import PLDAccountant
-
-        kind = PLDAccountant(value_discretization_interval=FINENESS)
-    else:
-        from dp_accounting.rdp import RdpAccountant
-
-        kind = RdpAccountant(orders=ORDERS)
-    return float(kind.compose(dp.ComposedDpEvent(events)).get_epsilon(left))
 
 
 def _bisect(fits: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:

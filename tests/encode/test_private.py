@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lookalike.accountant import gaussian
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.ladder import ladder, places_written, public_range
 from lookalike.encode.private import OTHER
 from lookalike.errors import PrivacyError
-from lookalike.ledger import Budget, Ledger, gaussian
+from lookalike.ledger import Budget, Ledger
 from lookalike.schema import ColumnSpec, Schema, Values, parse, spell
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.types import arrow_type

@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from lookalike.accountant import gaussian
 from lookalike.errors import NotFittedError, PrivacyError
-from lookalike.ledger import Budget, Ledger, gaussian
+from lookalike.ledger import Budget, Ledger
 from lookalike.model.counts.groups import Groups, as_shares, group_codes, spread_evenly
 from lookalike.model.counts.mixture import Counts, Mixture, _gradient, _mixture
 from lookalike.model.marginals import Marginals, default_groups

@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from lookalike.accountant import poisson_gaussian
 from lookalike.errors import NotFittedError, PrivacyError, SettingsError
-from lookalike.ledger import Budget, Ledger, poisson_gaussian
+from lookalike.ledger import Budget, Ledger
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN

@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike import noise
+from lookalike.accountant import gaussian, threshold
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.errors import LookalikeWarning
-from lookalike.ledger import Ledger, gaussian, threshold
+from lookalike.ledger import Ledger
 from lookalike.schema import Values
 from lookalike.schema.types import is_text
 

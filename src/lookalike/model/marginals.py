@@ -18,8 +18,9 @@ import numpy as np
 from pydantic import Field
 
 from lookalike import noise
+from lookalike.accountant import gaussian
 from lookalike.errors import NotFittedError
-from lookalike.ledger import Ledger, gaussian
+from lookalike.ledger import Ledger
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.counts.groups import Groups, group_columns
 from lookalike.model.counts.mixture import Counts, Mixture, fit_mixture

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike import noise
-from lookalike.ledger import Ledger, gaussian
+from lookalike.accountant import gaussian
+from lookalike.ledger import Ledger
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
 from lookalike.schema.infer import LEADING_ZERO, MISSING_TEXTS, _check_type

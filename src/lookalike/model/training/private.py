@@ -19,8 +19,9 @@ from pydantic import Field
 from torch import Tensor
 
 from lookalike import noise
+from lookalike.accountant import Mechanism, gaussian, poisson_gaussian
 from lookalike.errors import PrivacyError, SettingsError
-from lookalike.ledger import Budget, Ledger, Mechanism, gaussian, poisson_gaussian
+from lookalike.ledger import Budget, Ledger
 from lookalike.model.training.task import NetSettings
 from lookalike.schema.encoded import EncodedTable
 

@@ -66,7 +66,7 @@ class AutoregressiveSettings(private.PrivateSettings):
         True, description="hold a tenth of the rows back, stop when they fit no better, keep the best state"
     )
     refit_rows: int = Field(
-        50_000,
+        60_000,
         ge=0,
         description="early_stopping: up to so many rows, once it is known when to stop, learn anew from all of them; 0: never",
     )
@@ -290,7 +290,7 @@ class _Training(Task):
             net.layers(seen),
             weight=self.precision.scale / len(codes),
             dropout=self.settings.dropout,
-            draws=self.noise,
+            draws=self.noise if self.settings.dropout else None,
         )
         collect(net, passes, seen)
         return passes.surprise.sum() / len(codes)

@@ -45,7 +45,7 @@ def up_and_down(
     codes: Tensor,
     layers: list[Tensor],
     *,
-    weight: float | Tensor = 1.0,
+    weight: float = 1.0,
     dropout: float = 0.0,
     draws: torch.Generator | None = None,
 ) -> Passes:
@@ -53,7 +53,7 @@ def up_and_down(
 
     Shape
     -----
-    codes (n, d), layers as :meth:`MaskedNet.layers` gives them
+    codes (n, d), layers as :meth:`MaskedNet.layers` gives them; ``draws`` where there is a dropout
     """
     n, d, hidden = len(codes), net.columns, net.hidden
     slots = codes + net.offsets
@@ -64,14 +64,14 @@ def up_and_down(
         units = slice(tile.start * hidden, tile.stop * hidden)
         torch.addmm(biases[units], rows[:, : len(layer)], layer, out=below[:, units])
     below.relu_()
-    if dropout and draws is not None:
+    if draws is not None:
         below.mul_(thinning(n, d * hidden, dropout, draws, below.dtype))
     middle = below.view(n, d, hidden).transpose(0, 1)
     above = torch.baddbmm(net.second_bias, middle, net.second).relu_()
     top = above + middle
     # signs, where a comparison would do: those give bools, and what bools multiply takes ten times as long
     kinks = above.sign_()
-    if dropout and draws is not None:
+    if draws is not None:
         thinned = thinning(d * n, hidden, dropout, draws, top.dtype).view_as(top)
         top.mul_(thinned)
     by_top = torch.empty_like(top)
@@ -84,14 +84,12 @@ def up_and_down(
         by = logs.exp_().scatter_add_(2, drawn[which], minus[which]).mul_(weight).to(top.dtype)
         torch.bmm(by, own.transpose(1, 2), out=by_top[which])
         by_logits.append(by)
-    if dropout and draws is not None:
+    if draws is not None:
         by_top.mul_(thinned)
     by_above = kinks.mul_(by_top)
     by_below = torch.baddbmm(by_top, by_above, net.second.transpose(1, 2)).transpose(0, 1).reshape(n, -1)
     # a unit that dropout left out is nought as one below its kink is; what stayed was scaled
-    by_below.mul_(below.sign())
-    if dropout and draws is not None:
-        by_below.div_(1 - dropout)
+    by_below.mul_(below.sign()).div_(1 - dropout)
     by_inputs = torch.zeros_like(rows)
     for tile, layer in zip(net.tiles, layers, strict=True):
         units = slice(tile.start * hidden, tile.stop * hidden)

@@ -147,7 +147,8 @@ def closeness_and_ratios(
 
     ratio           tenth-smallest NNDR against training rows / the same against holdout rows; 1 is ideal, low is bad.
                     None below ten rows. Source: mostlyai-qa 1.10 (NNDR ratio); the prizes accept from 0.5
-    interval        its 95 % bootstrap interval over synthetic rows: ten rows decide the ratio, so it is wide
+    interval        its 95 % bootstrap interval over real rows, each with the synthetic rows it is nearest to: few decide the
+                    ratio, so it is wide, and one common row that happens to be on one side alone decides nothing
     tight           share of synthetic rows with NNDR < ½ against training rows; ``tight_fresh`` against holdout rows
     excess          tight − tight_fresh, in [−1, 1], 0 is expected of a fresh sample; ``excess_interval``, 95 %, paired.
                     Hundreds of rows decide it, hence the one to lean on
@@ -164,9 +165,9 @@ def closeness_and_ratios(
     )
     order = generator(seed, "evaluate", "closeness", "control").permutation(size)
     first, second = holdout.take(order[: min(half, SUBSAMPLE // 2)]), holdout.take(order[half : 2 * half])
-    share, to_train, to_holdout = _share(synthetic, train, holdout)
+    share, to_train, to_holdout, nearest = _share(synthetic, train, holdout)
     control = _share(first, train.take(order[:half]), second)[0]
-    return {**share, "compared": size, "control": control}, _ratios(to_train, to_holdout, size, seed)
+    return {**share, "compared": size, "control": control}, _ratios(to_train, to_holdout, nearest, size, seed)
 
 
 def _nothing() -> dict[str, Any]:
@@ -179,8 +180,9 @@ def _nothing() -> dict[str, Any]:
     }
 
 
-def _share(rows: Rows, train: Rows, holdout: Rows) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """P(nearer to train) + ½ P(tie) and its 95 % interval; and each row's two nearest distances to both sides."""
+def _share(rows: Rows, train: Rows, holdout: Rows) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray]:
+    """P(nearer to train) + ½ P(tie) and its 95 % interval; each row's two nearest distances to both sides (rows, 2); and the number of
+    the nearest row on both (2, rows)."""
     count, size = len(rows), len(train)
     points, ties, nearest = 0.0, 0, np.zeros(size + len(holdout))
     places = np.zeros((2, count, 2), np.int64)
@@ -207,19 +209,22 @@ def _share(rows: Rows, train: Rows, holdout: Rows) -> tuple[dict[str, Any], np.n
         np.stack([distance(rows, side.take(two[:, place]), cosine=True) for place in range(2)], axis=1)
         for side, two in ((train, places[0]), (holdout, places[1]))
     )
-    return figures, to_train, to_holdout
+    return figures, to_train, to_holdout, places[:, :, 0]
 
 
-def _ratios(to_train: np.ndarray, to_holdout: np.ndarray, size: int, seed: int) -> dict[str, Any]:
+def _ratios(to_train: np.ndarray, to_holdout: np.ndarray, nearest: np.ndarray, size: int, seed: int) -> dict[str, Any]:
     rows = len(to_train)
     mine, fresh = (
         (np.sort(side, axis=1)[:, 0] + 1e-8) / (np.sort(side, axis=1)[:, 1] + 1e-8) for side in (to_train, to_holdout)
     )
     ratio, interval = None, None
     if rows >= SMALLEST:
-        draws = generator(seed, "evaluate", "nndr").integers(0, rows, (BOOTSTRAPS, rows))
-        again = _smallest(mine[draws]) / _smallest(fresh[draws])
-        ratio = float(_smallest(mine[None])[0] / _smallest(fresh[None])[0])
+        rng = generator(seed, "evaluate", "nndr")
+        ratio = float(np.sort(mine)[SMALLEST - 1] / np.sort(fresh)[SMALLEST - 1])
+        # a real row that many have is the nearest of many rows made, on whose side it is is chance: real rows are drawn again
+        again = np.divide(
+            *(_smallest(part, places, size, rng) for part, places in zip((mine, fresh), nearest, strict=True))
+        )
         interval = np.quantile(again, [0.025, 0.975]).tolist()
     tight, tight_fresh = mine < TIGHT, fresh < TIGHT
     excess = float(tight.mean() - tight_fresh.mean())
@@ -237,8 +242,13 @@ def _ratios(to_train: np.ndarray, to_holdout: np.ndarray, size: int, seed: int) 
     }
 
 
-def _smallest(ratios: np.ndarray) -> np.ndarray:
-    return np.asarray(np.partition(ratios, SMALLEST - 1, axis=1)[:, SMALLEST - 1])
+def _smallest(ratios: np.ndarray, nearest: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (BOOTSTRAPS,) the tenth-smallest ratio where each of the ``size`` real rows, with the rows made that it is ``nearest`` to, is
+    there as often as chance has it (Poisson)."""
+    order = np.argsort(ratios)
+    times = rng.poisson(1.0, (BOOTSTRAPS, size))[:, nearest[order]].cumsum(axis=1)
+    places = np.minimum((times < SMALLEST).sum(axis=1), len(ratios) - 1)
+    return np.asarray(ratios[order][places])
 
 
 def protection(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def compose(mechanisms: Sequence[Mechanism], delta: float, accountant: Accountan
         return math.inf
     if not noisy:
         return 0.0
-    dp = dp_accounting()
+    dp = _dp_accounting()
     # Gaussians compose to one Gaussian, exactly, also where each was chosen after the last was seen
     plain = sum(one.count / one.noise**2 for one in noisy if one.kind == "gaussian")
     rest = [one for one in noisy if one.kind != "gaussian"]
@@ -121,21 +121,14 @@ def gaussian_sigma(epsilon: float, delta: float) -> float:
     >>> round(gaussian_sigma(1.0, 1e-5), 2)
     3.73
     """
-    return float(dp_accounting().get_sigma_gaussian(epsilon, delta))
+    return float(_dp_accounting().get_sigma_gaussian(epsilon, delta))
 
 
-def dp_accounting() -> Any:
-    """Return the accountant's package.
-
-    Raises
-    ------
-    PrivacyError
-        It is not installed.
-    """
+def _dp_accounting() -> Any:
     try:
-        import dp_accounting as package
+        import dp_accounting
     except ImportError:
         raise PrivacyError(
             "differential privacy needs an accountant, however: dp-accounting is not installed. Run: pip install 'lookalike[privacy]'."
         ) from None
-    return package
+    return dp_accounting

@@ -117,6 +117,9 @@ class TestPromises:
         assert (done[:, 1] == done[:, 0]).mean() > 0.98
         alone = mixed.complete(half, np.zeros_like(known), seed=1).codes
         assert alone.mean() == pytest.approx(0.25, abs=0.05)
+        mixed._weights = np.array([1.0, 0.0])  # as learned weights may come out
+        assert (mixed.complete(half, known, seed=1).codes[known] == half.codes[known]).all()
+        assert np.allclose(mixed.likelihood(zeros), mixed._members[0][1].likelihood(zeros))
 
 
 class TestConditions:

@@ -267,6 +267,7 @@ class _Training(Task):
         self.weights.spread()
         self.parts = self.shuffled(len(self.codes))
 
+    @torch.no_grad()
     def step(self, position: int) -> dict[str, Tensor]:
         rate = self._rate(self.plateau.count())
         self.optimizers["net"].param_groups[0]["lr"] = rate
@@ -277,13 +278,13 @@ class _Training(Task):
             for net, order in zip(nets(self.weights.net), self.fitted.orders, strict=True)
         ]
         # apart from the gradient: Loshchilov and Hutter 2019, arXiv 1711.05101
-        self.weights.master.data.addcmul_(self.weights.master.data, self.decay, value=-rate)
+        self.weights.master.addcmul_(self.weights.master, self.decay, value=-rate)
         self.precision.step(self.weights, self.optimizers["net"])
         return {"loss": torch.stack(surprise).mean()}
 
     def _learn(self, net: MaskedNet, codes: Tensor) -> Tensor:
         """Add a net's gradient by a batch, codes (n, d) in its own order; return the mean surprise of a row."""
-        seen = net.sees(_any_ranks(net, self.draws))
+        seen = net.sees_in_a_step(self.draws)
         passes = up_and_down(
             net,
             codes,
@@ -357,7 +358,7 @@ class _PrivateTraining(Task):
     def step(self, position: int) -> dict[str, Tensor]:
         self.optimizers["net"].param_groups[0]["lr"] = self._rate(self.progress.count())
         (net,), (order,) = self.fitted.nets, self.fitted.orders
-        seen = net.sees(_any_ranks(net, self.draws))
+        seen = net.sees_in_a_step(self.draws)
         self.weights.clear()
         for rows in private.microbatches(private.poisson_sample(len(self.codes), self.plan.rate)):
             add_clipped(net, self.codes[torch.from_numpy(rows)][:, order].long(), seen, self.plan.bound)
@@ -396,13 +397,6 @@ class _PrivateTraining(Task):
                 small = torch.from_numpy(self.plan.deviations[j] / self.plan.rows + 1e-9).to(found)  # what noise may be
                 bias.add_(((wanted + small) / (found + small)).log())
         return {}
-
-
-def _any_ranks(net: MaskedNet, draws: torch.Generator) -> Tensor | None:
-    """Ranks (d,) drawn for a step of a net of any order; nothing for one of its own order."""
-    if not net.any_order:
-        return None
-    return torch.randperm(net.columns, generator=draws).to(net.first_bias.device)
 
 
 def _narrow(codes: np.ndarray) -> Tensor:

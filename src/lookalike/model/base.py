@@ -87,10 +87,7 @@ class Generator(ABC):
         SettingsError
             The engine cannot condition on any columns whatever.
         """
-        raise SettingsError(
-            "rows are completed by an engine that conditions on any columns, however: this one does not. "
-            "Fit with engine='autoregressive' and any_order=True."
-        )
+        raise _conditions_on_few()
 
     def likelihood(self, table: EncodedTable) -> np.ndarray:
         """Return (n,) the logarithm of the probability of each row's codes.
@@ -110,10 +107,7 @@ class Generator(ABC):
         SettingsError
             The engine cannot condition on any columns whatever.
         """
-        raise SettingsError(
-            "rows are completed by an engine that conditions on any columns, however: this one does not. "
-            "Fit with engine='autoregressive' and any_order=True."
-        )
+        raise _conditions_on_few()
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -129,3 +123,10 @@ class Generator(ABC):
         arrays: dict[str, np.ndarray],
     ) -> Generator:
         """Rebuild a fitted engine on the CPU or the device its settings name."""
+
+
+def _conditions_on_few() -> SettingsError:
+    return SettingsError(
+        "rows are completed by an engine that conditions on any columns, however: this one does not. "
+        "Fit with engine='autoregressive' and any_order=True."
+    )

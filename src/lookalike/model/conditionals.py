@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Conditionals(Fitted):
         known: Tensor,
         draws: torch.Generator,
         temperature: float = 1.0,
-        barred: Mapping[int, int] | None = None,
+        barred: Mapping[int, int] = MappingProxyType({}),
     ) -> Tensor:
         """Return (n, d) codes, those that are not ``known`` drawn given those that are and those drawn before.
 
@@ -127,9 +128,7 @@ class Conditionals(Fitted):
         filled = codes.clone()
         for member, (net, order) in enumerate(zip(self.nets, self.orders, strict=True)):
             rows = (members == member).nonzero()
-            not_to_draw = (
-                {j: barred[int(column)] for j, column in enumerate(order) if int(column) in barred} if barred else {}
-            )
+            not_to_draw = {j: barred[column] for j, column in enumerate(order.tolist()) if column in barred}
             filled[rows, order] = self._fill_by(
                 net, codes[rows, order], known[rows, order], uniform[rows, order], temperature, not_to_draw
             )

@@ -305,7 +305,8 @@ class Ensemble(Generator):
 
     def _weighted(self, each: list[np.ndarray]) -> np.ndarray:
         """Return (n, members) log w(k)·p(k), of each member's log p(k) (n,)."""
-        return np.asarray(np.stack(each, axis=1) + np.log(self._weights))
+        with np.errstate(divide="ignore"):  # a learned weight may be nought
+            return np.asarray(np.stack(each, axis=1) + np.log(self._weights))
 
     # ----------------------------------------------------------------------------------------------------------- state
 

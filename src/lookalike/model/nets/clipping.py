@@ -40,7 +40,7 @@ def _squares(net: MaskedNet, seen: Tensor, p: Passes) -> Tensor:
     by_above = p.by_above.square().sum(2)
     found += (by_above * (p.middle.square().sum(2) + 1)).sum(0)
     for (group, heads), by in zip(net.grouped(), p.by_logits, strict=True):
-        size, by_logits = p.top[group.start : group.stop].square().sum(2), by.square().sum(2)
+        size, by_logits = p.top[group].square().sum(2), by.square().sum(2)
         if heads.scale:
             shared = (by @ heads.hats.transpose(1, 2)).square().sum(2)
             found += (size * (FINE**2 * by_logits + shared) + by_logits).sum(0)

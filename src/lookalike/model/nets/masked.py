@@ -63,12 +63,12 @@ class Heads(nn.Module):
             self.shared = nn.Parameter(torch.zeros(len(columns), hidden, padded.shape[1]))
 
     @staticmethod
-    def groups(columns: Sequence[EncodedColumn]) -> list[range]:
+    def groups(columns: Sequence[EncodedColumn]) -> list[slice]:
         """Cut the columns where padding would be more than half of a column's codes and more than a few, and where labels meet axes.
 
         >>> labels = [EncodedColumn(str(k), k, np.zeros(k, bool)) for k in (2, 3, 9, 40, 50, 900)]
         >>> Heads.groups(labels)
-        [range(0, 3), range(3, 5), range(5, 6)]
+        [slice(0, 3, None), slice(3, 5, None), slice(5, 6, None)]
         """
         starts: list[int] = []
         sizes = [column.cardinality for column in columns]
@@ -78,21 +78,17 @@ class Heads(nn.Module):
                 if max(group) <= max(MOST_PADDED * min(group), FEW_CODES):
                     continue
             starts.append(j)
-        return [range(start, stop) for start, stop in pairwise([*starts, len(columns)])]
+        return [slice(start, stop) for start, stop in pairwise([*starts, len(columns)])]
 
-    def weight(self) -> Tensor:
+    def weight(self, which: slice = slice(None)) -> Tensor:
         """Return (g, hidden, K): what a hidden unit adds to a code's logit, alone and with the code's neighbours."""
-        return torch.baddbmm(self.single, self.shared, self.hats, beta=FINE) if self.scale else self.single
+        if not self.scale:
+            return self.single[which]
+        return torch.baddbmm(self.single[which], self.shared[which], self.hats[which], beta=FINE)
 
-    def forward(self, h: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias + self.padding, h, self.weight())
-
-    def one(self, i: int, h: Tensor) -> Tensor:
-        """Return (n, K) logits of the group's column i, (n, hidden) its own hidden units."""
-        size, weight = self.cardinalities[i], self.single[i]
-        if self.scale:
-            weight = torch.addmm(weight, self.shared[i], self.hats[i], beta=FINE)
-        return torch.addmm(self.bias[i, 0, :size], h, weight[:, :size])
+    def forward(self, h: Tensor, which: slice = slice(None)) -> Tensor:
+        """Return the logits of the group, or of some of its columns."""
+        return torch.baddbmm(self.bias[which] + self.padding[which], h, self.weight(which))
 
 
 class MaskedNet(nn.Module):
@@ -123,6 +119,8 @@ class MaskedNet(nn.Module):
 
     features: Tensor
     offsets: Tensor
+    before: Tensor
+    """(d, d) what sees what in the net's own order."""
 
     def __init__(
         self,
@@ -156,16 +154,23 @@ class MaskedNet(nn.Module):
         self.second = normal(self.columns, hidden, hidden, inputs=hidden)
         self.second_bias = nn.Parameter(torch.zeros(self.columns, 1, hidden))
         self.groups = Heads.groups(columns)
-        self.heads = nn.ModuleList(
-            Heads(columns[group.start : group.stop], counts[group.start : group.stop], hidden) for group in self.groups
-        )
+        self.heads = nn.ModuleList(Heads(columns[group], counts[group], hidden) for group in self.groups)
+        before = torch.ones(self.columns, self.columns).triu(1)
+        self.register_buffer("before", before, persistent=False)
         if not any_order:
-            self.hide([weight.data for weight in self.first], self.sees())
+            self.hide([weight.data for weight in self.first], before)
 
     def sees(self, ranks: Tensor | None = None) -> Tensor:
         """Return (d, d): 1 where the row's column is seen by the column's, by their ranks (d,) or by the net's own order."""
-        ranks = torch.arange(self.columns, device=self.first_bias.device) if ranks is None else ranks
-        return (ranks[:, None] < ranks).to(self.first_bias.dtype)
+        return self.before if ranks is None else (ranks[:, None] < ranks).to(self.before)
+
+    def sees_in_a_step(self, draws: torch.Generator) -> Tensor:
+        """Return (d, d): what sees what in a step of training, by the net's own order or, if it learns any, by one drawn for the step."""
+        return self.sees(torch.randperm(self.columns, generator=draws)) if self.any_order else self.before
+
+    def units(self, tile: range) -> slice:
+        """Return where the hidden units of a tile's columns lie among all."""
+        return slice(tile.start * self.hidden, tile.stop * self.hidden)
 
     def hide(self, parts: Iterable[Tensor], seen: Tensor) -> None:
         """Set to nought, in place, what in tensors of the shapes of ``first`` lies between columns that do not see each other.
@@ -199,10 +204,10 @@ class MaskedNet(nn.Module):
         return [
             logits[:, :size]
             for group, heads in self.grouped()
-            for logits, size in zip(heads(h[group.start : group.stop]), heads.cardinalities, strict=True)
+            for logits, size in zip(heads(h[group]), heads.cardinalities, strict=True)
         ]
 
-    def grouped(self) -> Iterator[tuple[range, Heads]]:
+    def grouped(self) -> Iterator[tuple[slice, Heads]]:
         """Yield the columns of each group, and their heads."""
         for group, heads in zip(self.groups, self.heads, strict=True):
             assert isinstance(heads, Heads)
@@ -210,8 +215,9 @@ class MaskedNet(nn.Module):
 
     def logits(self, j: int, h: Tensor) -> Tensor:
         """Return (n, K) logits of column j, (n, hidden) its own hidden units."""
-        group, heads = next((group, heads) for group, heads in self.grouped() if j in group)
-        return heads.one(j - group.start, h)
+        group, heads = next((group, heads) for group, heads in self.grouped() if j < group.stop)
+        own = j - group.start
+        return heads(h.unsqueeze(0), slice(own, own + 1))[0, :, : heads.cardinalities[own]]
 
     def biases(self) -> list[Tensor]:
         """Return (K,) the bias of each column's logits, a view each."""

@@ -45,7 +45,7 @@ def up_and_down(
     codes: Tensor,
     layers: list[Tensor],
     *,
-    weight: float = 1.0,
+    weight: float | Tensor = 1.0,
     dropout: float = 0.0,
     draws: torch.Generator | None = None,
 ) -> Passes:
@@ -53,7 +53,7 @@ def up_and_down(
 
     Shape
     -----
-    codes (n, d), layers as :meth:`MaskedNet.layers` gives them; ``draws`` where there is a dropout
+    codes (n, d), layers as :meth:`MaskedNet.layers` gives them; ``draws`` are the coins of the dropout, without which there is none
     """
     n, d, hidden = len(codes), net.columns, net.hidden
     slots = codes + net.offsets
@@ -61,7 +61,7 @@ def up_and_down(
     rows = inputs.view(n, -1)
     below, biases = rows.new_empty(n, d * hidden), net.first_bias.flatten()
     for tile, layer in zip(net.tiles, layers, strict=True):
-        units = slice(tile.start * hidden, tile.stop * hidden)
+        units = net.units(tile)
         torch.addmm(biases[units], rows[:, : len(layer)], layer, out=below[:, units])
     below.relu_()
     if draws is not None:
@@ -78,22 +78,23 @@ def up_and_down(
     surprise, drawn = torch.empty(d, n, 1, device=codes.device), codes.T.unsqueeze(2)
     minus, by_logits = torch.tensor(-1.0, device=codes.device).expand_as(surprise), []
     for group, heads in net.grouped():
-        own, which = heads.weight(), slice(group.start, group.stop)
-        logs = torch.baddbmm(heads.bias + heads.padding, top[which], own).float().log_softmax(2)
-        torch.neg(logs.gather(2, drawn[which]), out=surprise[which])
-        by = logs.exp_().scatter_add_(2, drawn[which], minus[which]).mul_(weight).to(top.dtype)
-        torch.bmm(by, own.transpose(1, 2), out=by_top[which])
+        own = heads.weight()
+        logs = torch.baddbmm(heads.bias + heads.padding, top[group], own).float().log_softmax(2)
+        torch.neg(logs.gather(2, drawn[group]), out=surprise[group])
+        by = logs.exp_().scatter_add_(2, drawn[group], minus[group]).mul_(weight).to(top.dtype)
+        torch.bmm(by, own.transpose(1, 2), out=by_top[group])
         by_logits.append(by)
     if draws is not None:
         by_top.mul_(thinned)
     by_above = kinks.mul_(by_top)
     by_below = torch.baddbmm(by_top, by_above, net.second.transpose(1, 2)).transpose(0, 1).reshape(n, -1)
     # a unit that dropout left out is nought as one below its kink is; what stayed was scaled
-    by_below.mul_(below.sign()).div_(1 - dropout)
+    by_below.mul_(below.sign())
+    if draws is not None:
+        by_below.div_(1 - dropout)
     by_inputs = torch.zeros_like(rows)
     for tile, layer in zip(net.tiles, layers, strict=True):
-        units = slice(tile.start * hidden, tile.stop * hidden)
-        by_inputs[:, : len(layer)].addmm_(by_below[:, units], layer.T)
+        by_inputs[:, : len(layer)].addmm_(by_below[:, net.units(tile)], layer.T)
     return Passes(
         surprise.squeeze(2),
         slots,
@@ -112,8 +113,7 @@ def collect(net: MaskedNet, p: Passes, seen: Tensor) -> None:
     """Add the records' gradients to the weights' ``grad``; ``seen`` (d, d) as :meth:`MaskedNet.sees` gives it."""
     rows, by_below = p.inputs.flatten(1), p.by_below.flatten(1)
     for tile, layer in zip(net.tiles, net.first, strict=True):
-        units = slice(tile.start * net.hidden, tile.stop * net.hidden)
-        gradient_of(layer).addmm_(rows[:, : len(layer)].T, by_below[:, units])
+        gradient_of(layer).addmm_(rows[:, : len(layer)].T, by_below[:, net.units(tile)])
     hide_gradients(net, seen)
     gradient_of(net.first_bias).add_(p.by_below.sum(0))
     by_codes = torch.zeros_like(net.table)
@@ -123,7 +123,7 @@ def collect(net: MaskedNet, p: Passes, seen: Tensor) -> None:
     gradient_of(net.second).baddbmm_(p.middle.transpose(1, 2), p.by_above)
     gradient_of(net.second_bias).add_(p.by_above.sum(1, keepdim=True))
     for (group, heads), by in zip(net.grouped(), p.by_logits, strict=True):
-        part = p.top[group.start : group.stop].transpose(1, 2)
+        part = p.top[group].transpose(1, 2)
         gradient_of(heads.bias).add_(by.sum(1, keepdim=True))
         if heads.scale:
             by_weight = part @ by

@@ -144,9 +144,9 @@ class Precision:
         self.step(weights, optimizer)
 
     @property
-    def scale(self) -> float:
-        """What a loss, and so its gradients, are to be multiplied with before :meth:`step`."""
-        return float(self.scaler.scale(torch.ones((), device=self.device)))
+    def scale(self) -> Tensor:
+        """What a loss, and so its gradients, are to be multiplied with before :meth:`step`: (), on the device, which nothing waits for."""
+        return self.scaler.scale(torch.ones((), device=self.device))
 
     def step(self, weights: Weights[Any], optimizer: Optimizer) -> None:
         """Take one step by the gradients that ``weights`` has collected, times :attr:`scale`."""

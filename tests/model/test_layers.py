@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.model.nets.layers import RowMaker
+from lookalike.model.nets.flat import flatten
+from lookalike.model.nets.layers import Layers, thinning
 from lookalike.model.nets.layout import Layout
+from lookalike.model.nets.maker import RowMaker
 from lookalike.model.nets.spans import activate, gumbel, segmented_softmax
 from lookalike.schema.encoded import EncodedTable
 
@@ -41,14 +43,64 @@ def test_rows_do_not_depend_on_their_batch_once_settled(draws):
     torch.testing.assert_close(net(noise, condition)[:3], net(noise[:3], condition[:3]))
 
 
-def test_gradient_checkpointing_changes_nothing(draws):
-    plain = RowMaker(8, 5, (16, 16), 10, torch.Generator().manual_seed(1))
-    frugal = RowMaker(8, 5, (16, 16), 10, torch.Generator().manual_seed(1), frugal=True)
+def plain(net: RowMaker, noise: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """The raw output as the docstring says it, for autograd."""
+    x = noise
+    for block, norm in zip(net.blocks, net.norms, strict=True):
+        entered = block.dense(x) + block.lookup[condition]
+        x = torch.cat([norm(entered).relu(), x], dim=1)
+    return net.out.dense(x) + net.out.lookup[condition]
+
+
+@pytest.mark.parametrize("frugal", [False, True])
+@pytest.mark.parametrize("hidden", [(16,), (16, 12), (96, 80, 8)], ids=str)
+def test_the_generators_gradients_are_autograds(draws, hidden: tuple[int, ...], frugal: bool):
+    net = RowMaker(8, 5, hidden, 90, draws, frugal=frugal)
+    flatten(net)  # as in training: wide weights have places between their rows
     noise, condition = torch.randn(64, 8, generator=draws), torch.randint(5, (64,), generator=draws)
-    for net in (plain, frugal):
-        net(noise, condition).square().sum().backward()
-    for a, b in zip(plain.parameters(), frugal.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad)
+    by_raw = torch.randn(64, 90, generator=draws)
+    made = net.make(noise, condition)
+    net.learn(made, by_raw)
+    closed = {name: weight.grad.clone() for name, weight in net.named_parameters()}
+    expected = plain(net, noise, condition)
+    torch.testing.assert_close(made.raw, expected)
+    found = torch.autograd.grad(expected, list(net.parameters()), by_raw)
+    for (name, gradient), autograds in zip(closed.items(), found, strict=True):
+        torch.testing.assert_close(gradient, autograds, msg=name, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("frugal", [False, True])
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 12)], ids=str)
+def test_the_layers_gradients_are_autograds(draws, hidden: tuple[int, ...], frugal: bool):
+    net = Layers(90, hidden, 5, draws, frugal=frugal)
+    flatten(net)
+    x, by_output = torch.randn(64, 90, generator=draws), torch.randn(64, 5, generator=draws)
+    passed = net.keep(x)
+    by_x = net.learn(passed, by_output, below=True)
+    closed = [by_x, *(weight.grad.clone() for weight in net.parameters())]
+    expected = x.requires_grad_()
+    for layer in net.layers[:-1]:
+        expected = layer(expected).relu()
+    expected = net.layers[-1](expected)
+    torch.testing.assert_close(passed.output, expected)
+    found = torch.autograd.grad(expected, [x, *net.parameters()], by_output)
+    for gradient, autograds in zip(closed, found, strict=True):
+        torch.testing.assert_close(gradient, autograds)
+
+
+@pytest.mark.parametrize("dropout", [0.5, 0.25])
+def test_thinning_is_fair_and_independent(draws, dropout: float):
+    kept = (thinning(2_000, 100, dropout, draws, torch.float32) > 0).float()
+    assert abs(kept.mean() - 1 + dropout) < 0.005
+    assert (kept.mean(0) - 1 + dropout).abs().max() < 0.05
+    assert torch.corrcoef(kept.T).fill_diagonal_(0).abs().max() < 0.12
+
+
+def test_gumbel_noise_is_gumbel(draws):
+    noise = gumbel(2_000, 100, draws).flatten().sort().values
+    chances = (torch.arange(len(noise)) + 0.5) / len(noise)
+    assert (torch.exp(-torch.exp(-noise)) - chances).abs().max() < 0.005
+    assert noise.isfinite().all()
 
 
 def test_layout_there_and_back(awkward: EncodedTable, draws):
@@ -65,7 +117,7 @@ def test_activation_draws_codes_and_silences_residuals_beside_spikes(toy: Encode
     layout = Layout(toy.columns)
     raw = torch.zeros(20_000, layout.width)
     raw[:, -1] = 2.0
-    rows = activate(raw, gumbel(len(raw), layout.slots, draws), layout, 0.01)
+    rows = activate(raw, gumbel(len(raw), layout.slots, draws), layout, 0.01).rows
     codes = layout.largest(rows[:, : layout.slots])
     shares = torch.bincount(codes[:, 0], minlength=3) / len(raw)
     torch.testing.assert_close(shares, torch.full((3,), 1 / 3), atol=0.02, rtol=0)
@@ -77,17 +129,16 @@ def test_activation_draws_codes_and_silences_residuals_beside_spikes(toy: Encode
 def test_activation_has_autograds_gradient(toy: EncodedTable, draws):
     layout = Layout(toy.columns)
     noise = gumbel(30, layout.slots, draws)
-    a = torch.randn(30, layout.width, generator=draws).requires_grad_()
-    b = a.detach().clone().requires_grad_()
+    a = torch.randn(30, layout.width, generator=draws)
+    b = a.clone().requires_grad_()
     mine = activate(a, noise, layout, 0.2)
     spans = ((b[:, : layout.slots] + noise) / 0.2).split(layout.cardinalities.tolist(), 1)
     codes = torch.cat([span.softmax(1) for span in spans], 1)
     plain = torch.cat([codes, b[:, layout.slots :].tanh() * (codes @ layout.interval)], 1)
-    torch.testing.assert_close(mine, plain)
-    weights = torch.randn(mine.shape, generator=draws)
-    (mine * weights).sum().backward()
+    torch.testing.assert_close(mine.rows, plain)
+    weights = torch.randn(plain.shape, generator=draws)
     (plain * weights).sum().backward()
-    torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(mine.gradient(weights), b.grad, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shift", [0.0, 200.0])

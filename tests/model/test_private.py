@@ -134,12 +134,14 @@ def test_the_critics_gradients_of_records_are_those_of_one_record_at_a_time(seed
     for i in range(12):
         critic.zero_grad(set_to_none=False)
         alone = [mask[[i, 12 + i, 24 + i]] for mask in masks]
-        critic.teach(fake[[i]], real[[i]], condition[[i]], share[[i]], alone, 10.0)
+        critic.teach(torch.cat([fake[[i]], real[[i]]]), condition[[i]], share[[i]], alone, 10.0)
         each.append(flat_gradient(critic))
     critic.zero_grad(set_to_none=False)
     norms = torch.stack(each).norm(dim=1)
     bound = float(norms.median())
-    assert torch.allclose(critic.teach_clipped(fake, real, condition, share, masks, 10.0, bound), norms, rtol=1e-4)
+    assert torch.allclose(
+        critic.teach_clipped(torch.cat([fake, real]), condition, share, masks, 10.0, bound), norms, rtol=1e-4
+    )
     clipped = (torch.stack(each) * (bound / norms).clamp(max=1)[:, None]).sum(0)
     assert torch.allclose(flat_gradient(critic), clipped, atol=1e-4 * bound)
 
@@ -162,7 +164,7 @@ def test_one_record_moves_the_clipped_sum_by_the_bound_at_most(blown_up: float):
     for n in (11, 12):
         critic.zero_grad(set_to_none=False)
         part = [torch.cat([mask[k * 12 : k * 12 + n] for k in range(3)]) for mask in masks]
-        critic.teach_clipped(fake[:n], real[:n], condition[:n], share[:n], part, 10.0, 0.5)
+        critic.teach_clipped(torch.cat([fake[:n], real[:n]]), condition[:n], share[:n], part, 10.0, 0.5)
         sums.append(flat_gradient(critic))
     assert (sums[1] - sums[0]).norm() <= 0.5 * (1 + 1e-4)
 

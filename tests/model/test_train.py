@@ -94,7 +94,7 @@ def test_a_checkpoint_of_something_else_is_refused(make, toy: EncodedTable, make
     make().fit(toy, seed=0, run=Interrupted(3, tmp_path))
     engine = make(embedding_dim=9) if change == "settings" else make()
     table = make_toy(600, seed=5) if change == "data" else toy
-    with pytest.raises(TrainingError, match="same table, columns, settings and seed"):
+    with pytest.raises(TrainingError, match="same table, columns, settings, seed and version"):
         engine.fit(table, seed=int(change == "seed"), run=Run(tmp_path, resume=True))
 
 

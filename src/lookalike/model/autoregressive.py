@@ -19,6 +19,7 @@ from lookalike.model.nets.flat import Weights, gradient_of
 from lookalike.model.nets.masked import MaskedNet
 from lookalike.model.nets.passes import collect, hide_gradients, up_and_down
 from lookalike.model.training import device, private
+from lookalike.model.training.adam import Adam
 from lookalike.model.training.plateau import Plateau
 from lookalike.model.training.task import NetSettings, Task, plan
 from lookalike.rng import derive_seed, generator
@@ -250,7 +251,7 @@ class _Training(Task):
         # a prior on the weights weighs as much as so many rows: the more rows there are, the less of a step is its share
         decay = settings.weight_decay * min(DECAY_ROWS / rows, 1.0)
         self.decay = self.weights.figures(lambda name: 0.0 if undecayed(name) else decay)
-        self.optimizers = {"net": torch.optim.Adam([self.weights.master], self.rate, (0.9, 0.99), fused=True)}
+        self.optimizers = {"net": Adam(self.weights.master, self.rate, (0.9, 0.99))}
 
     @torch.no_grad()
     def begin_again(self) -> None:
@@ -270,7 +271,7 @@ class _Training(Task):
     @torch.no_grad()
     def step(self, position: int) -> dict[str, Tensor]:
         rate = self._rate(self.plateau.count())
-        self.optimizers["net"].param_groups[0]["lr"] = rate
+        self.optimizers["net"].rate = rate
         codes = self.codes[self.parts[position].to(self.codes.device)].long()
         self.weights.clear()
         surprise = [
@@ -343,10 +344,7 @@ class _PrivateTraining(Task):
         self.averaged = self.weights.master
         self.progress = Plateau()
         self.networks = {"net": self.fitted.net, "progress": self.progress}
-        optimizer = torch.optim.AdamW(
-            [self.weights.master], settings.learning_rate, (0.9, 0.99), weight_decay=settings.weight_decay, fused=True
-        )
-        self.optimizers = {"net": optimizer}
+        self.optimizers = {"net": Adam(self.weights.master, settings.learning_rate, (0.9, 0.99))}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.generators = {"draws": self.draws}
         self.settle_seed = derive_seed(seed, "settle")
@@ -356,7 +354,7 @@ class _PrivateTraining(Task):
         """Nothing is shuffled: every step draws its rows anew."""
 
     def step(self, position: int) -> dict[str, Tensor]:
-        self.optimizers["net"].param_groups[0]["lr"] = self._rate(self.progress.count())
+        rate = self.optimizers["net"].rate = self._rate(self.progress.count())
         (net,), (order,) = self.fitted.nets, self.fitted.orders
         seen = net.sees_in_a_step(self.draws)
         self.weights.clear()
@@ -367,6 +365,7 @@ class _PrivateTraining(Task):
         if not net.any_order:
             hide_gradients(net, seen)
         total.div_(self.plan.batch)
+        self.weights.master.data.mul_(1 - rate * self.settings.weight_decay)
         self.optimizers["net"].step()
         return {}
 

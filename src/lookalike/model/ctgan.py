@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
-from torch.nn import functional
 
 from lookalike.errors import SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.nets.critic import Critic
-from lookalike.model.nets.flat import Weights, gradient_of
-from lookalike.model.nets.layers import RowMaker
+from lookalike.model.nets.flat import Weights, aligned, gradient_of
+from lookalike.model.nets.maker import Made, RowMaker
 from lookalike.model.nets.pairs import PairTables
-from lookalike.model.nets.spans import activate, gumbel
+from lookalike.model.nets.spans import Activated, activate, gumbel
 from lookalike.model.training import device, private
+from lookalike.model.training.adam import Adam
 from lookalike.model.training.conditions import Conditions, RowIndex, conditionable
 from lookalike.model.training.heldout import Distance
 from lookalike.model.training.plateau import Plateau
@@ -211,48 +211,49 @@ class _Duel(Task):
         self.targets = self.conditions.targets(self.layout)
         self.held_out_seed = derive_seed(seed, "held out")
 
-    def _adam(self, weights: Weights[Any], rate: float, decay: float) -> torch.optim.Adam:
-        rate = scaled(rate, self.batch, self.settings)
-        return torch.optim.Adam(
-            [weights.master],
-            lr=rate,
-            betas=(0.5, 0.9),
-            weight_decay=decay,
-            fused=True,
-            capturable=self.settings.cuda_graph,
-        )
+    def _adam(self, weights: Weights[Any], rate: float, decay: float) -> Adam:
+        return Adam(weights.master, scaled(rate, self.batch, self.settings), (0.5, 0.9), decay)
 
     def begin_epoch(self) -> None:
         self.weights.spread()
         self.weights.net.train()
 
-    def _fake(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (n, W) fake rows that should meet the conditions, and the raw output they came from."""
+    def _fake(self, condition: Tensor, out: Tensor | None = None) -> tuple[Activated, Made]:
+        """Return n fake rows that should meet the conditions, and the raw output they came from."""
         shape = len(condition), self.settings.embedding_dim
         noise = torch.randn(shape, generator=self.noise, device=self.layout.device)
-        raw = self.weights.net(noise.to(self.precision.dtype), condition).float()
-        return activate(
-            raw, gumbel(len(condition), self.layout.slots, self.noise), self.layout, self.settings.temperature
-        ), raw
+        made = self.weights.net.make(noise.to(self.precision.dtype), condition)
+        drawn = gumbel(len(condition), self.layout.slots, self.noise)
+        return activate(made.raw.float(), drawn, self.layout, self.settings.temperature, out), made
 
-    def _teach_generator(self, fake: Tensor, real: Tensor | None, raw: Tensor, condition: Tensor) -> Tensor:
+    def _teach_generator(self, fake: Activated, real: Tensor | None, made: Made, condition: Tensor) -> Tensor:
         """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
         masks = self.critic.masks(self.batch // self.settings.pac, self.noise)
-        score, uphill = self.critic.judge(fake.detach().to(self.precision.dtype), condition, masks)
-        loss = raw.new_zeros(())
+        loss, uphill = self.critic.judge(fake.rows.to(self.precision.dtype), condition, masks)
+        by_raw, raw = fake.gradient(uphill).neg_(), made.raw.float()
+        loss = -loss
         if self.conditions.columns:
-            loss = loss + self._condition_loss(raw, condition)
+            loss += self._meet_condition(raw, condition, by_raw)
         if self.settings.diversity and real is not None:
-            loss = loss + self.settings.diversity * self.pairs(raw, real, self.noise)
-        self.precision.descend(self.weights, self.optimizers["generator"], (fake, uphill.neg_()), (loss, None))
-        return loss.detach() - score
+            raw.requires_grad_()
+            apart = self.settings.diversity * self.pairs(raw, real, self.noise)
+            by_raw += torch.autograd.grad(apart, raw)[0]
+            loss += apart.detach()
+        self.weights.clear()
+        self.weights.net.learn(made, by_raw.mul_(self.precision.scale).to(self.precision.dtype))
+        self.precision.step(self.weights, self.optimizers["generator"])
+        return loss
 
-    def _condition_loss(self, raw: Tensor, condition: Tensor) -> Tensor:
-        """Return the cross-entropy between the conditions and the logits of the columns they name."""
+    def _meet_condition(self, raw: Tensor, condition: Tensor, by_raw: Tensor) -> Tensor:
+        """Return the cross-entropy between the conditions and the logits of the columns they name; add its gradient by the raw output."""
         column, code, slots, inside = self.targets
         named = column[condition]
-        logits = raw.gather(1, slots[named]).masked_fill(~inside[named], -torch.inf)
-        return functional.cross_entropy(logits, code[condition])
+        chosen, wanted = slots[named], code[condition][:, None]
+        logs = raw.gather(1, chosen).masked_fill_(~inside[named], -torch.inf).log_softmax(1)
+        loss = -logs.gather(1, wanted).mean()
+        by_logits = logs.exp_().scatter_add_(1, wanted, logs.new_full(wanted.shape, -1.0)).div_(len(raw))
+        by_raw.scatter_add_(1, chosen, by_logits)
+        return loss
 
     @torch.no_grad()
     def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
@@ -280,31 +281,26 @@ class _Training(_Duel):
         return self.take_step()
 
     def _step(self) -> dict[str, Tensor]:
-        for _ in range(self.settings.discriminator_steps - 1):
-            with torch.no_grad():
-                condition, real = self._real()
-                fake, _ = self._fake(condition)
-            self._teach_critic(fake, real, condition)
-        condition, real = self._real()
         # NOTE[DIFF]: the last critic step and the generator step share one batch of fakes, which saves a forward pass
-        fake, raw = self._fake(condition)
-        critic_loss = self._teach_critic(fake.detach(), real, condition)
-        return {"generator": self._teach_generator(fake, real, raw, condition), "discriminator": critic_loss}
+        for _ in range(self.settings.discriminator_steps):
+            condition = self.conditions.draw(self.batch, self.draws, logarithmic=self.settings.log_frequency)
+            rows = self.index.draw(condition, self.draws).to(self.layout.device)
+            condition = condition.to(self.layout.device)
+            seen = aligned(self.residuals, self.layout.width, rows=2 * self.batch)
+            fake, made = self._fake(condition, seen[: self.batch])
+            real = self.layout.rows(self.slots[rows], self.residuals[rows], seen[self.batch :])
+            critic_loss = self._teach_critic(seen, condition)
+        return {"generator": self._teach_generator(fake, real, made, condition), "discriminator": critic_loss}
 
-    def _real(self) -> tuple[Tensor, Tensor]:
-        """Return (n,) conditions and (n, W) real rows that meet them."""
-        condition = self.conditions.draw(self.batch, self.draws, logarithmic=self.settings.log_frequency)
-        rows = self.index.draw(condition, self.draws).to(self.layout.device)
-        return condition.to(self.layout.device), self.layout.rows(self.slots[rows], self.residuals[rows])
-
-    def _teach_critic(self, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
+    def _teach_critic(self, seen: Tensor, condition: Tensor) -> Tensor:
         """Take a critic step: Wasserstein loss with gradient penalty (paper, algorithm 1)."""
         packs = self.batch // self.settings.pac
         masks = self.critic.masks(3 * packs, self.noise)
         share = torch.rand(packs, 1, generator=self.noise, device=self.layout.device)
-        rows = fake.to(self.precision.dtype), real.to(self.precision.dtype)
         self.critic_weights.clear()
-        loss, _ = self.critic.teach(*rows, condition, share, masks, self.settings.gradient_penalty)
+        loss, _ = self.critic.teach(
+            seen.to(self.precision.dtype), condition, share, masks, self.settings.gradient_penalty
+        )
         self.optimizers["critic"].step()
         return loss
 
@@ -348,20 +344,19 @@ class _PrivateTraining(_Duel):
         self.optimizers["critic"].step()
         if (self.progress.count() + 1) % self.settings.discriminator_steps == 0:
             condition = self.conditions.draw(self.batch, self.draws, logarithmic=False).to(self.layout.device)
-            fake, raw = self._fake(condition)
-            self._teach_generator(fake, None, raw, condition)
+            fake, made = self._fake(condition)
+            self._teach_generator(fake, None, made, condition)
         return {}
 
     def add_clipped(self, rows: Tensor) -> Tensor:
         """Add the clipped gradients of some records to the critic's; return their norms."""
-        real, condition = self.layout.rows(self.slots[rows], self.residuals[rows]), self._own(rows)
-        with torch.no_grad():
-            fake, _ = self._fake(condition)
+        condition = self._own(rows)
+        seen = aligned(self.residuals, self.layout.width, rows=2 * len(rows))
+        self._fake(condition, seen[: len(rows)])
+        self.layout.rows(self.slots[rows], self.residuals[rows], seen[len(rows) :])
         masks = self.critic.masks(3 * len(rows), self.noise)
         share = torch.rand(len(rows), 1, generator=self.noise, device=self.layout.device)
-        return self.critic.teach_clipped(
-            fake, real, condition, share, masks, self.settings.gradient_penalty, self.plan.bound
-        )
+        return self.critic.teach_clipped(seen, condition, share, masks, self.settings.gradient_penalty, self.plan.bound)
 
     def _own(self, rows: Tensor) -> Tensor:
         """Return (n,) a condition that each row meets: its code in a column drawn for it."""

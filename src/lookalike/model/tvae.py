@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from lookalike.model.base import EngineSettings
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
-from lookalike.model.nets.bound import posterior, reconstruction
-from lookalike.model.nets.flat import Weights
+from lookalike.model.nets.bound import Posterior, Reconstruction, posterior, reconstruction
+from lookalike.model.nets.flat import Weights, gradient_of
 from lookalike.model.nets.latents import ROWS_MOST, Latents
-from lookalike.model.nets.layers import linear
+from lookalike.model.nets.layers import Layers, Passed
 from lookalike.model.training import device
+from lookalike.model.training.adam import Adam
 from lookalike.model.training.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -36,38 +35,6 @@ class TVAESettings(FrugalSettings):
     latent_components: int = Field(
         100, ge=0, description="Gaussians that describe where the rows' latents lie; 0 draws latents from the prior"
     )
-
-
-class Layers(nn.Module):
-    """Fully connected layers with ReLU between them, none after the last.
-
-    Shape
-    -----
-    (n, inputs) -> (n, outputs)
-
-    >>> Layers(4, (8, 8), 3, torch.Generator().manual_seed(0))(torch.zeros(5, 4)).shape
-    torch.Size([5, 3])
-    """
-
-    def __init__(
-        self, inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, *, frugal: bool = False
-    ) -> None:
-        super().__init__()
-        self.frugal = frugal
-        sizes = [inputs, *hidden, outputs]
-        self.layers = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(sizes))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.frugal and torch.is_grad_enabled():
-            result: Tensor = checkpoint(self._through, x, use_reentrant=False, preserve_rng_state=False)
-            return result
-        return self._through(x)
-
-    def _through(self, x: Tensor) -> Tensor:
-        for layer in self.layers[:-1]:
-            x = layer(x).relu_()
-        last: Tensor = self.layers[-1](x)
-        return last
 
 
 class Autoencoder(nn.Module):
@@ -173,9 +140,8 @@ class _Training(Task):
         self.batch, self.steps = plan(len(table), settings)
         self.weights = Weights(self.net, self.precision.dtype)
         rate = scaled(settings.learning_rate, self.batch, settings)
-        optimizer = torch.optim.Adam([self.weights.master], lr=rate, weight_decay=settings.l2scale, fused=True)
-        self.averaged = self.weights.master
-        self.networks, self.optimizers = {"autoencoder": self.net}, {"autoencoder": optimizer}
+        self.averaged, self.networks = self.weights.master, {"autoencoder": self.net}
+        self.optimizers = {"autoencoder": Adam(self.weights.master, rate, decay=settings.l2scale)}
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
@@ -186,29 +152,43 @@ class _Training(Task):
         self.parts = self.shuffled(len(self.slots))
 
     def step(self, position: int) -> dict[str, Tensor]:
-        rows = self.parts[position].to(self.layout.device)
-        loss = self._bound(self.weights.net, self.slots[rows], self.residuals[rows], self.noise)
-        self.precision.descend(self.weights, self.optimizers["autoencoder"], (loss, None))
-        return {"loss": loss.detach()}
+        """Go down loss_factor · reconstruction + divergence, the mean over rows (paper, section 4.5)."""
+        rows, net, scale = self.parts[position].to(self.layout.device), self.weights.net, self.precision.scale
+        seen, drawn, decoded, lost = self._pass(net, self.slots[rows], self.residuals[rows], self.noise)
+        self.weights.clear()
+        part = (scale * self.settings.loss_factor / len(rows)).expand(len(rows))
+        by_raw, by_log_sigma = lost.gradient(part)
+        gradient_of(net.log_sigma).add_(by_log_sigma)
+        by_latent = net.decoder.learn(decoded, by_raw.to(self.precision.dtype), below=True)
+        assert by_latent is not None
+        net.encoder.learn(seen, drawn.gradient(by_latent.float(), scale).to(self.precision.dtype))
+        self.precision.step(self.weights, self.optimizers["autoencoder"])
+        return {"loss": self._bound(drawn, lost)}
 
-    def _bound(self, net: Autoencoder, slots: Tensor, residuals: Tensor, noise: torch.Generator) -> Tensor:
-        """Return the mean over rows of loss_factor · reconstruction + divergence (paper, section 4.5)."""
+    @torch.no_grad()
+    def _pass(
+        self, net: Autoencoder, slots: Tensor, residuals: Tensor, noise: torch.Generator
+    ) -> tuple[Passed, Posterior, Passed, Reconstruction]:
+        """Return rows encoded, latents drawn, what they are decoded as, and how far that is from the rows."""
         dtype = net.log_sigma.dtype
-        found = net.encoder(self.layout.rows(slots, residuals).to(dtype)).float()
+        seen = net.encoder.keep(self.layout.rows(slots, residuals).to(dtype))
         shape = len(slots), self.settings.embedding_dim
-        latent, divergence = posterior(found, torch.randn(shape, generator=noise, device=found.device))
-        raw = net.decoder(latent.to(dtype)).float()
-        lost = reconstruction(raw, slots, residuals, net.log_sigma.float(), self.layout).mean()
-        return self.settings.loss_factor * lost + divergence
+        drawn = posterior(seen.output.float(), torch.randn(shape, generator=noise, device=slots.device))
+        decoded = net.decoder.keep(drawn.latent.to(dtype))
+        lost = reconstruction(decoded.output.float(), slots, residuals, net.log_sigma.float(), self.layout)
+        return seen, drawn, decoded, lost
+
+    def _bound(self, drawn: Posterior, lost: Reconstruction) -> Tensor:
+        return self.settings.loss_factor * lost.lost.mean() + drawn.divergence
 
     @torch.no_grad()
     def held_out(self) -> float:
         noise = torch.Generator(self.layout.device).manual_seed(self.held_out_seed)
-        parts = [part.split(self.batch) for part in self.held_out_rows]
-        bounds = [
-            self._bound(self.net, slots, residuals, noise) * len(slots) for slots, residuals in zip(*parts, strict=True)
-        ]
-        return float(torch.stack(bounds).sum()) / len(self.held_out_rows[0])
+        total = torch.zeros((), device=self.layout.device)
+        for slots, residuals in zip(*(part.split(self.batch) for part in self.held_out_rows), strict=True):
+            _, drawn, _, lost = self._pass(self.net, slots, residuals, noise)
+            total += self._bound(drawn, lost) * len(slots)
+        return float(total) / len(self.held_out_rows[0])
 
     @torch.no_grad()
     def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:

@@ -2,84 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lookalike.model.nets.flat import aligned
 from lookalike.model.nets.layout import Layout
 from lookalike.model.nets.spans import powers_and_totals
 
 
-class _Posterior(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, found: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_deviation = found.chunk(2, dim=1)
-        deviation = log_deviation.exp()
-        moved = noise * deviation
-        squares = mean.square().sum() + deviation.square().sum() - mean.numel()
-        ctx.save_for_backward(mean, deviation, moved)
-        return mean + moved, (0.5 * squares - log_deviation.sum()) / len(mean)
-
-    @staticmethod
-    def backward(ctx: Any, by_latent: Tensor, by_divergence: Tensor) -> tuple[Tensor, None]:
-        mean, deviation, moved = ctx.saved_tensors
-        part = by_divergence / len(mean)
-        by_mean = torch.addcmul(by_latent, mean, part)
-        by_log_deviation = deviation.square_().sub_(1).mul_(part).addcmul_(by_latent, moved)
-        return torch.cat([by_mean, by_log_deviation], dim=1), None
-
-
-def posterior(found: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return latents drawn from the rows' posteriors, and the mean divergence of these from the prior N(0, I).
+@dataclass
+class Posterior:
+    """Latents drawn from the rows' posteriors, and how far these are from the prior.
 
     Shape
     -----
-    found (n, 2 E): means, then log-deviations; noise (n, E) -> (n, E), ()
+    latent (n, E); divergence () the mean over rows from N(0, I); mean, deviation (n, E); moved (n, E) latent less mean
+    """
 
-    >>> latent, divergence = posterior(torch.zeros(2, 6), torch.ones(2, 3))
-    >>> latent[0].tolist(), divergence.item()
+    latent: Tensor
+    divergence: Tensor
+    mean: Tensor
+    deviation: Tensor
+    moved: Tensor
+
+    def gradient(self, by_latent: Tensor, by_divergence: Tensor | float) -> Tensor:
+        """Return the gradient by what was found, (n, 2 E), from those by the latents (n, E) and the divergence ()."""
+        part = by_divergence / len(self.mean)
+        by_found = by_latent.new_empty(len(by_latent), 2 * by_latent.shape[1])
+        by_mean, by_log_deviation = by_found.chunk(2, dim=1)
+        torch.mul(self.mean, part, out=by_mean).add_(by_latent)
+        torch.mul(self.deviation, self.deviation, out=by_log_deviation).sub_(1).mul_(part)
+        by_log_deviation.addcmul_(by_latent, self.moved)
+        return by_found
+
+
+def posterior(found: Tensor, noise: Tensor) -> Posterior:
+    """Draw latents from the rows' posteriors.
+
+    Shape
+    -----
+    found (n, 2 E): means, then log-deviations; noise (n, E)
+
+    >>> drawn = posterior(torch.zeros(2, 6), torch.ones(2, 3))
+    >>> drawn.latent[0].tolist(), drawn.divergence.item()
     ([1.0, 1.0, 1.0], 0.0)
     """
-    latent, divergence = _Posterior.apply(found, noise)
-    return latent, divergence
+    mean, log_deviation = found.chunk(2, dim=1)
+    deviation = log_deviation.exp()
+    moved = noise * deviation
+    squares = mean.square().sum() + deviation.square().sum() - mean.numel()
+    return Posterior(mean + moved, (0.5 * squares - log_deviation.sum()) / len(mean), mean, deviation, moved)
 
 
-class _Reconstruction(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, raw: Tensor, log_sigma: Tensor, slots: Tensor, residuals: Tensor, layout: Layout) -> Tensor:
-        logits = raw[:, : layout.slots]
-        powers, total, top = powers_and_totals(logits, layout.segment, len(layout.columns))
-        lost = total.log().add_(top).sub_(logits.gather(1, slots)).sum(1)
-        ctx.layout = layout
-        if not layout.residuals:
-            ctx.save_for_backward(powers, total, slots)
-            return lost
-        centre = raw[:, layout.slots :].tanh()
-        inside = layout.any_interval[slots[:, layout.residual_columns]]
-        precision = (-log_sigma).exp()
-        apart = (centre - residuals).mul_(precision)
-        ctx.save_for_backward(powers, total, slots, centre, inside, precision, apart)
-        return lost.add_((0.5 * apart.square() + log_sigma).mul_(inside).sum(1))
+@dataclass
+class Reconstruction:
+    """Each row's negative log-likelihood under the decoder, and what its gradient takes.
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
-        powers, total, slots, *rest = ctx.saved_tensors
-        layout, scale = ctx.layout, gradient[:, None]
-        by_raw = powers.new_empty(len(powers), layout.width)
+    Shape
+    -----
+    lost (n,); powers (n, C) and total (n, d) of the softmax of every span; slots (n, d); centre, inside, apart (n, R), precision (R,)
+    of the residuals
+    """
+
+    lost: Tensor
+    powers: Tensor
+    total: Tensor
+    slots: Tensor
+    centre: Tensor
+    inside: Tensor
+    precision: Tensor
+    apart: Tensor
+    layout: Layout
+
+    def gradient(self, by_lost: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients by the raw output (n, W) and by log_sigma (R,), from one by each row's loss (n,)."""
+        layout, scale = self.layout, by_lost[:, None]
+        by_raw = aligned(self.powers, layout.width)
         by_logits = by_raw[:, : layout.slots]
-        torch.mul(powers, (scale / total).index_select(1, layout.segment), out=by_logits)
-        by_logits.scatter_add_(1, slots, -scale.expand(slots.shape))
-        if not rest:
-            return by_raw, None, None, None, None
-        centre, inside, precision, apart = rest
-        weight = inside * scale
-        by_raw[:, layout.slots :] = (1 - centre.square()) * weight * apart * precision
-        return by_raw, (weight * (1 - apart.square())).sum(0), None, None, None
+        torch.mul(self.powers, (scale / self.total).index_select(1, layout.segment), out=by_logits)
+        by_logits.scatter_add_(1, self.slots, -scale.expand(self.slots.shape))
+        weight = self.inside * scale
+        by_raw[:, layout.slots :] = (1 - self.centre.square()) * weight * self.apart * self.precision
+        return by_raw, (weight * (1 - self.apart.square())).sum(0)
 
 
-def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Tensor, layout: Layout) -> Tensor:
-    """Return each row's negative log-likelihood under the decoder (paper, section 4.5).
+def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Tensor, layout: Layout) -> Reconstruction:
+    """Hold rows against what the decoder made of them (paper, section 4.5).
 
     Codes are categorical; a residual is normal around the tanh of its output with a learned spread.
 
@@ -87,7 +97,14 @@ def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Ten
 
     Shape
     -----
-    raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,) -> (n,)
+    raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,)
     """
-    lost: Tensor = _Reconstruction.apply(raw, log_sigma, slots, residuals, layout)
-    return lost
+    logits = raw[:, : layout.slots]
+    powers, total, top = powers_and_totals(logits, layout.segment, len(layout.columns))
+    lost = total.log().add_(top).sub_(logits.gather(1, slots)).sum(1)
+    centre = raw[:, layout.slots :].tanh()
+    inside = layout.any_interval[slots[:, layout.residual_columns]]
+    precision = (-log_sigma).exp()
+    apart = (centre - residuals).mul_(precision)
+    lost.add_((0.5 * apart.square() + log_sigma).mul_(inside).sum(1))
+    return Reconstruction(lost, powers, total, slots, centre, inside, precision, apart, layout)

@@ -8,59 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.model.nets.clipping import factors
-from lookalike.model.nets.flat import gradient_of
-from lookalike.model.nets.layers import ConditionalLinear, linear
+from lookalike.model.nets.flat import aligned, gradient_of
+from lookalike.model.nets.layers import ConditionalLinear, linear, thinning
 
 SLOPE = 0.2
 """LeakyReLU's slope below zero (paper, section 4.4)."""
 KEEP = 0.5
 """Share of hidden units that dropout keeps (paper, section 4.4)."""
-BITS = 63
-"""Coins in one random integer; the sign is left alone."""
-
-
-def slope(x: Tensor) -> Tensor:
-    """Return LeakyReLU's slope at x.
-
-    >>> slope(torch.tensor([-3.0, 3.0])).tolist()
-    [0.20000000298023224, 1.0]
-    """
-    return torch.sign(x).clamp_(-SLOPE).abs_()
-
-
-def coins(rows: int, width: int, generator: torch.Generator) -> Tensor:
-    """Return (rows, width) fair coins, 0 or 1: a bit each, as drawing a number each takes longer than what they are for.
-
-    >>> 0.4 < coins(100, 100, torch.Generator().manual_seed(0)).mean() < 0.6
-    tensor(True)
-    """
-    device = generator.device
-    count = -(-rows * width // BITS)
-    words = torch.randint(2**BITS - 1, (count, 1), generator=generator, device=device)
-    bits = (words >> torch.arange(BITS, device=device)).bitwise_and_(1)
-    return bits.flatten()[: rows * width].view(rows, width).float()
 
 
 @dataclass
 class Climb:
-    """What one pass upwards leaves for the passes down; q packs of p rows.
+    """What one pass upwards leaves for the pass down; q packs of p rows.
 
     Shape
     -----
-    scores (q,); row_slope (q, p, hidden) of the rows' own activation; inputs (q, width) of each inner layer; slopes
-    (q, width) by which each of those inputs was multiplied, dropout and the pack's mean included.
+    scores (q,); entered (q, p, hidden) what the first layer gave, past its kink; inputs (q, width) of each inner layer
     """
 
     scores: Tensor
-    row_slope: Tensor
+    entered: Tensor
     inputs: list[Tensor]
-    slopes: list[Tensor]
+
+
+class Sides(NamedTuple):
+    """Two sides of outer products, summed over their rows a gradient of a layer's weight: (m, outputs), (m, inputs)."""
+
+    layer: nn.Module
+    left: Tensor
+    right: Tensor
+
+
+@dataclass
+class Lesson:
+    """What the gradient of the critic's loss is made of; n rows a batch in q packs.
+
+    Shape
+    -----
+    scores (3q,) of fakes, reals and the points between; norms (q,) of the gradient at those points; arrived (3n, hidden) the gradient by
+    the first layer's output; uphill (n, W) the gradient by the points, weighed by what the penalty makes of it; inner a layer (3q, outputs)
+    and (3q, inputs), of which the last q are the penalty's
+    """
+
+    scores: Tensor
+    norms: Tensor
+    arrived: Tensor
+    uphill: Tensor
+    inner: list[Sides]
 
 
 class Critic(nn.Module):
@@ -92,7 +93,7 @@ class Critic(nn.Module):
 
     def masks(self, packs: int, generator: torch.Generator) -> list[Tensor]:
         """Draw one dropout mask a hidden layer."""
-        return list(coins(packs, sum(self.hidden), generator).div_(KEEP).split(self.hidden, dim=1))
+        return list(thinning(packs, sum(self.hidden), 1 - KEEP, generator, torch.float32).split(self.hidden, dim=1))
 
     @torch.no_grad()
     def judge(self, rows: Tensor, condition: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -104,19 +105,19 @@ class Critic(nn.Module):
         """
         climb = self._climb(self._enter(rows, condition), masks)
         packs = len(climb.scores)
-        arrived = self._down(rows.new_ones((packs, 1), dtype=torch.float32), climb)
-        gradient = arrived.to(rows.dtype).mm(self.first.dense.weight.to(rows.dtype)).float()
-        return climb.scores.mean(), gradient.div_(packs)
+        arrived, _ = self._down(rows.new_full((packs, 1), 1 / packs, dtype=torch.float32), climb, masks)
+        weight = self.first.dense.weight.to(rows.dtype)
+        gradient = torch.mm(arrived.to(rows.dtype), weight, out=aligned(rows, weight.shape[1]))
+        return climb.scores.mean(), gradient.float()
 
     @torch.no_grad()
     def teach(
-        self, fake: Tensor, real: Tensor, condition: Tensor, share: Tensor, masks: Sequence[Tensor], penalty: float
+        self, seen: Tensor, condition: Tensor, share: Tensor, masks: Sequence[Tensor], penalty: float
     ) -> tuple[Tensor, Tensor]:
         """Add the gradient of the critic's loss to the weights' ``grad``.
 
         The loss is mean(fake scores) − mean(real scores) + penalty · mean((‖gradient‖ − 1)²) (WGAN-GP, paper, algorithm 1),
-        the gradient taken at share·real + (1 − share)·fake. The first layer is linear, so these points come out of it as
-        that mixture of what fake and real come out as; all three climb together.
+        the gradient taken at share·real + (1 − share)·fake.
 
         Returns
         -------
@@ -124,88 +125,26 @@ class Critic(nn.Module):
 
         Shape
         -----
-        fake, real (n, W), condition (n,), share (n / p, 1), masks (3n / p, hidden) each
+        seen (2n, W) the fakes, then the reals, condition (n,), share (n / p, 1), masks (3n / p, hidden) each
         """
-        packs, rows = len(share), len(fake)
-        seen = torch.cat([fake, real])
-        entered = self._enter(seen, condition)
-        between = entered[:rows].lerp(entered[rows:], share.repeat_interleave(self.pac, 0))
-        climb = self._climb(torch.cat([entered, between]), masks)
-        norm = self._penalise(climb, 2 * packs, penalty)
-        signs = share.new_ones(2 * packs, 1)
-        signs[packs:] = -1
-        arrived, part = self._down(signs, climb, learn=True), 1 / packs
-        dense = self.first.dense
-        gradient_of(dense.weight).add_(arrived.to(seen.dtype).T.mm(seen), alpha=part)
-        gradient_of(dense.bias).add_(arrived.sum(0), alpha=part)
-        gradient_of(self.first.lookup).index_add_(0, condition, arrived[:rows] + arrived[rows:], alpha=part)
-        return climb.scores[:packs].mean() - climb.scores[packs : 2 * packs].mean(), norm
-
-    def _enter(self, rows: Tensor, condition: Tensor) -> Tensor:
-        """Return the first layer's output in float32; rows may be several times as many as conditions."""
-        dense = self.first.dense
-        entered = functional.linear(rows, dense.weight.to(rows.dtype), dense.bias.to(rows.dtype)).float()
-        entered.view(-1, len(condition), self.hidden[0]).add_(functional.embedding(condition, self.first.lookup))
-        return entered
-
-    def _climb(self, entered: Tensor, masks: Sequence[Tensor]) -> Climb:
-        """Go from the first layer's output, which is overwritten, to the scores."""
-        row_slope = slope(entered)
-        pooled = entered.mul_(row_slope).view(-1, self.pac, self.hidden[0]).sum(1)
-        slopes = [masks[0] / self.pac]
-        inputs = [pooled.mul_(slopes[0])]
-        for layer, mask in zip(self.inner[:-1], masks[1:], strict=True):
-            x = layer(inputs[-1])
-            slopes.append(slope(x).mul_(mask))
-            inputs.append(x.mul_(slopes[-1]))
-        return Climb(
-            self.inner[-1](inputs[-1]).squeeze(1), row_slope.view(-1, self.pac, self.hidden[0]), inputs, slopes
+        packs, n = len(share), len(condition)
+        lesson = self._lesson(seen, condition, share, masks, penalty, 1 / packs)
+        dense, learned = self.first.dense, lesson.arrived[: 2 * n]
+        gradient_of(dense.weight).add_(learned.to(seen.dtype).T.mm(seen)).addmm_(
+            lesson.arrived[2 * n :].T, lesson.uphill
         )
-
-    def _down(self, gradient: Tensor, climb: Climb, *, learn: bool = False) -> Tensor:
-        """Take a gradient by the first q scores, (q, 1), down to the first layer's output, (q p, hidden).
-
-        With ``learn`` the inner layers collect theirs, divided by the packs of a batch of fakes (or reals), on the way.
-        """
-        packs = len(gradient)
-        for layer, inputs, part in zip(
-            reversed(self.inner), reversed(climb.inputs), reversed(climb.slopes), strict=True
-        ):
-            if learn:
-                gradient_of(layer.weight).addmm_(gradient.T, inputs[:packs], alpha=2 / packs)
-                gradient_of(layer.bias).add_(gradient.sum(0), alpha=2 / packs)
-            gradient = gradient.mm(layer.get_parameter("weight")).mul_(part[:packs])
-        return (gradient[:, None] * climb.row_slope[:packs]).view(packs * self.pac, -1)
-
-    def _penalise(self, climb: Climb, skipped: int, penalty: float) -> Tensor:
-        """Add the gradient of penalty · mean((‖∇‖ − 1)²) over the packs after ``skipped``; return the norms.
-
-        The gradient of a score by its rows is ∇ = W₁ᵀ(s₁ ⊙ W₂ᵀ(s₂ ⊙ w₃)); slopes and masks are constants between kinks. Each
-        product in it is undone once on the way back, which is what double backward computes.
-        """
-        slopes, row_slope = [part[skipped:] for part in climb.slopes], climb.row_slope[skipped:]
-        packs, weight = len(row_slope), self.first.dense.weight
-        above = [row_slope.new_ones(packs, 1)]
-        for layer, part in zip(reversed(self.inner), reversed(slopes), strict=True):
-            above.append(above[-1].mm(layer.get_parameter("weight")).mul_(part))
-        arrived = (above[-1][:, None] * row_slope).view(packs * self.pac, -1)
-        gradient = arrived.mm(weight)
-        by_pack = gradient.view(packs, -1)
-        norm = torch.linalg.vector_norm(by_pack, dim=1)
-        by_pack.mul_((2 * penalty / packs * (norm - 1) / norm.clamp(min=1e-12))[:, None])
-        gradient_of(weight).addmm_(arrived.T, gradient)
-        back = gradient.mm(weight.T).view_as(row_slope).mul_(row_slope).sum(1)
-        for layer, part, over in zip(self.inner, slopes, reversed(above[:-1]), strict=True):
-            back.mul_(part)
-            gradient_of(layer.weight).addmm_(over.T, back)
-            back = back.mm(layer.get_parameter("weight").T)
-        return norm
+        gradient_of(dense.bias).add_(learned.sum(0))
+        gradient_of(self.first.lookup).index_add_(0, condition, learned[:n] + learned[n:])
+        for layer, left, right in lesson.inner:
+            gradient_of(layer.get_parameter("weight")).addmm_(left.T, right)
+            gradient_of(layer.get_parameter("bias")).add_(left[: 2 * packs].sum(0))
+        fake, real, _ = lesson.scores.chunk(3)
+        return fake.mean() - real.mean(), lesson.norms
 
     @torch.no_grad()
     def teach_clipped(
         self,
-        fake: Tensor,
-        real: Tensor,
+        seen: Tensor,
         condition: Tensor,
         share: Tensor,
         masks: Sequence[Tensor],
@@ -224,30 +163,81 @@ class Critic(nn.Module):
 
         Shape
         -----
-        fake, real (n, W), condition (n,), share (n, 1), masks (3n, hidden) each
+        seen (2n, W) the fakes, then the reals, condition (n,), share (n, 1), masks (3n, hidden) each
         """
         assert self.pac == 1, "rows judged together would share a gradient"
-        n = len(fake)
-        seen = torch.cat([fake, real])
-        entered = self._enter(seen, condition)
-        climb = self._climb(torch.cat([entered, entered[:n].lerp(entered[n:], share)]), masks)
-        above, slopes = [torch.cat([share.new_ones(n, 1), -share.new_ones(n, 1), share.new_ones(n, 1)])], climb.slopes
-        for layer, part in zip(reversed(self.inner), reversed(slopes), strict=True):
-            above.append(above[-1].mm(layer.get_parameter("weight")).mul_(part))
-        arrived = above.pop() * climb.row_slope.squeeze(1)
-        weight = self.first.dense.weight
-        uphill = arrived[2 * n :].mm(weight)
-        norm = torch.linalg.vector_norm(uphill, dim=1, keepdim=True)
-        uphill.mul_(2 * penalty * (norm - 1) / norm.clamp(min=1e-12))
-        back = uphill.mm(weight.T).mul_(climb.row_slope[2 * n :].squeeze(1))
-        products: list[tuple[nn.Module, Tensor, Tensor]] = [(self.first.dense, arrived, torch.cat([seen, uphill]))]
-        for layer, inputs, part, over in zip(self.inner, climb.inputs, slopes, reversed(above), strict=True):
-            back = back * part[2 * n :]
-            products.append((layer, over, torch.cat([inputs[: 2 * n], back])))
-            back = back.mm(layer.get_parameter("weight").T)
-        return self._add_clipped(products, condition, bound)
+        lesson = self._lesson(seen, condition, share, masks, penalty, 1.0)
+        first = Sides(self.first.dense, lesson.arrived, torch.cat([seen, lesson.uphill]))
+        return self._add_clipped([first, *lesson.inner], condition, bound)
 
-    def _add_clipped(self, products: list[tuple[nn.Module, Tensor, Tensor]], condition: Tensor, bound: float) -> Tensor:
+    def _enter(self, rows: Tensor, condition: Tensor, share: Tensor | None = None) -> Tensor:
+        """Return the first layer's output in float32: of n rows, or of n fakes, n reals and the n points between them.
+
+        The layer is linear, so the points come out of it as that mixture of what fake and real come out as.
+        """
+        n, weight = len(condition), self.first.dense.weight
+        entered = weight.new_empty(len(rows) + (0 if share is None else n), self.hidden[0])
+        start = self.first.start(condition, entered[:n])
+        for more in range(n, len(rows), n):
+            entered[more : more + n] = start
+        if rows.dtype == weight.dtype:
+            entered[: len(rows)].addmm_(rows, weight.T)
+        else:
+            entered[: len(rows)].add_(rows.mm(weight.T.to(rows.dtype)))
+        if share is not None:
+            fake, real, between = entered.view(3, len(share), -1)
+            torch.sub(real, fake, out=between).mul_(share).add_(fake)
+        return entered
+
+    def _climb(self, entered: Tensor, masks: Sequence[Tensor]) -> Climb:
+        """Go from the first layer's output, which is overwritten, to the scores."""
+        by_pack = functional.leaky_relu_(entered, SLOPE).view(-1, self.pac, self.hidden[0])
+        inputs = [by_pack.mean(1).mul_(masks[0])]
+        for layer, mask in zip(self.inner[:-1], masks[1:], strict=True):
+            inputs.append(functional.leaky_relu_(layer(inputs[-1]), SLOPE).mul_(mask))
+        return Climb(self.inner[-1](inputs[-1]).squeeze(1), by_pack, inputs)
+
+    def _down(self, by_scores: Tensor, climb: Climb, masks: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Return the gradient by the first layer's output, (q p, hidden), and by each inner layer's (q, outputs), from one by the scores."""
+        above = [by_scores]
+        for layer, inputs, mask in zip(
+            reversed(self.inner[1:]), reversed(climb.inputs[1:]), reversed(masks[1:]), strict=True
+        ):
+            by_inputs = above[-1].mm(layer.get_parameter("weight")).mul_(mask)
+            above.append(_past_kink(by_inputs, inputs))
+        by_pooled = above[-1].mm(self.inner[0].get_parameter("weight")).mul_(masks[0]).div_(self.pac)
+        arrived = _past_kink(by_pooled[:, None].expand_as(climb.entered), climb.entered)
+        return arrived.view(-1, self.hidden[0]), above[::-1]
+
+    def _lesson(
+        self, seen: Tensor, condition: Tensor, share: Tensor, masks: Sequence[Tensor], penalty: float, part: float
+    ) -> Lesson:
+        """Return what the gradient of part · Σ (fake score − real score + penalty · (‖∇‖ − 1)²) over the packs is made of.
+
+        The gradient of a score by its rows is ∇ = W₁ᵀ(s₁ ⊙ W₂ᵀ(s₂ ⊙ w₃)); slopes and masks are constants between kinks. Each
+        product in it is undone once on the way back, which is what double backward computes.
+        """
+        packs, n, weight = len(share), len(condition), self.first.dense.weight
+        climb = self._climb(self._enter(seen, condition, share), masks)
+        by_scores = share.new_full((3, packs, 1), part)
+        by_scores[1], by_scores[2] = -part, 1.0
+        arrived, above = self._down(by_scores.view(-1, 1), climb, masks)
+        uphill = torch.mm(arrived[2 * n :], weight, out=aligned(arrived, weight.shape[1], rows=n))
+        norms = torch.linalg.vector_norm(uphill.view(packs, self.pac, -1), dim=(1, 2))
+        scale = 2 * penalty * part * (norms - 1) / norms.clamp(min=1e-12)
+        uphill.view(packs, self.pac, -1).mul_(scale[:, None, None])
+        last = climb.entered[2 * packs :]
+        back = _past_kink(uphill.mm(weight.T).view_as(last), last).mean(1)
+        inner: list[Sides] = []
+        for layer, inputs, mask, over in zip(self.inner, climb.inputs, masks, above, strict=True):
+            kink, mask = inputs[2 * packs :], mask[2 * packs :]
+            back = back.mul_(mask) if not inner else _past_kink(back.mul_(mask), kink)
+            kink.copy_(back)
+            inner.append(Sides(layer, over, inputs))
+            back = back.mm(layer.get_parameter("weight").T)
+        return Lesson(climb.scores, norms, arrived, uphill, inner)
+
+    def _add_clipped(self, products: list[Sides], condition: Tensor, bound: float) -> Tensor:
         """Add what each layer collects from (3n, outputs) and (3n, inputs) sides of outer products, clipped by record."""
         n = len(condition)
         squares = torch.zeros(n, device=condition.device)
@@ -265,6 +255,11 @@ class Critic(nn.Module):
         entering = (entering * keep[:, None]).where(kept[:, None], 0.0)
         gradient_of(self.first.lookup).index_add_(0, condition, entering)
         return squares.sqrt()
+
+
+def _past_kink(gradient: Tensor, after: Tensor) -> Tensor:
+    """Return a gradient by what went into a LeakyReLU from one by what came ``after`` it, be that multiplied by a mask besides."""
+    return torch.ops.aten.leaky_relu_backward(gradient, after, SLOPE, True)
 
 
 def _inner(sides: Tensor, records: int) -> Tensor:

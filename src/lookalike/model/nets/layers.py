@@ -1,4 +1,4 @@
-"""Torch parts with their shapes: seeded initial weights, and the net that makes rows.
+"""Torch parts with their shapes: layers with seeded initial weights, their gradients written out, and the coins of a dropout.
 
 Nothing here reads or moves torch's global random state: weights and noise come from a ``torch.Generator`` that is
 handed in. Shape suffixes: see :mod:`lookalike.model.nets.layout`.
@@ -7,12 +7,14 @@ handed in. Shape suffixes: see :mod:`lookalike.model.nets.layout`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils import skip_init
-from torch.utils.checkpoint import checkpoint
+
+from lookalike.model.nets.flat import gradient_of
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
@@ -34,7 +36,7 @@ class ConditionalLinear(nn.Module):
 
     Shape
     -----
-    x (n, inputs), condition (n,) or (n, p) in [0, conditions) -> (n, outputs); of p conditions the rows are summed.
+    x (n, inputs), condition (n,) in [0, conditions) -> (n, outputs), written to ``out`` where that is given
 
     >>> layer = ConditionalLinear(4, 3, 2, torch.Generator().manual_seed(0))
     >>> layer(torch.zeros(5, 4), torch.tensor([0, 1, 2, 0, 0])).shape
@@ -47,82 +49,94 @@ class ConditionalLinear(nn.Module):
         bound = (inputs + conditions) ** -0.5
         self.lookup = nn.Parameter(torch.empty(conditions, outputs).uniform_(-bound, bound, generator=generator))
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        rows = functional.embedding(condition, self.lookup)
-        total: Tensor = self.dense(x) + (rows.sum(1) if condition.dim() == 2 else rows)
-        return total
+    def forward(self, x: Tensor, condition: Tensor, out: Tensor | None = None) -> Tensor:
+        return self.start(condition, out).addmm_(x, self.dense.weight.T)
+
+    def start(self, condition: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return (n, outputs): what a row of noughts comes out as."""
+        return torch.index_select(self.lookup + self.dense.bias, 0, condition, out=out)
+
+    def collect(self, x: Tensor, condition: Tensor, gradient: Tensor) -> None:
+        """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to."""
+        gradient_of(self.dense.weight).addmm_(gradient.T, x)
+        gradient_of(self.dense.bias).add_(gradient.sum(0))
+        gradient_of(self.lookup).index_add_(0, condition, gradient)
 
 
-class RowMaker(nn.Module):
-    """CTGAN's generator (paper, section 4.4): residual blocks FC → BatchNorm → ReLU, each joined to its own input.
+@dataclass
+class Passed:
+    """What rows came out as, and what each layer got: (n, outputs), (n, inputs) a layer, or only the first one's."""
 
-    BatchNorm keeps the statistics of the last batch it saw in training mode; :meth:`settle` makes that one large batch
-    under the weights that will sample, so that a sampled row does not depend on the rows drawn beside it.
+    output: Tensor
+    inputs: list[Tensor]
+
+
+class Layers(nn.Module):
+    """Fully connected layers with ReLU between them, none after the last.
+
+    ``frugal`` keeps only what went into the first one, and takes the rest anew on the way down.
 
     Shape
     -----
-    noise (n, embedding), condition (n,) -> raw output (n, W)
+    (n, inputs) -> (n, outputs)
 
-    >>> net = RowMaker(8, 4, (16, 16), 10, torch.Generator().manual_seed(0))
-    >>> net(torch.zeros(5, 8), torch.zeros(5, dtype=torch.long)).shape
-    torch.Size([5, 10])
+    >>> Layers(4, (8, 8), 3, torch.Generator().manual_seed(0))(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
-        self,
-        embedding: int,
-        conditions: int,
-        hidden: Sequence[int],
-        width: int,
-        generator: torch.Generator,
-        *,
-        frugal: bool = False,
+        self, inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, *, frugal: bool = False
     ) -> None:
         super().__init__()
         self.frugal = frugal
-        self.blocks, self.norms = nn.ModuleList(), nn.ModuleList()
-        inputs = embedding
-        for size in hidden:
-            self.blocks.append(ConditionalLinear(inputs, conditions, size, generator))
-            self.norms.append(nn.BatchNorm1d(size, momentum=1.0))
-            inputs += size
-        self.out = ConditionalLinear(inputs, conditions, width, generator)
+        sizes = [inputs, *hidden, outputs]
+        self.layers = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(sizes))
 
-    def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
-        x = noise
-        for block, norm in zip(self.blocks, self.norms, strict=True):
-            if self.frugal and torch.is_grad_enabled():
-                # no noise is drawn inside a block, so there is no random state to keep
-                x = checkpoint(self._join, block, norm, x, condition, use_reentrant=False, preserve_rng_state=False)
-            else:
-                x = self._join(block, norm, x, condition)
-        raw: Tensor = self.out(x, condition)
-        return raw
-
-    @staticmethod
-    def _join(block: nn.Module, norm: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
-        return torch.cat([norm(block(x, condition)).relu_(), x], dim=1)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.keep(x).output
 
     @torch.no_grad()
-    def settle(self, noise: Tensor, condition: Tensor) -> None:
-        """Take BatchNorm's statistics from this batch and leave the net in evaluation mode."""
-        for norm in self.norms:
-            assert isinstance(norm, nn.BatchNorm1d)
-            norm.reset_running_stats()
-        self.train()
-        self(noise, condition)
-        self.eval()
+    def keep(self, x: Tensor) -> Passed:
+        """Return what rows come out as, and what :meth:`learn` needs."""
+        passed = self._through(x)
+        return Passed(passed.output, [x]) if self.frugal else passed
+
+    def _through(self, x: Tensor) -> Passed:
+        inputs = [x]
+        for layer in self.layers[:-1]:
+            inputs.append(layer(inputs[-1]).relu_())
+        return Passed(self.layers[-1](inputs[-1]), inputs)
+
+    @torch.no_grad()
+    def learn(self, passed: Passed, gradient: Tensor, *, below: bool = False) -> Tensor | None:
+        """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to; return that by the input if ``below``."""
+        inputs = self._through(passed.inputs[0]).inputs if self.frugal else passed.inputs
+        for place in reversed(range(len(inputs))):
+            layer, x = self.layers[place], inputs[place]
+            weight = layer.get_parameter("weight")
+            gradient_of(weight).addmm_(gradient.T, x)
+            gradient_of(layer.get_parameter("bias")).add_(gradient.sum(0))
+            if place:
+                gradient = torch.ops.aten.threshold_backward(gradient.mm(weight), x, 0)
+        return gradient.mm(self.layers[0].get_parameter("weight")) if below else None
+
+
+def random_bits(count: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Return (count,) integers of ``dtype``, every bit a fair coin: drawn eight bytes at a time, where a number each would take several times as long.
+
+    >>> random_bits(3, torch.uint8, torch.Generator().manual_seed(0)).shape
+    torch.Size([3])
+    """
+    words = torch.empty(-(-count * dtype.itemsize // 8), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(dtype)[:count]
 
 
 def thinning(rows: int, width: int, dropout: float, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
     """Return (rows, width) factors of a dropout layer: 0 with probability ``dropout`` (in steps of 1/256), else 1 / (1 - dropout).
 
-    A random byte each, as a random number each takes four times as long.
-
     >>> 0.7 < (thinning(100, 100, 0.25, torch.Generator().manual_seed(0), torch.float32) > 0).float().mean() < 0.8
     tensor(True)
     """
-    words = torch.empty(-(-rows * width // 8), dtype=torch.int64, device=generator.device)
-    words.random_(-(2**63), None, generator=generator)
-    bytes_ = words.view(torch.uint8)[: rows * width].view(rows, width)
-    return bytes_.to(dtype).ge_(round(dropout * 256)).div_(1 - dropout)
+    drawn = random_bits(rows * width, torch.uint8, generator).view(rows, width)
+    return drawn.to(dtype).ge_(round(dropout * 256)).div_(1 - dropout)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.model.nets.flat import aligned
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 MODERATE = 60.0
@@ -73,10 +74,12 @@ class Layout:
         residuals = np.ascontiguousarray(table.residuals[:, self.residual_columns.cpu().numpy()])
         return torch.from_numpy(np.clip(residuals, -1.0, 1.0).astype(np.float32)).to(self.device)
 
-    def rows(self, slots: Tensor, residuals: Tensor) -> Tensor:
-        """Return (n, W): the row vectors of (n, d) slots and (n, R) residuals."""
-        ones = torch.zeros(len(slots), self.slots, device=self.device).scatter_(1, slots, 1.0)
-        return torch.cat([ones, residuals], dim=1)
+    def rows(self, slots: Tensor, residuals: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return (n, W): the row vectors of (n, d) slots and (n, R) residuals, written to ``out`` where that is given."""
+        rows = aligned(residuals, self.width) if out is None else out
+        rows[:, : self.slots].zero_().scatter_(1, slots, 1.0)
+        rows[:, self.slots :] = residuals
+        return rows
 
     def largest(self, scores: Tensor) -> Tensor:
         """Return (n, d): the code with the largest of (n, C) scores in each column, the first one where they tie."""

@@ -5,11 +5,14 @@ A span is a column's slots. The gradients are written out: a graph of ten small 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lookalike.model.nets.flat import aligned
+from lookalike.model.nets.layers import random_bits
 from lookalike.model.nets.layout import Layout
 
 
@@ -61,43 +64,44 @@ def segmented_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
 def gumbel(rows: int, slots: int, generator: torch.Generator) -> Tensor:
     """Return standard Gumbel noise (rows, slots), for all columns in one draw.
 
+    From 16 random bits each, in the middle of their step: a number from all 32 takes twice as long, and only shows where the noise is beyond 11.
+
     >>> gumbel(2, 3, torch.Generator().manual_seed(0)).isfinite().all().item()
     True
     """
-    uniform = torch.rand(rows, slots, generator=generator, device=generator.device)
-    # clamped away from 0 and 1, where the noise would be infinite
-    return uniform.clamp_(1e-20, 1 - 6e-8).log_().neg_().log_().neg_()
+    uniform = random_bits(rows * slots, torch.int16, generator).view(rows, slots).add(2.0**15 + 0.5).mul_(2.0**-16)
+    return uniform.log_().neg_().log_().neg_()
 
 
-class _Activate(torch.autograd.Function):
-    """:func:`activate`, with its closed-form gradient."""
+@dataclass
+class Activated:
+    """Rows, and what their gradient takes.
 
-    @staticmethod
-    def forward(ctx: Any, raw: Tensor, noise: Tensor, layout: Layout, temperature: float) -> Tensor:
-        rows = torch.empty_like(raw)
-        logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
-        powers, total, _ = powers_and_totals(logits, layout.segment, len(layout.columns))
-        codes = torch.div(powers, total.index_select(1, layout.segment), out=logits)
-        bent = raw[:, layout.slots :].tanh()
-        inside = codes @ layout.interval
-        torch.mul(bent, inside, out=rows[:, layout.slots :])
-        ctx.save_for_backward(rows, bent, inside)
-        ctx.layout, ctx.temperature = layout, temperature
-        return rows
+    Shape
+    -----
+    rows (n, W); bent (n, R) the tanh of the residuals; inside (n, R) the probability of an interval
+    """
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        rows, bent, inside = ctx.saved_tensors
-        layout = ctx.layout
-        by_codes, by_residuals = gradient[:, : layout.slots], gradient[:, layout.slots :]
+    rows: Tensor
+    bent: Tensor
+    inside: Tensor
+    layout: Layout
+    temperature: float
+
+    def gradient(self, by_rows: Tensor) -> Tensor:
+        """Return a gradient by the raw output, (n, W), from one by the rows."""
+        layout, by_raw = self.layout, aligned(by_rows, self.layout.width)
+        by_codes, by_residuals = by_rows[:, : layout.slots], by_rows[:, layout.slots :]
         if layout.residuals:
-            by_codes = torch.addmm(by_codes, by_residuals * bent, layout.interval.T)
-        by_logits = _softmax_backward(by_codes, rows[:, : layout.slots], layout.segment, len(layout.columns))
-        by_bent = (1 - bent.square()).mul_(inside).mul_(by_residuals)
-        return torch.cat([by_logits.div_(ctx.temperature), by_bent], dim=1), None, None, None
+            by_codes = torch.addmm(by_codes, by_residuals * self.bent, layout.interval.T)
+        by_logits = _softmax_backward(by_codes, self.rows[:, : layout.slots], layout.segment, len(layout.columns))
+        torch.div(by_logits, self.temperature, out=by_raw[:, : layout.slots])
+        by_bent = (1 - self.bent.square()).mul_(self.inside)
+        torch.mul(by_bent, by_residuals, out=by_raw[:, layout.slots :])
+        return by_raw
 
 
-def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float) -> Tensor:
+def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float, out: Tensor | None = None) -> Activated:
     """Turn a generator's raw output into rows: Gumbel softmax on the codes, tanh on the residuals (paper, section 4.4).
 
     NOTE[DIFF]: a residual is multiplied by the probability that its column's code is an interval. In the data it is 0
@@ -105,7 +109,13 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float) -> 
 
     Shape
     -----
-    raw (n, W), noise (n, C) -> (n, W)
+    raw (n, W), noise (n, C) -> rows (n, W), written to ``out`` where that is given
     """
-    rows: Tensor = _Activate.apply(raw, noise, layout, temperature)
-    return rows
+    rows = aligned(raw, layout.width) if out is None else out
+    logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
+    powers, total, _ = powers_and_totals(logits, layout.segment, len(layout.columns))
+    codes = torch.div(powers, total.index_select(1, layout.segment), out=logits)
+    bent = raw[:, layout.slots :].tanh()
+    inside = codes @ layout.interval
+    torch.mul(bent, inside, out=rows[:, layout.slots :])
+    return Activated(rows, bent, inside, layout, temperature)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lookalike.errors import SettingsError
 from lookalike.model.nets.flat import Weights
+from lookalike.model.training.adam import Adam
 
 
 def available() -> list[str]:
@@ -77,7 +77,7 @@ class Replay:
     """A training step, recorded as a CUDA graph after a few plain ones, then replayed: no Python between its kernels.
 
     ``step`` takes nothing from outside but device tensors that stay in place, draws from ``generators`` only, and its
-    optimizers are ``capturable``.
+    learning rate stays as it was.
     """
 
     WARM = 3
@@ -135,23 +135,15 @@ class Precision:
         self.device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
 
-    def descend(self, weights: Weights[Any], optimizer: Optimizer, *terms: tuple[Tensor, Tensor | None]) -> None:
-        """Take one step. A term is a loss and None, or a tensor and the loss's gradient by it."""
-        weights.clear()
-        kept = [(tensor, gradient) for tensor, gradient in terms if tensor.requires_grad]
-        seeds = [torch.ones_like(tensor) if gradient is None else gradient for tensor, gradient in kept]
-        torch.autograd.backward([tensor for tensor, _ in kept], [self.scaler.scale(seed) for seed in seeds])
-        self.step(weights, optimizer)
-
     @property
     def scale(self) -> Tensor:
         """What a loss, and so its gradients, are to be multiplied with before :meth:`step`: (), on the device, which nothing waits for."""
         return self.scaler.scale(torch.ones((), device=self.device))
 
-    def step(self, weights: Weights[Any], optimizer: Optimizer) -> None:
+    def step(self, weights: Weights[Any], optimizer: Adam) -> None:
         """Take one step by the gradients that ``weights`` has collected, times :attr:`scale`."""
         weights.collect()
-        self.scaler.step(optimizer)
+        self.scaler.step(cast(Any, optimizer))
         self.scaler.update()
         weights.spread()
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.base import EngineSettings
+from lookalike.model.training.adam import Adam
 from lookalike.model.training.device import Precision
 
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
@@ -130,7 +130,7 @@ class Task(ABC):
     kept: Mapping[str, Any] = {}
 
     networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
+    optimizers: dict[str, Adam]
     generators: dict[str, torch.Generator]
     averaged: Tensor
     precision: Precision

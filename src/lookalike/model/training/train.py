@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lookalike.errors import TrainingError
 from lookalike.model.base import EngineSettings
@@ -27,6 +26,8 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
 Checkpoint = tuple[dict[str, Any], dict[str, np.ndarray]]
+FORMAT = 2
+"""Of checkpoints: one of another cannot be gone on from."""
 SLOWER_AGAIN = 1.2
 """How much longer an epoch of all rows takes at most than one without those held out."""
 
@@ -57,7 +58,7 @@ def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed
     """
     kept = settings.model_dump(mode="json", exclude={"epochs"})
     columns = [[c.name, c.cardinality, c.interval.astype(int).tolist()] for c in table.columns]
-    digest = hashlib.sha256(json.dumps([engine, seed, kept, columns]).encode())
+    digest = hashlib.sha256(json.dumps([FORMAT, engine, seed, kept, columns]).encode())
     digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
     return digest.hexdigest()
@@ -231,8 +232,7 @@ class Trainer:
         for name, net in self.task.networks.items():
             arrays |= {f"network/{name}/{key}": value for key, value in net.state_dict().items()}
         for name, optimizer in self.task.optimizers.items():
-            for i, moments in optimizer.state_dict()["state"].items():
-                arrays |= {f"optimizer/{name}/{i}/{key}": value for key, value in moments.items()}
+            arrays |= {f"optimizer/{name}/{key}": value for key, value in optimizer.moments.items()}
         arrays |= {"average": self.average.values, "good": self.good}
         arrays |= {f"generator/{name}": generator.get_state() for name, generator in self.task.generators.items()}
         state = {
@@ -258,7 +258,7 @@ class Trainer:
         state, stored = found
         if state.get("fingerprint") != self.mark:
             raise TrainingError(
-                "a checkpoint goes on with the same table, columns, settings and seed, however: this one was made with others. "
+                "a checkpoint goes on with the same table, columns, settings, seed and version, however: this one was made with others. "
                 "Restore those, or delete the checkpoint to start afresh."
             )
         if state["again"] is not None:
@@ -270,7 +270,8 @@ class Trainer:
                 {key: arrays[f"network/{name}/{key}"].view_as(value) for key, value in net.state_dict().items()}
             )
         for name, optimizer in self.task.optimizers.items():
-            _restore_moments(optimizer, f"optimizer/{name}/", arrays)
+            for key, value in optimizer.moments.items():
+                value.copy_(arrays[f"optimizer/{name}/{key}"].view_as(value))
         for name, generator in self.task.generators.items():
             generator.set_state(arrays[f"generator/{name}"])
         self.average.values.copy_(arrays["average"])
@@ -278,12 +279,3 @@ class Trainer:
         self.task.precision.scaler.load_state_dict(state["scale"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best, self.score = (math.inf if value is None else value for value in state["scores"])
-
-
-def _restore_moments(optimizer: Optimizer, prefix: str, arrays: dict[str, Tensor]) -> None:
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in arrays.items():
-        if name.startswith(prefix):
-            i, key = name.removeprefix(prefix).split("/")
-            moments.setdefault(int(i), {})[key] = value.reshape(()) if key == "step" else value
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

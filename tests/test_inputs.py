@@ -259,6 +259,22 @@ class TestCategories:
         assert fake["a"].is_unique
         assert not set(fake["a"]) & set(real["a"])
 
+    @pytest.mark.parametrize("missing", [0, 20])
+    def test_38_nearly_all_unique_is_one_too(self, missing: int):
+        names = [f"name{i * 7919 % 1000:03}x" for i in range(190)] + ["namesake"] * 10 + [None] * missing
+        real = frame(a=names, b=["x", "y"] * (len(names) // 2))
+        with pytest.warns(LookalikeWarning, match="'a' has 191 levels in 200 cells .* taken for a key"):
+            twin = quick_fit(real)
+        fake = twin.sample(100)
+        assert fake["a"].is_unique
+        assert not set(fake["a"]) & set(real["a"])
+
+    def test_38_three_quarters_unique_is_a_category(self):
+        names = [f"name{i * 7919 % 1000:03}x" for i in range(150)]
+        with pytest.warns(LookalikeWarning, match="a category's real values come back"):
+            schema = infer_schema(pa.table({"a": [*names, *names[:50]]}))
+        assert schema["a"].kind == "category"
+
     def test_39_a_million_levels(self):
         real = pa.table({"a": pa.array([f"v{i // 2}" for i in range(400_000)]), "b": [1, 2] * 200_000})
         with pytest.warns(LookalikeWarning, match="200,000 levels .* MB"):

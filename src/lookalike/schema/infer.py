@@ -44,6 +44,10 @@ WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 LEADING_ZERO = r"^[+-]?0\d"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
+NEARLY_ALL = 0.9
+"""Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
+NEARLY_ROWS = 100
+"""Fewer cells than this may hold mostly different labels by chance."""
 SERIAL_ROWS = 1000
 """A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 MANY_LEVELS = 100_000
@@ -317,6 +321,15 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
                 LookalikeWarning,
                 stacklevel=2,
             )
+        return ColumnSpec(**base, kind="key")
+    present = rows - array.null_count
+    if present >= NEARLY_ROWS and len(distinct) >= NEARLY_ALL * present:
+        warnings.warn(
+            f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing: it is taken for a key, and new values "
+            "are made up in its form, as real ones could identify someone. To have the real ones back, declare it a category in the schema.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
         return ColumnSpec(**base, kind="key")
     if len(distinct) > MANY_LEVELS:
         megabytes = pc.sum(pc.binary_length(distinct)).as_py() / 2**20

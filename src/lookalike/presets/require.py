@@ -147,11 +147,12 @@ def calm(settings: Settings) -> dict[str, Any]:
 
     >>> from lookalike.model.autoregressive import AutoregressiveSettings
     >>> calm(AutoregressiveSettings())
-    {'dropout': 0.4, 'patience': 3}
+    {'dropout': 0.4, 'weight_decay': 6.0, 'patience': 3}
     """
     known = settings.model_dump()
     calmed = {
         "dropout": lambda value: min(round(value + 0.15, 3), 0.7),
+        "weight_decay": lambda value: 2 * value,
         "early_stopping": lambda value: True,
         "patience": lambda value: max(1, value // 2),
         "strength": lambda value: 4 * value,

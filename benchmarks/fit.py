@@ -5,7 +5,7 @@
 
 Peers run in their own virtual environments (made on first use) with their defaults, as black boxes; the code of ``ctgan``
 and ``sdv`` is Business-Source licensed and neither read nor shipped here. Both sides get the same rows, epochs and threads, a process
-each. ``ctgan`` takes no missing cells: its labels get one for missing, columns of numbers with gaps are left out, on both
+each. ``mostlyai-engine`` takes dates that are text for labels, and hides the rare ones: both sides get them as dates. ``ctgan`` takes no missing cells: its labels get one for missing, columns of numbers with gaps are left out, on both
 sides. Early stopping is off, so that both take the same steps. The ratio of a pair is theirs ÷ ours, fit and sampling
 together; the median over pairs is what counts, as seconds of a shared machine come and go.
 
@@ -113,6 +113,12 @@ def load(name: str, part: str, peer: str, rows: int) -> pd.DataFrame:
         frame = frame.drop(columns=[column for column in gaps if frame[column].dtype.kind in "ifM"])
         for column in set(gaps) & set(frame):
             frame[column] = frame[column].astype(object).where(frame[column].notna(), "missing")
+    if peer == "mostlyai":
+        for column in frame.select_dtypes(["object", "string"]):
+            try:
+                frame[column] = pd.to_datetime(frame[column], format="ISO8601").astype("datetime64[us]")
+            except ValueError:
+                continue  # labels
     return frame
 
 

@@ -150,7 +150,7 @@ def closeness_and_ratios(
     interval        its 95 % bootstrap interval over real rows, each with the synthetic rows it is nearest to: few decide the
                     ratio, so it is wide, and one common row that happens to be on one side alone decides nothing
     tight           share of synthetic rows with NNDR < ½ against training rows; ``tight_fresh`` against holdout rows
-    excess          tight − tight_fresh, in [−1, 1], 0 is expected of a fresh sample; ``excess_interval``, 95 %, paired.
+    excess          tight − tight_fresh, in [−1, 1], 0 is expected of a fresh sample; ``excess_interval``, 95 %: real rows drawn again.
                     Hundreds of rows decide it, hence the one to lean on
     rows, compared  synthetic rows; real rows on each side
     """
@@ -228,8 +228,12 @@ def _ratios(to_train: np.ndarray, to_holdout: np.ndarray, nearest: np.ndarray, s
         interval = np.quantile(again, [0.025, 0.975]).tolist()
     tight, tight_fresh = mine < TIGHT, fresh < TIGHT
     excess = float(tight.mean() - tight_fresh.mean())
-    differing = float((tight != tight_fresh).mean())
-    error = 1.96 * math.sqrt(max(0.0, differing - excess**2) / rows)
+    # likewise: rows made that lean on the same real row come or go with it
+    leaning = (
+        np.bincount(places[only])
+        for places, only in zip(nearest, (tight & ~tight_fresh, tight_fresh & ~tight), strict=True)
+    )
+    error = 1.96 * math.sqrt(sum(float(np.square(counts).sum()) for counts in leaning)) / rows
     return {
         "ratio": ratio,
         "interval": interval,

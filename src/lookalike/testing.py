@@ -174,7 +174,9 @@ def proven_epsilon(with_it: np.ndarray, without_it: np.ndarray, delta: float, co
     0.0
     """
     half = min(len(with_it), len(without_it)) // 2
-    thresholds = np.unique(np.concatenate([with_it[:half], without_it[:half]]))
+    scores = np.unique(np.concatenate([with_it[:half], without_it[:half]]))
+    # halfway between scores: at one of them, a score of the second half that rounding put just below it would be a miss
+    thresholds = np.concatenate([scores[:1], (scores[:-1] + scores[1:]) / 2])
     failure = (1 - confidence) / 2
     found = [_bound(with_it[:half], without_it[:half], threshold, delta, failure) for threshold in thresholds]
     best = thresholds[int(np.argmax(found))]

@@ -297,6 +297,12 @@ def test_the_best_attack_proves_less_than_is_claimed_and_more_without_noise(engi
     assert bare > ledger.epsilon(), "an audit that noise switched off does not fail is no audit"
 
 
+def test_rounding_takes_nothing_from_what_an_attack_proves():
+    told, nothing = np.ones(150), np.zeros(150)
+    rounded = np.concatenate([told[:75], told[75:] - 1e-9])
+    assert proven_epsilon(rounded, nothing, 1e-5) == proven_epsilon(told, nothing, 1e-5) > 2
+
+
 # ------------------------------------------------------------------------------------------------- budget and settings
 
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 
 from lookalike.model.nets.layout import Layout
-from lookalike.model.training.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.training.conditions import Conditions, RowIndex, conditionable, missed
 from lookalike.schema.encoded import EncodedTable
 
 
@@ -63,3 +64,20 @@ def test_targets_name_the_slots_of_each_column(toy: EncodedTable):
 def test_modes_are_conditions_only_if_asked(toy: EncodedTable):
     assert conditionable(toy.columns, modes=False) == [0, 1]
     assert conditionable(toy.columns, modes=True) == [0, 1, 2]
+
+
+def test_what_misses_its_condition_has_autograds_cross_entropy(toy: EncodedTable):
+    conditions, layout = Conditions.of(toy, [0, 1, 2]), Layout(toy.columns)
+    draws = torch.Generator().manual_seed(0)
+    condition = conditions.draw(300, draws, logarithmic=True)
+    raw, by_raw = (torch.randn(300, layout.width, generator=draws) for _ in range(2))
+    added = by_raw.clone()
+    loss = missed(raw, condition, conditions.targets(layout), added)
+    plain = raw.clone().requires_grad_()
+    expected, starts = plain.new_zeros(()), conditions.starts
+    for j, logits in enumerate(plain[:, : layout.slots].split(layout.cardinalities.tolist(), 1)):
+        asked = (condition >= starts[j]) & (condition < starts[j + 1])
+        expected = expected + cross_entropy(logits[asked], condition[asked] - starts[j], reduction="sum") / 300
+    expected.backward()
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(added - by_raw, plain.grad, atol=1e-6, rtol=1e-4)

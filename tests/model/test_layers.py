@@ -76,7 +76,7 @@ def test_the_layers_gradients_are_autograds(draws, hidden: tuple[int, ...], frug
     flatten(net)
     x, by_output = torch.randn(64, 90, generator=draws), torch.randn(64, 5, generator=draws)
     passed = net.keep(x)
-    by_x = net.learn(passed, by_output, below=True)
+    by_x = net.below(net.learn(passed, by_output))
     closed = [by_x, *(weight.grad.clone() for weight in net.parameters())]
     expected = x.requires_grad_()
     for layer in net.layers[:-1]:

@@ -15,6 +15,7 @@ from lookalike.errors import TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
+from lookalike.model.training.adam import Adam
 from lookalike.model.training.task import NetSettings, held_out_rows, plan
 from lookalike.model.tvae import TVAE
 from lookalike.rng import generator
@@ -245,3 +246,20 @@ def test_no_row_is_left_out_of_an_epoch(make_toy):
         task.begin_epoch()
         assert len(task.parts) == task.steps
         assert set(torch.cat(task.parts).tolist()) == set(range(rows))
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_the_step_that_all_nets_take_is_torchs_adam(decay: float):
+    draws = torch.Generator().manual_seed(0)
+    mine, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 50)) for _ in range(2))
+    mine.grad = torch.zeros(50)
+    ours = Adam(mine, 0.1, (0.5, 0.9), decay)
+    reference = torch.optim.Adam([theirs], lr=0.1, betas=(0.5, 0.9), weight_decay=decay)
+    for step in range(20):
+        gradient = torch.randn(50, generator=draws)
+        ours.rate = reference.param_groups[0]["lr"] = 0.1 / (1 + step)
+        mine.grad.copy_(gradient)
+        theirs.grad = gradient
+        ours.step()
+        reference.step()
+    torch.testing.assert_close(mine, theirs)

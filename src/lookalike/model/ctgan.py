@@ -20,7 +20,7 @@ from lookalike.model.nets.pairs import PairTables
 from lookalike.model.nets.spans import Activated, activate, gumbel
 from lookalike.model.training import device, private
 from lookalike.model.training.adam import Adam
-from lookalike.model.training.conditions import Conditions, RowIndex, conditionable
+from lookalike.model.training.conditions import Conditions, RowIndex, conditionable, missed
 from lookalike.model.training.heldout import Distance
 from lookalike.model.training.plateau import Plateau
 from lookalike.model.training.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
@@ -229,11 +229,10 @@ class _Duel(Task):
     def _teach_generator(self, fake: Activated, real: Tensor | None, made: Made, condition: Tensor) -> Tensor:
         """Take a generator step: raise the critic's score, and meet the condition (paper, section 4.3)."""
         masks = self.critic.masks(self.batch // self.settings.pac, self.noise)
-        loss, uphill = self.critic.judge(fake.rows.to(self.precision.dtype), condition, masks)
-        by_raw, raw = fake.gradient(uphill).neg_(), made.raw.float()
-        loss = -loss
+        score, uphill = self.critic.judge(fake.rows.to(self.precision.dtype), condition, masks)
+        loss, by_raw, raw = -score, fake.gradient(uphill).neg_(), made.raw.float()
         if self.conditions.columns:
-            loss += self._meet_condition(raw, condition, by_raw)
+            loss += missed(raw, condition, self.targets, by_raw)
         if self.settings.diversity and real is not None:
             raw.requires_grad_()
             apart = self.settings.diversity * self.pairs(raw, real, self.noise)
@@ -242,17 +241,6 @@ class _Duel(Task):
         self.weights.clear()
         self.weights.net.learn(made, by_raw.mul_(self.precision.scale).to(self.precision.dtype))
         self.precision.step(self.weights, self.optimizers["generator"])
-        return loss
-
-    def _meet_condition(self, raw: Tensor, condition: Tensor, by_raw: Tensor) -> Tensor:
-        """Return the cross-entropy between the conditions and the logits of the columns they name; add its gradient by the raw output."""
-        column, code, slots, inside = self.targets
-        named = column[condition]
-        chosen, wanted = slots[named], code[condition][:, None]
-        logs = raw.gather(1, chosen).masked_fill_(~inside[named], -torch.inf).log_softmax(1)
-        loss = -logs.gather(1, wanted).mean()
-        by_logits = logs.exp_().scatter_add_(1, wanted, logs.new_full(wanted.shape, -1.0)).div_(len(raw))
-        by_raw.scatter_add_(1, chosen, by_logits)
         return loss
 
     @torch.no_grad()

@@ -159,8 +159,7 @@ class _Training(Task):
         part = (scale * self.settings.loss_factor / len(rows)).expand(len(rows))
         by_raw, by_log_sigma = lost.gradient(part)
         gradient_of(net.log_sigma).add_(by_log_sigma)
-        by_latent = net.decoder.learn(decoded, by_raw.to(self.precision.dtype), below=True)
-        assert by_latent is not None
+        by_latent = net.decoder.below(net.decoder.learn(decoded, by_raw.to(self.precision.dtype)))
         net.encoder.learn(seen, drawn.gradient(by_latent.float(), scale).to(self.precision.dtype))
         self.precision.step(self.weights, self.optimizers["autoencoder"])
         return {"loss": self._bound(drawn, lost)}

@@ -31,6 +31,12 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     return layer
 
 
+def collect(layer: nn.Module, x: Tensor, gradient: Tensor) -> None:
+    """Add to a linear layer's ``grad`` what a gradient (n, outputs) by its output comes to, x (n, inputs) being what it got."""
+    gradient_of(layer.get_parameter("weight")).addmm_(gradient.T, x)
+    gradient_of(layer.get_parameter("bias")).add_(gradient.sum(0))
+
+
 class ConditionalLinear(nn.Module):
     """Linear layer on ``x ⊕ one-hot(condition)``, the one-hot part being a row looked up instead of multiplied.
 
@@ -58,8 +64,7 @@ class ConditionalLinear(nn.Module):
 
     def collect(self, x: Tensor, condition: Tensor, gradient: Tensor) -> None:
         """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to."""
-        gradient_of(self.dense.weight).addmm_(gradient.T, x)
-        gradient_of(self.dense.bias).add_(gradient.sum(0))
+        collect(self.dense, x, gradient)
         gradient_of(self.lookup).index_add_(0, condition, gradient)
 
 
@@ -108,17 +113,19 @@ class Layers(nn.Module):
         return Passed(self.layers[-1](inputs[-1]), inputs)
 
     @torch.no_grad()
-    def learn(self, passed: Passed, gradient: Tensor, *, below: bool = False) -> Tensor | None:
-        """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to; return that by the input if ``below``."""
+    def learn(self, passed: Passed, gradient: Tensor) -> Tensor:
+        """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to; return that by what the first layer gave."""
         inputs = self._through(passed.inputs[0]).inputs if self.frugal else passed.inputs
-        for place in reversed(range(len(inputs))):
-            layer, x = self.layers[place], inputs[place]
-            weight = layer.get_parameter("weight")
-            gradient_of(weight).addmm_(gradient.T, x)
-            gradient_of(layer.get_parameter("bias")).add_(gradient.sum(0))
-            if place:
-                gradient = torch.ops.aten.threshold_backward(gradient.mm(weight), x, 0)
-        return gradient.mm(self.layers[0].get_parameter("weight")) if below else None
+        for layer, x in zip(reversed(self.layers[1:]), reversed(inputs[1:]), strict=True):
+            collect(layer, x, gradient)
+            gradient = torch.ops.aten.threshold_backward(gradient.mm(layer.get_parameter("weight")), x, 0)
+        collect(self.layers[0], inputs[0], gradient)
+        return gradient
+
+    @torch.no_grad()
+    def below(self, gradient: Tensor) -> Tensor:
+        """Return the gradient by the input, (n, inputs), from what :meth:`learn` returns: a product that the bottom of a net can do without."""
+        return gradient.mm(self.layers[0].get_parameter("weight"))
 
 
 def random_bits(count: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:

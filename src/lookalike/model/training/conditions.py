@@ -113,6 +113,23 @@ class Conditions:
         return column_of, code_of, slots_of, exists
 
 
+def missed(raw: Tensor, condition: Tensor, targets: tuple[Tensor, Tensor, Tensor, Tensor], by_raw: Tensor) -> Tensor:
+    """Return the mean cross-entropy between conditions and the logits of the columns they name; add its gradient to ``by_raw``.
+
+    Shape
+    -----
+    raw, by_raw (n, W), condition (n,), targets as :meth:`Conditions.targets` gives them -> ()
+    """
+    column, code, slots, exists = targets
+    named = column[condition]
+    chosen, wanted = slots[named], code[condition][:, None]
+    logs = raw.gather(1, chosen).masked_fill_(~exists[named], -torch.inf).log_softmax(1)
+    loss = -logs.gather(1, wanted).mean()
+    by_logits = logs.exp_().scatter_add_(1, wanted, logs.new_full(wanted.shape, -1.0)).div_(len(raw))
+    by_raw.scatter_add_(1, chosen, by_logits)  # a slot repeated for a shorter column adds nought
+    return loss
+
+
 class RowIndex:
     """For each condition the rows that meet it, in compressed form: drawing any number of rows is one gather.
 

@@ -20,13 +20,20 @@ from lookalike.model.training.task import NetSettings, held_out_rows, plan
 from lookalike.model.tvae import TVAE
 from lookalike.rng import generator
 from lookalike.run import Run
-from lookalike.schema.encoded import EncodedTable
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 SMALL = {
     Autoregressive: {"embedding_dim": 4, "hidden": 8, "orders": 2, "early_stopping": False},
     CTGAN: {"embedding_dim": 8, "generator_dim": (16,), "discriminator_dim": (16,), "pac": 2},
     TVAE: {"embedding_dim": 8, "compress_dims": (16,), "decompress_dims": (16,)},
 }
+
+
+def repeated(rows: int, times: int) -> EncodedTable:
+    """Rows of noise, each several times: rows held out are likelier by a net that learned the others by heart."""
+    codes = np.random.default_rng(0).integers(0, 6, (rows, 6)).repeat(times, 0).astype(np.int32)
+    columns = tuple(EncodedColumn(f"c{j}", 6, np.zeros(6, bool)) for j in range(6))
+    return EncodedTable(columns, codes, np.zeros(codes.shape))
 
 
 class Interrupted(Run):
@@ -179,10 +186,19 @@ class TestTheSecondTraining:
         epochs, steps = task.most_epochs, task.steps
         for again in (False, True):
             if again:
-                task.begin_again()
+                task.begin_again({"surprise_held_out_rows": 3.0, "memory_gap": 0.0, "memory_gap_error": 0.1})
                 assert (task.most_epochs, task.steps) == (epochs, steps + 1)
             rates = [task._rate(taken) for taken in range(int(epochs) * task.steps)]
             assert 0 < rates[-1] == min(rates) < 0.01 * max(rates)
+
+    @pytest.mark.parametrize(("gap", "more"), [(-0.1, 1.0), (0.3, 1.0), (0.7, 2.0), (5.0, 2.5)])
+    def test_decays_more_where_the_first_remembered(self, toy, gap, more):
+        settings = Autoregressive.Settings.build(self.SETTINGS)
+        task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
+        before = task.decay.clone()
+        noted = task.begin_again({"surprise_held_out_rows": 10.0, "memory_gap": gap, "memory_gap_error": 0.1})
+        assert noted == {"more_decay": more}
+        assert before.max() > 0 and torch.allclose(task.decay, before * more)
 
     def test_a_table_of_more_rows_is_learned_once(self, toy):
         run = Run()
@@ -194,14 +210,19 @@ class TestTheSecondTraining:
         broken = self.fit(toy, Interrupted(epochs + 2))
         assert weights(broken) == weights(first)
 
-    def test_is_resumed_where_it_was(self, toy, tmp_path):
-        _, epochs = self.first(toy)
-        whole = self.fit(toy, Run())
-        broken = self.fit(toy, Interrupted(epochs + 2, tmp_path))
-        resumed = self.fit(toy, resumed_run := Run(tmp_path, resume=True))
+    @pytest.mark.parametrize("remembered", [False, True])
+    def test_is_resumed_where_it_was(self, remembered, toy, tmp_path):
+        table = repeated(150, 4) if remembered else toy
+        self.fit(table, first := Run(), hidden=32, refit_rows=0)
+        epochs = first.notes["training"]["epochs"]
+        whole = self.fit(table, whole_run := Run(), hidden=32)
+        broken = self.fit(table, Interrupted(epochs + 2, tmp_path), hidden=32)
+        resumed = self.fit(table, resumed_run := Run(tmp_path, resume=True), hidden=32)
         assert weights(resumed) == weights(whole) != weights(broken)
         assert (resumed.unseen == whole.unseen).all() and np.isfinite(whole.unseen).all()
-        assert resumed_run.notes["training"]["held_out_rows_learned"]
+        notes = resumed_run.notes["training"]
+        assert notes == whole_run.notes["training"]
+        assert notes["held_out_rows_learned"] and (notes["more_decay"] > 1) == remembered
 
     def test_does_not_start_without_the_time_for_it(self, toy):
         first, epochs = self.first(toy)

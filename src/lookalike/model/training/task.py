@@ -141,8 +141,9 @@ class Task(ABC):
     repeatable = False
     """Whether :meth:`begin_again` is something for this task, as large as its table is."""
 
-    def begin_again(self) -> None:
-        """Start anew on all rows, held-out ones included, with fresh weights, at the rates of the first time."""
+    def begin_again(self, noted: Mapping[str, float]) -> dict[str, float]:
+        """Start anew on all rows, held-out ones included, with fresh weights, at the rates of the first time. Return what is worth
+        noting beside what was ``noted`` about that, as :meth:`settle` returned it."""
         raise AssertionError("only tasks that say they are repeatable are begun again")
 
     @abstractmethod

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
 
 Checkpoint = tuple[dict[str, Any], dict[str, np.ndarray]]
-FORMAT = 2
+FORMAT = 3
 """Of checkpoints: one of another cannot be gone on from."""
 SLOWER_AGAIN = 1.2
 """How much longer an epoch of all rows takes at most than one without those held out."""
@@ -43,7 +43,7 @@ class Again:
     last_epoch
         The epoch that ends it.
     noted
-        What was worth noting about the first, whose held-out rows were still unseen.
+        What was worth noting about the first, whose held-out rows were still unseen, and about how this one starts.
     """
 
     after: int
@@ -185,11 +185,11 @@ class Trainer:
         if self.run.seconds_left < pace * self.best_epoch * SLOWER_AGAIN:
             return False
         self.again = Again(self.epoch, self.epoch + self.best_epoch, self.noted)
-        self._renew()
+        self._renew(self.again)
         return True
 
-    def _renew(self) -> None:
-        self.task.begin_again()
+    def _renew(self, again: Again) -> None:
+        self.again = replace(again, noted=again.noted | self.task.begin_again(again.noted))
         self.average = Average(self.task.averaged, self.settings.ema)
 
     def _not_finite(self) -> TrainingError:
@@ -262,8 +262,7 @@ class Trainer:
                 "Restore those, or delete the checkpoint to start afresh."
             )
         if state["again"] is not None:
-            self.again = Again(**state["again"])
-            self._renew()
+            self._renew(Again(**state["again"]))
         arrays = {name: torch.from_numpy(np.array(value)) for name, value in stored.items()}
         for name, net in self.task.networks.items():
             net.load_state_dict(

@@ -158,6 +158,48 @@ def test_a_time_budget_holds():
     assert len(twin.sample(10)) == 10
 
 
+def test_a_patients_rows_are_given_to_somebody_new():
+    rng = np.random.default_rng(0)
+    who = rng.permutation(np.arange(900) // 3) * 37 + 5000
+    table = pa.table({"patient_id": who, "ward": rng.choice(["a", "b"], 900)})
+    with pytest.warns(LookalikeWarning, match="'patient_id'.*several rows each"):
+        twin = lookalike.fit(table, engine="copula", seed=0, run=Run())
+    made = twin.sample(900, seed=1)["patient_id"].to_numpy()
+    assert not set(made) & set(who) and set(np.unique(made, return_counts=True)[1]) <= {1, 2, 3}
+    assert abs(len(set(made)) - 300) < 20
+    card = lookalike.evaluate(table, twin.sample(900, seed=1), schema=twin.schema)
+    assert card["diagnostic"]["score"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "engine"), [("{}.0", "tvae"), ("{}.0", "copula"), ("{}.00", "copula"), ("{}0.0", "copula")]
+)
+def test_whole_numbers_written_with_a_point_come_back_whole(text, engine):
+    """What pandas writes of whole numbers beside missing cells."""
+    rng = np.random.default_rng(0)
+    counts = rng.gamma(1.5, 80, 800).astype(int)
+    cells = [None if gone else text.format(count) for count, gone in zip(counts, rng.random(800) < 0.1, strict=True)]
+    made = (
+        quick_fit(pa.table({"so": cells, "team": rng.choice(["a", "b"], 800)}), engine=engine)
+        .sample(800, seed=1)
+        .to_pandas()
+    )
+    ending = text.removeprefix("{}")
+    assert {cell.endswith(ending) for cell in made["so"].dropna()} == {True}
+    assert made["so"].dropna().nunique() > 50 and 0.05 < made["so"].isna().mean() < 0.2
+
+
+def test_floats_that_keep_an_order_keep_their_step():
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 300, 800).astype(float)
+    high = low + rng.integers(0, 900, 800)
+    table = pa.table({"low": [f"{x:.1f}" for x in low], "high": [f"{x:.1f}" for x in high]})
+    rule = {"rule": "inequality", "columns": ["low", "high"]}
+    schema = lookalike.Schema.from_dict({"lookalike_schema": 2, "columns": [], "constraints": [rule]})
+    made = quick_fit(table, engine="copula", schema=schema).sample(800, seed=1).to_pandas().astype(float)
+    assert (made % 1 == 0).all().all() and (made.high >= made.low).all()
+
+
 def test_users_of_kaggle_keep_their_forms():
     """User names are never real, ids unique, counts whole, and the sentinel date is exact."""
     table = as_table(bench_table("kaggle-users-train.parquet"))

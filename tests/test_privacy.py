@@ -90,6 +90,10 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
         ({"outliers": "clip"}, "modes or a treatment of outliers"),
         ({"rows_per_subject": 3}, "no subject is named"),
         (
+            {"schema": {"lookalike_schema": 1, "columns": [{"name": "age", "kind": "key", "repeated": True}]}},
+            "declares 'age' repeated",
+        ),
+        (
             {"schema": {"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"age": {"sdtype": "numerical"}}}},
             "what SDV's metadata leaves open",
         ),

@@ -21,7 +21,7 @@ from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
-from lookalike.schema.infer import infer_schema
+from lookalike.schema.infer import infer_schema, repeats
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
@@ -74,7 +74,8 @@ def prepare(
         declared = declared.only(table.names)
     settled = infer_schema(table.data, declared)
     for name in keys:
-        settled = settled.replace(name, kind="key")
+        several = settled[name].role != "primary_key" and repeats(table.data[name])
+        settled = settled.replace(name, kind="key", repeated=several)
     if target is not None:
         settled = settled.replace(target, role="target")
     for spec in settled.kept:
@@ -127,6 +128,11 @@ def prepare_privately(
             "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
             "Leave the constraints out."
         )
+    for spec in declared or ():
+        if spec.repeated:
+            raise PrivacyError(
+                f"under --epsilon how many rows share a key is not looked at, however: the schema declares {spec.name!r} repeated. Leave that out."
+            )
     delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
     if delta * table.num_rows >= 1:
         warnings.warn(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,3 +131,49 @@ def test_patterns_count_their_texts():
     assert from_regex("[a-c]{1,2}|xy?", "id").size == 3 + 9 + 2
     with pytest.raises(SchemaError, match="'id'"):
         from_regex(r"(?=a)b", "id")
+
+
+class TestRepeated:
+    """Keys of several rows each: a patient's, a customer's."""
+
+    REAL = pa.array(
+        [f"P{1000 + 7 * key}" for key in range(400) for _ in range(1 + key % 4)]
+        + ["P9999"] * 150  # 1,150 rows, 401 keys
+    )
+
+    def encoder(self) -> KeyEncoder:
+        encoder = KeyEncoder(ColumnSpec(name="id", kind="key", storage="string", repeated=True))
+        encoder.fit(self.REAL)
+        return encoder
+
+    def test_are_as_often_repeated_as_real_ones_and_never_one(self):
+        drawn = self.encoder().stream(seed=1).take(len(self.REAL))
+        times = pa.compute.value_counts(drawn).field("counts").to_numpy()
+        assert not set(drawn.to_pylist()) & set(self.REAL.to_pylist())
+        assert all(re.fullmatch(r"P[0-9]{4}", key) for key in drawn.to_pylist())
+        assert abs(len(times) - 401) < 20
+        shares = [np.mean(times == rows) for rows in (1, 2, 3, 4)]
+        assert shares == pytest.approx([0.25] * 4, abs=0.04)
+
+    def test_nobody_is_told_by_having_the_most(self):
+        assert max(self.encoder().times) == round((150 + 4 * 4) / 5)
+
+    def test_are_scattered_over_the_rows(self):
+        drawn = self.encoder().stream(seed=1).take(len(self.REAL)).to_pylist()
+        assert sum(a == b for a, b in pairwise(drawn)) < 60
+
+    @given(st.lists(st.integers(0, 700), max_size=6))
+    def test_batches_carry_on(self, sizes):
+        stream, encoder = self.encoder().stream(seed=3), self.encoder()
+        parts = [key for size in sizes for key in stream.take(size).to_pylist()]
+        assert parts == encoder.stream(seed=3).take(sum(sizes)).to_pylist()
+
+    def test_come_back_from_a_file(self):
+        encoder, restored = self.encoder(), KeyEncoder(ColumnSpec(name="id", kind="key", repeated=True))
+        restored.restore(json.loads(json.dumps(encoder.state())))
+        assert restored.stream(seed=2).take(900) == encoder.stream(seed=2).take(900)
+
+    @pytest.mark.parametrize("real", [["a1"] * 20, ["a1"] * 3 + ["b2"], [7, 7, 9000, 9000, 9000]])
+    def test_of_very_few(self, real):
+        drawn = keys(real, repeated=True).stream(seed=0).take(9).to_pylist()
+        assert len(drawn) == 9 and not set(drawn) & set(real)

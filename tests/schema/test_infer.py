@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 import warnings
 
 import pyarrow as pa
@@ -55,6 +56,12 @@ def kind(cells, storage=None, name="c"):
         ([None] * N, {"kind": "constant"}),
         ([100 * i for i in range(N)], {"kind": "integer", "step": 100}),
         ([1.25 * i for i in range(N)], {"kind": "float", "decimals": 2}),
+        ([f"{i}.0" for i in range(N)], {"kind": "float", "decimals": 1, "step": 10, "fixed_decimals": True}),
+        ([f"{5 * i}.00" for i in range(N)], {"kind": "float", "decimals": 2, "step": 500, "fixed_decimals": True}),
+        ([f"{i}.50" for i in range(N)], {"kind": "float", "decimals": 2, "step": 50}),
+        ([25 * i for i in range(N)], {"kind": "integer", "step": 25}),
+        ([2 * i for i in range(12)] * 5, {"kind": "integer", "step": 1}),
+        ([100.0 * i for i in range(N)], {"kind": "float", "decimals": 0, "step": 100}),
         ([1 / (i + 1) for i in range(N)], {"kind": "float", "decimals": None}),
         ([f"{i:08x}-aaaa-4bbb-8ccc-{i:012x}" for i in range(N)], {"kind": "key"}),
         (["a sentence of quite a few words, number " + str(i) for i in range(N)], {"kind": "text"}),
@@ -81,6 +88,42 @@ def test_text_and_numbers(cells, expected):
 )
 def test_keys_need_a_name_or_a_sequence(name, cells, expected):
     assert kind(cells, name=name).kind == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "repeated"),
+    [
+        ("player_id", [f"p{i // 9:03}x" for i in range(2700)], True),
+        ("patient_nbr", [13 * (i // 2) for i in range(400)], True),
+        ("PatientID", [str(13 * (i // 2)) for i in range(400)], True),
+        ("who", [f"{i // 4}@mail.at" for i in range(400)], True),
+        ("who", [str(uuid.UUID(int=i // 4)) for i in range(400)], True),
+        ("who", [f"p{i // 9:03}x" for i in range(2700)], False),
+        ("paid", [13 * (i // 2) for i in range(400)], False),
+        ("grid", [f"g{i // 2}" for i in range(400)], False),
+        ("LocationID", [i % 120 for i in range(2700)], False),  # places: many rows each
+        ("state_id", [f"s{i % 50}" for i in range(400)], False),
+    ],
+)
+def test_identifiers_of_several_rows_each_are_keys(name, cells, repeated):
+    found = kind(cells, name=name)
+    assert (found.kind == "key") == found.repeated == repeated
+    if repeated:
+        with pytest.warns(LookalikeWarning, match=f"'{name}' has .* looks like an identifier"):
+            infer_column(name, pa.array(cells))
+
+
+def test_the_primary_key_is_one_whose_values_are_its_own():
+    table = pa.table({"user_id": [f"u{i // 2}" for i in range(400)], "order_id": [f"o{i * 7}" for i in range(400)]})
+    with pytest.warns(LookalikeWarning, match="user_id"):
+        schema = infer_schema(table)
+    assert [(spec.role, spec.repeated) for spec in schema] == [(None, True), ("primary_key", False)]
+
+
+@pytest.mark.parametrize(("cells", "repeated"), [(["a", "b", "b", None] * 9, True), ([*map(str, range(36))], False)])
+def test_what_is_asked_to_be_a_key_is_repeated_as_it_was(cells, repeated):
+    _, schema = prepare(pa.table({"who": cells, "x": list(range(36))}), keys=["who"])
+    assert (schema["who"].kind, schema["who"].repeated) == ("key", repeated)
 
 
 def test_day_and_month_that_cannot_be_told_apart_are_said():
@@ -126,6 +169,14 @@ def test_a_schema_is_json_that_comes_back(awkward):
         (
             '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key", "role": "target"}, {"name": "b", "kind": "key", "role": "target"}]}',
             "one column at most",
+        ),
+        (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "integer", "repeated": true}]}',
+            "'a' is of kind integer",
+        ),
+        (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key", "role": "primary_key", "repeated": true}]}',
+            "'a' is the primary key",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
-from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, on_axis, unit_of
+from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, grain_of, on_axis, on_grain, unit_of
 
 LARGEST_INT64 = 2**63 - 1
 
@@ -122,7 +122,14 @@ class Difference(Step):
 
     def specs(self) -> list[ColumnSpec]:
         if self.unit is None:
-            one = ColumnSpec(name=self.distance, kind="float", storage="double", decimals=self._kept, minimum=0)
+            one = ColumnSpec(
+                name=self.distance,
+                kind="float",
+                storage="double",
+                decimals=self._kept,
+                step=self._float_step,
+                minimum=0,
+            )
         else:
             storage = "uint64" if self.wide else "int64"
             one = ColumnSpec(name=self.distance, kind="integer", storage=storage, step=self._step, minimum=0)
@@ -131,6 +138,13 @@ class Difference(Step):
     @property
     def _kept(self) -> int | None:
         return None if self.decimals is None else min(self.decimals, 30)
+
+    @property
+    def _float_step(self) -> int:
+        if self._kept is None or any(strict for _, strict in self.bounds):
+            return 1
+        places = [(spec.step, decimals_of(spec) or 0) for spec in self.columns.values()]
+        return int(np.gcd.reduce([step * 10 ** (self._kept - most) for step, most in places], dtype=object))
 
     @property
     def _step(self) -> int:
@@ -205,9 +219,9 @@ class Difference(Step):
     def _floats(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
         raw = base + self.sign * distance
         if self.settings.enforce_rounding and self.spec.decimals is not None:
-            raw = np.round(raw, self.spec.decimals)
+            raw = on_grain(raw, self.spec)
             short = raw < base if self.sign > 0 else raw > base
-            raw = np.where(short, np.round(raw + self.sign * 10.0**-self.spec.decimals, self.spec.decimals), raw)
+            raw = np.where(short, on_grain(raw + self.sign * grain_of(self.spec), self.spec), raw)
         elif any(strict for _, strict in self.bounds) and self.decimals is None:
             raw = np.where(raw == base, np.nextafter(base, self.sign * np.inf), raw)
         if unit_of(self.spec) is not None:  # a whole number or a decimal beside floats

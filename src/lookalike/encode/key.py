@@ -1,4 +1,7 @@
-"""Keys are not modelled: new ones are counted out, unique by construction, in the form of the old ones, and never one of them."""
+"""Keys are not modelled: new ones are counted out, unique by construction, in the form of the old ones, and never one of them.
+
+A key of several rows each (a patient's, a customer's) is given to as many rows as real ones are, which rows is chance.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lookalike.encode import pattern
 from lookalike.errors import InputError, SamplingError
@@ -18,6 +22,8 @@ BLOCK = 65_536
 DENSE_SHARE = 0.1
 """Integers that fill more of their range than this are serial numbers: they say nothing, so new ones are counted from the start."""
 
+CROWD = 5
+"""How many rows a key has is known as the mean of so many keys: nobody is told by having the most."""
 UNKNOWN_FORM = "[0-9A-Z]{12}"
 
 
@@ -39,6 +45,10 @@ class KeyEncoder:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
         self.marks: np.ndarray = np.zeros(0, bool)
+        self.times: list[int] = []
+        """How many rows a key may have, ascending; none where every row has a key of its own."""
+        self.shared_by: list[int] = []
+        """How many real keys have so many rows each."""
 
     def fit(self, keys: pa.Array) -> None:
         keys = keys.cast(self.storage).drop_null()
@@ -58,10 +68,22 @@ class KeyEncoder:
         else:
             self.is_number = False
             self.forms, self.weights = pattern.learn(texts)
+        if self.spec.repeated:
+            self._fit_times(np.array(pc.value_counts(keys).field("counts")))
         self.marks = np.zeros(0, bool)
         if not self.serial:
             self.marks = np.zeros(max(8, 1 << int(np.ceil(np.log2(max(len(texts), 1))))), bool)
             self.avoid(keys)
+
+    def _fit_times(self, rows: np.ndarray) -> None:
+        descending = -np.sort(-rows)
+        starts: np.ndarray = np.arange(0, len(rows), CROWD)
+        if len(rows) % CROWD and len(starts) > 1:
+            starts = starts[:-1]  # the last crowd takes in those left over
+        sizes: np.ndarray = np.diff([*starts, len(rows)])
+        means = np.maximum(np.rint(np.add.reduceat(descending, starts) / sizes), 1).astype(int)
+        times, places = np.unique(means, return_inverse=True)
+        self.times, self.shared_by = times.tolist(), np.bincount(places, weights=sizes).astype(int).tolist()
 
     def make_up(self) -> None:
         """Settle the form without a look at any key, for differential privacy: the declared pattern, whole numbers from 1, or
@@ -108,6 +130,7 @@ class KeyEncoder:
             "serial": self.serial,
             "marks": np.packbits(self.marks).tobytes().hex(),
             "buckets": len(self.marks),
+            **({"times": self.times, "shared_by": self.shared_by} if self.times else {}),
         }
         return (
             {**kept, "low": self.low, "high": self.high}
@@ -117,6 +140,7 @@ class KeyEncoder:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
+        self.times, self.shared_by = state.get("times", []), state.get("shared_by", [])
         self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
             bool
         )
@@ -141,6 +165,8 @@ class KeyStream:
             self.weights = np.asarray(encoder.weights, float) / sum(encoder.weights)
         self.seeds = [derive_seed(seed, "form", place) for place in range(len(self.sizes))]
         self.used = [0] * len(self.sizes)
+        self.waiting: np.ndarray = np.zeros(0, object)
+        """Repeated keys that no row has taken yet."""
 
     def take(self, rows: int) -> pa.Array:
         """Give ``rows`` more keys, in the column's own type.
@@ -150,15 +176,40 @@ class KeyStream:
         SamplingError
             The form has no more texts to give.
         """
+        keys = self._repeated(rows) if self.encoder.times else self._new(rows)
+        storage = self.encoder.storage
+        if self.encoder.is_number and not is_text(storage):
+            return pa.array(keys.tolist(), storage)
+        return pa.array(keys.astype(str).tolist(), pa.string()).cast(storage)
+
+    def _repeated(self, rows: int) -> np.ndarray:
+        """(rows,) keys, each as often as a real one may be, shuffled over about as many rows as there were real ones."""
+        given: list[np.ndarray] = []
+        while (wanted := rows - sum(map(len, given))) > 0:
+            if not len(self.waiting):
+                times = self._times()
+                self.waiting = np.repeat(self._new(len(times)), times)
+                self.rng.shuffle(self.waiting)
+            given.append(self.waiting[:wanted])
+            self.waiting = self.waiting[wanted:]
+        return np.concatenate(given) if given else self.waiting[:0]
+
+    def _times(self) -> np.ndarray:
+        """How many rows each of the next keys has: in the shares that real ones have, for a few rows more than there were real ones."""
+        times, shared_by = np.array(self.encoder.times), np.array(self.encoder.shared_by)
+        rows, share = min(int(times @ shared_by), BLOCK), shared_by / shared_by.sum()
+        count = int(1.02 * rows / (times @ share)) + 1
+        places = np.searchsorted(share.cumsum(), (np.arange(count) + self.rng.random()) / count, side="right")
+        return times[np.minimum(places, len(times) - 1)]
+
+    def _new(self, rows: int) -> np.ndarray:
+        """(rows,) keys that were not given before."""
         forms = self.rng.choice(len(self.sizes), size=rows, p=self.weights)
         keys: np.ndarray = np.zeros(rows, object)
         for form in np.unique(forms):
             mine = np.flatnonzero(forms == form)
             keys[mine] = self._some(int(form), len(mine))
-        storage = self.encoder.storage
-        if self.encoder.is_number and not is_text(storage):
-            return pa.array(keys.tolist(), storage)
-        return pa.array(keys.astype(str).tolist(), pa.string()).cast(storage)
+        return keys
 
     def _some(self, form: int, wanted: int) -> np.ndarray:
         """(wanted,) new keys of one form; a form that is used up hands over to the others."""

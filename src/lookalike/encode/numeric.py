@@ -11,7 +11,7 @@ from lookalike.encode.bins import Bins, fit_bins
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.axis import decimals_of
+from lookalike.schema.axis import decimals_of, grain_of, on_grain
 
 SPIKE_SHARE = 0.002
 SPIKE_ROWS = 10
@@ -75,7 +75,7 @@ class NumericEncoder(ColumnEncoder):
             return 0.0
         if self.dtype.kind in "iu":
             return float(self.spec.step)
-        return 0.0 if self.spec.decimals is None else 10.0**-self.spec.decimals
+        return grain_of(self.spec)
 
     def _bounds(self, numbers: np.ndarray) -> tuple[Any, Any]:
         low, high = numbers.min(), numbers.max()
@@ -128,7 +128,7 @@ class NumericEncoder(ColumnEncoder):
         exponent = self._exponent
         numbers = np.ldexp(np.clip(axis, np.ldexp(low, -exponent), np.ldexp(high, -exponent)), exponent)
         if self.settings.enforce_rounding and self.spec.decimals is not None:
-            numbers = np.round(numbers, self.spec.decimals)
+            numbers = on_grain(numbers, self.spec)
         return np.clip(numbers, low, high)
 
     def _integers_from_axis(self, axis: np.ndarray) -> np.ndarray:

@@ -94,6 +94,27 @@ def decimals_of(spec: ColumnSpec) -> int | None:
     return spec.decimals if own is None else len(str(own.denominator)) - 1
 
 
+def grain_of(spec: ColumnSpec) -> float:
+    """How far apart neighbouring values of a float column lie; 0 where they may lie anywhere.
+
+    >>> grain_of(ColumnSpec(name="count", kind="float", decimals=1, step=10))
+    1.0
+    """
+    return 0.0 if spec.decimals is None else spec.step / 10.0**spec.decimals
+
+
+def on_grain(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    """Floats, rounded to what a column of known decimals may hold.
+
+    >>> on_grain(np.array([18.4, 0.26]), ColumnSpec(name="count", kind="float", decimals=1, step=10)).tolist()
+    [18.0, 0.0]
+    """
+    assert spec.decimals is not None
+    if spec.step > 1:
+        numbers = np.rint(numbers / grain_of(spec)) * grain_of(spec)
+    return np.round(numbers, spec.decimals)
+
+
 def natural(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     """A column as an :class:`~lookalike.schema.expression.Expression` takes it: numbers, dates without a zone, text, booleans.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lookalike.config import Settings
 from lookalike.errors import LookalikeWarning, SchemaError, SettingsError
@@ -36,7 +36,11 @@ class ColumnSpec(Settings):
     role: Role | None = Field(None, description="primary_key, target, sensitive or drop")
     decimals: int | None = Field(None, ge=0, le=30, description="float: places after the point; unset keeps them all")
     fixed_decimals: bool = Field(False, description="float kept as text: always write all decimals (1.50)")
-    step: int = Field(1, ge=1, description="integer, datetime: every value is a multiple of this many units")
+    step: int = Field(
+        1,
+        ge=1,
+        description="integer, datetime, float with decimals: every value is a multiple of this many units (of the last place)",
+    )
     thousands: bool = Field(False, description="numbers kept as text: written with commas (1,234)")
     format: str | None = Field(None, description="datetime kept as text: its strftime format")
     true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
@@ -44,6 +48,9 @@ class ColumnSpec(Settings):
     whole_with_point: bool = Field(False, description="float kept as text: whole numbers are written 2.0, not 2")
     missing_text: tuple[str, ...] = Field((), description="texts that stand for missing; the first is the one written")
     pattern: str | None = Field(None, description="key kept as text: a regular expression new values follow")
+    repeated: bool = Field(
+        False, description="key: of several rows each, as often as real ones are; unset: each row has one of its own"
+    )
     levels: tuple[str, ...] | None = Field(
         None, description="ordinal: the levels, lowest first; category: the allowed levels"
     )
@@ -52,6 +59,15 @@ class ColumnSpec(Settings):
     )
     minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
     maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
+
+    @model_validator(mode="after")
+    def _only_keys_are_repeated(self) -> ColumnSpec:
+        if self.repeated and (self.kind != "key" or self.role == "primary_key"):
+            what = "the primary key" if self.kind == "key" else f"of kind {self.kind}"
+            raise SettingsError(
+                f"only a key that is not the primary one is repeated, however: {self.name!r} is {what}. Leave repeated out."
+            )
+        return self
 
     @property
     def numeric(self) -> bool:

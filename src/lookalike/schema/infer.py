@@ -5,6 +5,7 @@ What is inferred is shown to the user (``lookalike schema``), can be edited, and
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 
@@ -40,6 +41,9 @@ UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
 WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn)($|[^a-zA-Z])", re.I)
+CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr)$")
+WORD_IDENTITY = re.compile(r"(^|[^a-zA-Z])(id|uuid|guid|ssn|nbr)($|[^a-zA-Z])", re.I)
+EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 LEADING_ZERO = r"^[+-]?0\d"
 KEY_ROWS = 10
@@ -48,10 +52,16 @@ NEARLY_ALL = 0.9
 """Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
 NEARLY_ROWS = 100
 """Fewer cells than this may hold mostly different labels by chance."""
+MANY_IDENTITIES, FEW_ROWS_EACH = 100, 20
+"""So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are."""
 SERIAL_ROWS = 1000
 """A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 MANY_LEVELS = 100_000
+CHANCE, FEWEST_MULTIPLES = 1e-4, 5
+"""How likely a common divisor may be to be chance, and different numbers that must have it at least."""
 MAXIMUM_DECIMALS = 9
+EXACT = 2.0**53
+"""Up to here every whole number is a float."""
 DAY = 86_400
 
 
@@ -71,7 +81,12 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
     columns = [known[name] if name in known else infer_column(name, table.column(name)) for name in table.column_names]
     if not any(column.role == "primary_key" for column in columns):
         first = next(
-            (place for place, column in enumerate(columns) if column.kind == "key" and column.role is None), None
+            (
+                place
+                for place, column in enumerate(columns)
+                if column.kind == "key" and column.role is None and not column.repeated
+            ),
+            None,
         )
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
@@ -163,16 +178,22 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
         return spec.replace(kind="boolean")
     if array.null_count == 0 and _is_integer_key(base["name"], numbers, len(distinct)):
         return spec.replace(kind="key")
+    if _identifies(base["name"], len(distinct), len(numbers)):
+        return _repeated_key(base, len(distinct), len(numbers))
     return spec.replace(step=_round_step(numbers))
 
 
 def _round_step(numbers: np.ndarray) -> int:
-    """The largest power of ten that divides every number, when enough different numbers say so."""
-    if len(np.unique(numbers[:10_000])) < 5:
-        return 1
-    return next(
-        (step for step in (10**6, 10**5, 10**4, 1000, 100, 10) if not np.any(numbers % numbers.dtype.type(step))), 1
-    )
+    """The largest number that divides every one, when so many different numbers say so that it is hardly chance.
+
+    That k numbers are all multiples of g by chance has probability g^(1 − k), if there is no reason for it.
+
+    >>> _round_step(np.array([25, 50, 75, 100, 150, 225])), _round_step(np.array([2, 4, 8]))
+    (25, 1)
+    """
+    different = len(np.unique(numbers[:10_000]))
+    step = abs(int(np.gcd.reduce(numbers, initial=0)))
+    return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
 def _is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
@@ -187,10 +208,44 @@ def _named_like_a_key(name: str) -> bool:
     return bool(WORD_KEY.search(name) or CAMEL_KEY.search(name))
 
 
+def _identifies(name: str, distinct: int, rows: int) -> bool:
+    named = WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
+    return bool(named) and distinct >= MANY_IDENTITIES and rows <= FEW_ROWS_EACH * distinct
+
+
+def _repeated_key(base: dict[str, str], distinct: int, rows: int) -> ColumnSpec:
+    name = base["name"]
+    warnings.warn(
+        f"column {name!r} has {distinct:,} values in {rows:,} rows and looks like an identifier: it is taken for a key of several rows each, "
+        "and new values are made up in its form, as often repeated as real ones but without a tie to other columns. To have the real ones back, "
+        "declare another kind in the schema.",
+        LookalikeWarning,
+        stacklevel=3,
+    )
+    return ColumnSpec(**base, kind="key", repeated=True)
+
+
+def repeats(cells: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether any value stands in several cells.
+
+    >>> repeats(pa.array(["a", "b", None, None])), repeats(pa.array(["a", "b", "a"]))
+    (False, True)
+    """
+    return bool(pc.count_distinct(widen(cells)).as_py() < len(cells) - cells.null_count)
+
+
 def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
-    return spec.replace(decimals=_decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype())))
+    decimals = _decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
+    return _with_step(spec.replace(decimals=decimals), numbers)
+
+
+def _with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
+    """Whole numbers written 18.0 (what pandas makes of a column with missing cells) come back as such, prices in full units, too."""
+    if spec.decimals is None or np.abs(numbers).max(initial=0) >= EXACT / 10.0**spec.decimals:
+        return spec
+    return spec.replace(step=_round_step(np.rint(numbers * 10.0**spec.decimals).astype(np.int64)))
 
 
 def _decimals(numbers: np.ndarray, width: np.dtype) -> int | None:
@@ -274,6 +329,8 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
         and _is_integer_key(base["name"], parsed, len(values))
     ):
         return spec.replace(kind="key")
+    if not thousands and _identifies(base["name"], len(values), len(array) - array.null_count):
+        return _repeated_key(base, len(values), len(array) - array.null_count)
     return spec.replace(step=_round_step(parsed))
 
 
@@ -284,7 +341,7 @@ def _infer_float_text(base: dict[str, str], texts: pa.Array, thousands: bool) ->
     fixed = not exponent and most == least
     with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
     few = not exponent and most <= MAXIMUM_DECIMALS
-    return ColumnSpec(
+    spec = ColumnSpec(
         **base,
         kind="float",
         thousands=thousands,
@@ -292,6 +349,7 @@ def _infer_float_text(base: dict[str, str], texts: pa.Array, thousands: bool) ->
         fixed_decimals=fixed and few,
         whole_with_point=with_point,
     )
+    return _with_step(spec, np.asarray(texts.cast(pa.float64())))
 
 
 def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
@@ -323,6 +381,11 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
             )
         return ColumnSpec(**base, kind="key")
     present = rows - array.null_count
+    personal = len(distinct) >= KEY_ROWS and any(
+        pc.all(pc.match_substring_regex(distinct, form)).as_py() for form in (UUID, EMAIL)
+    )
+    if len(distinct) < NEARLY_ALL * present and (personal or _identifies(name, len(distinct), present)):
+        return _repeated_key(base, len(distinct), present)
     if present >= NEARLY_ROWS and len(distinct) >= NEARLY_ALL * present:
         warnings.warn(
             f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing: it is taken for a key, and new values "

@@ -14,7 +14,7 @@ import pyarrow as pa
 from lookalike.errors import SchemaError
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
-from lookalike.schema.infer import infer_column
+from lookalike.schema.infer import infer_column, repeats
 from lookalike.schema.types import is_text
 
 KINDS: dict[str, Kind] = {"categorical": "category", "boolean": "boolean", "datetime": "datetime", "id": "key"}
@@ -100,6 +100,7 @@ def _column(
             storage=str(cells.type),
             role="primary_key" if name == primary else None,
             pattern=entry.get("regex_format"),
+            repeated=name != primary and repeats(cells),
         )
     inferred = infer_column(name, cells)
     kind = _kind(sdtype, inferred)

@@ -133,6 +133,18 @@ def test_patterns_count_their_texts():
         from_regex(r"(?=a)b", "id")
 
 
+@pytest.mark.parametrize("repeated", [False, True])
+def test_missing_keys_are_as_often_missing(repeated):
+    cells = [f"R{i // (1 + repeated):05}" if i % 4 else None for i in range(2000)]
+    encoder = keys(cells, repeated=repeated)
+    drawn, stream = encoder.stream(seed=1).take(2000), encoder.stream(seed=1)
+    assert 0.2 < drawn.null_count / 2000 < 0.3
+    assert drawn.to_pylist() == [key for _ in range(20) for key in stream.take(100).to_pylist()]
+    assert pa.compute.count_distinct(drawn).as_py() == pytest.approx(
+        pa.compute.count_distinct(pa.array(cells)).as_py(), rel=0.1
+    )
+
+
 class TestRepeated:
     """Keys of several rows each: a patient's, a customer's."""
 

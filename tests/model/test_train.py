@@ -191,13 +191,13 @@ class TestTheSecondTraining:
             rates = [task._rate(taken) for taken in range(int(epochs) * task.steps)]
             assert 0 < rates[-1] == min(rates) < 0.01 * max(rates)
 
-    @pytest.mark.parametrize(("gap", "more"), [(-0.1, 1.0), (0.3, 1.0), (0.7, 2.0), (5.0, 2.5)])
+    @pytest.mark.parametrize(("gap", "more"), [(-0.1, 1.0), (0.5, 1.0), (0.7, 1.44), (5.0, 2.5)])
     def test_decays_more_where_the_first_remembered(self, toy, gap, more):
         settings = Autoregressive.Settings.build(self.SETTINGS)
         task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
         before = task.decay.clone()
         noted = task.begin_again({"surprise_held_out_rows": 10.0, "memory_gap": gap, "memory_gap_error": 0.1})
-        assert noted == {"more_decay": more}
+        assert noted == {"more_decay": pytest.approx(more)}
         assert before.max() > 0 and torch.allclose(task.decay, before * more)
 
     def test_a_table_of_more_rows_is_learned_once(self, toy):
@@ -213,11 +213,11 @@ class TestTheSecondTraining:
     @pytest.mark.parametrize("remembered", [False, True])
     def test_is_resumed_where_it_was(self, remembered, toy, tmp_path):
         table = repeated(150, 4) if remembered else toy
-        self.fit(table, first := Run(), hidden=32, refit_rows=0)
+        self.fit(table, first := Run(), hidden=64, refit_rows=0)
         epochs = first.notes["training"]["epochs"]
-        whole = self.fit(table, whole_run := Run(), hidden=32)
-        broken = self.fit(table, Interrupted(epochs + 2, tmp_path), hidden=32)
-        resumed = self.fit(table, resumed_run := Run(tmp_path, resume=True), hidden=32)
+        whole = self.fit(table, whole_run := Run(), hidden=64)
+        broken = self.fit(table, Interrupted(epochs + 2, tmp_path), hidden=64)
+        resumed = self.fit(table, resumed_run := Run(tmp_path, resume=True), hidden=64)
         assert weights(resumed) == weights(whole) != weights(broken)
         assert (resumed.unseen == whole.unseen).all() and np.isfinite(whole.unseen).all()
         notes = resumed_run.notes["training"]

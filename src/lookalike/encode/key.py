@@ -45,12 +45,16 @@ class KeyEncoder:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
         self.marks: np.ndarray = np.zeros(0, bool)
+        self.missing = 0.0
+        """Share of cells that hold no key."""
         self.times: list[int] = []
         """How many rows a key may have, ascending; none where every row has a key of its own."""
         self.shared_by: list[int] = []
         """How many real keys have so many rows each."""
 
     def fit(self, keys: pa.Array) -> None:
+        if self.spec.role != "primary_key":
+            self.missing = keys.null_count / max(len(keys), 1)
         keys = keys.cast(self.storage).drop_null()
         if len(keys) == 0:
             raise InputError(
@@ -130,6 +134,7 @@ class KeyEncoder:
             "serial": self.serial,
             "marks": np.packbits(self.marks).tobytes().hex(),
             "buckets": len(self.marks),
+            "missing": self.missing,
             **({"times": self.times, "shared_by": self.shared_by} if self.times else {}),
         }
         return (
@@ -140,6 +145,7 @@ class KeyEncoder:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
+        self.missing = state.get("missing", 0.0)  # files of earlier releases say nothing of it, nor of times
         self.times, self.shared_by = state.get("times", []), state.get("shared_by", [])
         self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
             bool
@@ -155,7 +161,7 @@ class KeyStream:
 
     def __init__(self, encoder: KeyEncoder, seed: int) -> None:
         self.encoder = encoder
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.gaps = (np.random.default_rng(part) for part in (seed, derive_seed(seed, "missing")))
         if encoder.is_number:
             self.sizes = [min(encoder.high - encoder.low, pattern.WIDEST)]
             self.weights: np.ndarray = np.ones(1)
@@ -169,18 +175,21 @@ class KeyStream:
         """Repeated keys that no row has taken yet."""
 
     def take(self, rows: int) -> pa.Array:
-        """Give ``rows`` more keys, in the column's own type.
+        """Give ``rows`` more keys, in the column's own type, some missing where real ones are.
 
         Raises
         ------
         SamplingError
             The form has no more texts to give.
         """
-        keys = self._repeated(rows) if self.encoder.times else self._new(rows)
-        storage = self.encoder.storage
+        there = self.gaps.random(rows) >= self.encoder.missing
+        count = int(there.sum())
+        keys, storage = np.full(rows, None), self.encoder.storage
+        keys[there] = self._repeated(count) if self.encoder.times else self._new(count)
         if self.encoder.is_number and not is_text(storage):
             return pa.array(keys.tolist(), storage)
-        return pa.array(keys.astype(str).tolist(), pa.string()).cast(storage)
+        keys[there] = keys[there].astype(str)
+        return pa.array(keys.tolist(), pa.string()).cast(storage)
 
     def _repeated(self, rows: int) -> np.ndarray:
         """(rows,) keys, each as often as a real one may be, shuffled over about as many rows as there were real ones."""

@@ -30,9 +30,9 @@ JUDGED_ROWS = 5_000
 DECAY_ROWS = 6_000
 """Rows up to which the weight decay is what was asked for. Decay is a prior on the weights, worth a fixed number of rows: NLL held
 out at 1.0 and at .3, shoppers (5,500 rows) 30.90 and 31.02, housing (18,000) 30.59 and 30.21."""
-BEARABLE_GAP, MOST_DECAY = 0.03, 2.5
+BEARABLE_GAP, MOST_DECAY = 0.05, 2.5
 """Share of the held-out rows' surprise by which rows learned from may be likelier, beyond what chance makes of it (a standard error):
-beyond it the second training decays its weights in proportion more, so many times at most."""
+beyond it the second training decays its weights more, by the square of how often it is passed, so many times at most."""
 SETTLE_ROWS, SETTLE_ROUNDS = 50_000, 3
 """Rows drawn, and how often, to hold the columns' shares against their noised counts."""
 WARM_UP = 50
@@ -263,7 +263,7 @@ class _Training(Task):
     def begin_again(self, noted: Mapping[str, float]) -> dict[str, float]:
         before, columns = self.steps, self.fitted.columns
         bearable, sure = BEARABLE_GAP * noted["surprise_held_out_rows"], noted["memory_gap"] - noted["memory_gap_error"]
-        self.more_decay = min(max(sure / max(bearable, 1e-9), 1.0), MOST_DECAY)
+        self.more_decay = min(max(sure / max(bearable, 1e-9), 1.0) ** 2, MOST_DECAY)
         self.codes = torch.cat([self.codes, self.held_out_codes])
         fresh = conditionals(
             columns, self.settings, self.codes.device, self.counts, self.fitted.orders.tolist(), self.seed

@@ -84,7 +84,10 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
             (
                 place
                 for place, column in enumerate(columns)
-                if column.kind == "key" and column.role is None and not column.repeated
+                if column.kind == "key"
+                and column.role is None
+                and not column.repeated
+                and not table.column(column.name).null_count
             ),
             None,
         )

@@ -127,7 +127,7 @@ class Difference(Step):
                 kind="float",
                 storage="double",
                 decimals=self._kept,
-                step=self._float_step,
+                step=self._step,
                 minimum=0,
             )
         else:
@@ -140,23 +140,18 @@ class Difference(Step):
         return None if self.decimals is None else min(self.decimals, 30)
 
     @property
-    def _float_step(self) -> int:
-        if self._kept is None or any(strict for _, strict in self.bounds):
-            return 1
-        places = [(spec.step, decimals_of(spec) or 0) for spec in self.columns.values()]
-        return int(np.gcd.reduce([step * 10 ** (self._kept - most) for step, most in places], dtype=object))
-
-    @property
     def _step(self) -> int:
-        """What every distance is a multiple of, on the common axis."""
-        if any(strict for _, strict in self.bounds):
+        """What every distance is a multiple of, on the common axis: of floats, in units of their last place."""
+        if any(strict for _, strict in self.bounds) or (self.unit is None and self._kept is None):
             return 1
-        assert self.unit is not None
         return int(np.gcd.reduce([spec.step * self._factor(spec) for spec in self.columns.values()], dtype=object))
 
     def _factor(self, spec: ColumnSpec) -> int:
+        """How many common units one of the column's own is."""
+        if self.unit is None:
+            return 10 ** max((self._kept or 0) - (decimals_of(spec) or 0), 0)
         own = unit_of(spec)
-        assert own is not None and self.unit is not None
+        assert own is not None
         return int(own / self.unit)
 
     # ------------------------------------------------------------------------------------------------------ there, back

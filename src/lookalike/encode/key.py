@@ -135,7 +135,8 @@ class KeyEncoder:
             "marks": np.packbits(self.marks).tobytes().hex(),
             "buckets": len(self.marks),
             "missing": self.missing,
-            **({"times": self.times, "shared_by": self.shared_by} if self.times else {}),
+            "times": self.times,
+            "shared_by": self.shared_by,
         }
         return (
             {**kept, "low": self.low, "high": self.high}

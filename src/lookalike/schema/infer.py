@@ -6,7 +6,6 @@ What is inferred is shown to the user (``lookalike schema``), can be edited, and
 from __future__ import annotations
 
 import math
-import re
 import warnings
 
 import numpy as np
@@ -16,6 +15,18 @@ import pyarrow.compute as pc
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Schema
+from lookalike.schema.identity import (
+    KEY_ROWS,
+    NEARLY_ALL,
+    NEARLY_ROWS,
+    UUID,
+    UUID_PATTERN,
+    are_personal,
+    identifies,
+    is_integer_key,
+    named_like_a_key,
+    repeated_key,
+)
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse, widen
 
@@ -37,25 +48,8 @@ MISSING_TEXTS = (
     "-",
 )
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
-UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
-WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn)($|[^a-zA-Z])", re.I)
-CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr)$")
-WORD_IDENTITY = re.compile(r"(^|[^a-zA-Z])(id|uuid|guid|ssn|nbr)($|[^a-zA-Z])", re.I)
-EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 LEADING_ZERO = r"^[+-]?0\d"
-KEY_ROWS = 10
-"""Fewer rows than this say nothing about uniqueness."""
-NEARLY_ALL = 0.9
-"""Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
-NEARLY_ROWS = 100
-"""Fewer cells than this may hold mostly different labels by chance."""
-MANY_IDENTITIES, FEW_ROWS_EACH = 100, 20
-"""So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are."""
-SERIAL_ROWS = 1000
-"""A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 MANY_LEVELS = 100_000
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
@@ -179,10 +173,10 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     numbers = _present(parse(array, spec))
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
-    if array.null_count == 0 and _is_integer_key(base["name"], numbers, len(distinct)):
+    if array.null_count == 0 and is_integer_key(base["name"], numbers, len(distinct)):
         return spec.replace(kind="key")
-    if _identifies(base["name"], len(distinct), len(numbers)):
-        return _repeated_key(base, len(distinct), len(numbers))
+    if identifies(base["name"], len(distinct), len(numbers)):
+        return repeated_key(base, len(distinct), len(numbers))
     return spec.replace(step=_round_step(numbers))
 
 
@@ -197,44 +191,6 @@ def _round_step(numbers: np.ndarray) -> int:
     different = len(np.unique(numbers[:10_000]))
     step = abs(int(np.gcd.reduce(numbers, initial=0)))
     return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
-
-
-def _is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
-    if distinct < len(numbers) or len(numbers) < KEY_ROWS:
-        return False
-    low, high = int(numbers.min()), int(numbers.max())
-    gapless = high - low == len(numbers) - 1 and (low in (0, 1) or len(numbers) >= SERIAL_ROWS)
-    return gapless or _named_like_a_key(name)
-
-
-def _named_like_a_key(name: str) -> bool:
-    return bool(WORD_KEY.search(name) or CAMEL_KEY.search(name))
-
-
-def _identifies(name: str, distinct: int, rows: int) -> bool:
-    named = WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
-    return bool(named) and distinct >= MANY_IDENTITIES and rows <= FEW_ROWS_EACH * distinct
-
-
-def _repeated_key(base: dict[str, str], distinct: int, rows: int) -> ColumnSpec:
-    name = base["name"]
-    warnings.warn(
-        f"column {name!r} has {distinct:,} values in {rows:,} rows and looks like an identifier: it is taken for a key of several rows each, "
-        "and new values are made up in its form, as often repeated as real ones but without a tie to other columns. To have the real ones back, "
-        "declare another kind in the schema.",
-        LookalikeWarning,
-        stacklevel=3,
-    )
-    return ColumnSpec(**base, kind="key", repeated=True)
-
-
-def repeats(cells: pa.Array | pa.ChunkedArray) -> bool:
-    """Whether any value stands in several cells.
-
-    >>> repeats(pa.array(["a", "b", None, None])), repeats(pa.array(["a", "b", "a"]))
-    (False, True)
-    """
-    return bool(pc.count_distinct(widen(cells)).as_py() < len(cells) - cells.null_count)
 
 
 def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
@@ -329,11 +285,11 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
         not thousands
         and array.null_count == 0
         and len(array) == len(values)
-        and _is_integer_key(base["name"], parsed, len(values))
+        and is_integer_key(base["name"], parsed, len(values))
     ):
         return spec.replace(kind="key")
-    if not thousands and _identifies(base["name"], len(values), len(array) - array.null_count):
-        return _repeated_key(base, len(values), len(array) - array.null_count)
+    if not thousands and identifies(base["name"], len(values), len(array) - array.null_count):
+        return repeated_key(base, len(values), len(array) - array.null_count)
     return spec.replace(step=_round_step(parsed))
 
 
@@ -376,7 +332,7 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
     if len(distinct) == rows >= KEY_ROWS:
         if pc.all(pc.match_substring_regex(distinct, UUID)).as_py():
             return ColumnSpec(**base, kind="key", pattern=UUID_PATTERN)
-        if not _named_like_a_key(name):
+        if not named_like_a_key(name):
             warnings.warn(
                 f"every cell of column {name!r} is different: it is taken for a key, and new values are made up in its form.",
                 LookalikeWarning,
@@ -384,11 +340,8 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
             )
         return ColumnSpec(**base, kind="key")
     present = rows - array.null_count
-    personal = len(distinct) >= KEY_ROWS and any(
-        pc.all(pc.match_substring_regex(distinct, form)).as_py() for form in (UUID, EMAIL)
-    )
-    if len(distinct) < NEARLY_ALL * present and (personal or _identifies(name, len(distinct), present)):
-        return _repeated_key(base, len(distinct), present)
+    if len(distinct) < NEARLY_ALL * present and (are_personal(distinct) or identifies(name, len(distinct), present)):
+        return repeated_key(base, len(distinct), present)
     if present >= NEARLY_ROWS and len(distinct) >= NEARLY_ALL * present:
         warnings.warn(
             f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing: it is taken for a key, and new values "

@@ -14,7 +14,8 @@ import pyarrow as pa
 from lookalike.errors import SchemaError
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
-from lookalike.schema.infer import infer_column, repeats
+from lookalike.schema.identity import repeats
+from lookalike.schema.infer import infer_column
 from lookalike.schema.types import is_text
 
 KINDS: dict[str, Kind] = {"categorical": "category", "boolean": "boolean", "datetime": "datetime", "id": "key"}

@@ -37,7 +37,12 @@ def machine() -> str:
             line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
         ]
         model = names[0] if names else model
-    return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}, {platform.system()}"
+    import torch  # only now: a script that measures memory has no more in it than what it measures
+
+    cards = [torch.cuda.get_device_name(card) for card in range(torch.cuda.device_count())]
+    return ", ".join(
+        [f"{os.cpu_count()} cores", model, *cards, f"Python {platform.python_version()}", platform.system()]
+    )
 
 
 def peak_megabytes() -> float:

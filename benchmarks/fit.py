@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--target", help="the column to predict, for utility")
     parser.add_argument("--drop", nargs="*", default=[], help="columns to leave out, on both sides")
+    parser.add_argument("--python", help="a Python that has the peer, in place of an environment made for it")
     parser.add_argument("--only", choices=["theirs", "ours"], help="one side alone")
     parser.add_argument("--rows", type=int, default=0, help="use so many rows of the table; 0: all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -74,7 +75,8 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     }
     sides: dict[str, tuple[str, str, dict[str, Any]]] = {}
     if arguments.only != "ours":
-        sides["theirs"] = peer_python(arguments.peer, PEERS[arguments.peer]), f"{arguments.peer}_peer", {}
+        python = arguments.python or peer_python(arguments.peer, PEERS[arguments.peer])
+        sides["theirs"] = python, f"{arguments.peer}_peer", {}
     if arguments.only != "theirs":
         sides["ours"] = sys.executable, "ours", settings_of(arguments.set)
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}

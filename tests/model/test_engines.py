@@ -159,6 +159,41 @@ def test_a_device_that_is_not_there_is_refused_before_training(make, toy: Encode
     assert same(elsewhere.sample(10, seed=0), trained.sample(10, seed=0))
 
 
+class TestOnCUDA:
+    """A step that is recorded and replayed is the plain step, and both are the same every time."""
+
+    def test_a_step_that_looks_at_figures_is_not_recorded(self, make):
+        with pytest.raises(SettingsError, match="cuda_graph records steps that never look at a figure, however"):
+            make(cuda_graph=True, precision="float16")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+    def test_recording_needs_cuda(self, make):
+        engine = make(cuda_graph=True)
+        with pytest.raises(SettingsError, match="cuda_graph needs a CUDA device, however: training is on"):
+            type(engine).check(engine.settings, 1000)
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+    @pytest.mark.parametrize("changes", [{}, {"precision": "float32"}, {"early_stopping": True}], ids=str)
+    def test_the_same_seed_gives_the_same_rows_recorded_or_not(self, make, toy: EncodedTable, changes):
+        rows = []
+        for graph in (False, True, True):
+            engine = make(epochs=12, cuda_graph=graph, **changes)
+            engine.fit(toy, seed=0, run=Run())
+            rows.append(engine.sample(500, seed=0))
+        assert same(rows[1], rows[2])
+        assert same(rows[0], rows[1])
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+    def test_any_order_is_drawn_anew_for_each_recorded_step(self, toy: EncodedTable):
+        rows = []
+        for graph in (False, True):
+            settings = {**SMALL[Autoregressive], "any_order": True, "epochs": 12, "cuda_graph": graph}
+            engine = Autoregressive(Autoregressive.Settings.build(settings))
+            engine.fit(toy, seed=0, run=Run())
+            rows.append(engine.sample(500, seed=0))
+        assert same(*rows)
+
+
 def test_a_table_smaller_than_a_batch_is_warned_about(make):
     settings = make(batch_size=500).settings
     with pytest.warns(LookalikeWarning, match="batch_size=500 and rows=400"):

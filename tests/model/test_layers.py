@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.model.nets.flat import flatten
+from lookalike.model.nets.flat import add_rows, flatten
 from lookalike.model.nets.layers import Layers, thinning
 from lookalike.model.nets.layout import Layout
 from lookalike.model.nets.maker import RowMaker
 from lookalike.model.nets.spans import activate, gumbel, segmented_softmax
-from lookalike.schema.encoded import EncodedTable
+from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 SIZES = [3, 1, 40, 2, 7]
 
@@ -19,21 +19,34 @@ def draws() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def logits_and_segment(draws: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    segment = torch.repeat_interleave(torch.arange(len(SIZES)), torch.tensor(SIZES))
-    return 50 * torch.randn(20, sum(SIZES), generator=draws), segment
-
-
 def test_segmented_softmax_equals_column_by_column(draws):
-    logits, segment = logits_and_segment(draws)
+    layout = Layout([EncodedColumn(str(size), size, np.zeros(size, bool)) for size in SIZES])
+    logits = 50 * torch.randn(20, sum(SIZES), generator=draws)
     a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    all_at_once = segmented_softmax(a, segment, len(SIZES))
+    all_at_once = segmented_softmax(a, layout)
     one_by_one = torch.cat([part.softmax(1) for part in b.split(SIZES, 1)], 1)
     torch.testing.assert_close(all_at_once, one_by_one)
     weights = torch.randn(all_at_once.shape, generator=draws)
     (all_at_once * weights).sum().backward()
     (one_by_one * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_sums_are_taken_in_the_same_order_every_time_on_cuda(draws):
+    columns = [EncodedColumn(str(size), size, np.zeros(size, bool)) for size in SIZES]
+    x, places = torch.randn(5_000, sum(SIZES), generator=draws), torch.randint(7, (5_000,), generator=draws)
+    here, there = Layout(columns), Layout(columns, "cuda")
+    found = [there.sums(x.cuda()) for _ in range(5)]
+    torch.testing.assert_close(found[0].cpu(), here.sums(x), atol=1e-4, rtol=1e-5)
+    assert all(torch.equal(one, found[0]) for one in found)
+    total = torch.ones(7, sum(SIZES))
+    added = [total.cuda() for _ in range(5)]
+    for one in added:
+        add_rows(one, places.cuda(), x.cuda())
+    add_rows(total, places, x)
+    torch.testing.assert_close(added[0].cpu(), total, atol=1e-3, rtol=1e-4)
+    assert all(torch.equal(one, added[0]) for one in added)
 
 
 def test_rows_do_not_depend_on_their_batch_once_settled(draws):

@@ -16,6 +16,7 @@ from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
 from lookalike.model.training.adam import Adam
+from lookalike.model.training.device import available
 from lookalike.model.training.task import NetSettings, held_out_rows, plan
 from lookalike.model.tvae import TVAE
 from lookalike.rng import generator
@@ -195,10 +196,10 @@ class TestTheSecondTraining:
     def test_decays_more_where_the_first_remembered(self, toy, gap, more):
         settings = Autoregressive.Settings.build(self.SETTINGS)
         task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
-        before = task.decay.clone()
+        before = task.optimizers["net"].apart.clone()
         noted = task.begin_again({"surprise_held_out_rows": 10.0, "memory_gap": gap, "memory_gap_error": 0.1})
         assert noted == {"more_decay": pytest.approx(more)}
-        assert before.max() > 0 and torch.allclose(task.decay, before * more)
+        assert before.max() > 0 and torch.allclose(task.optimizers["net"].apart, before * more)
 
     def test_a_table_of_more_rows_is_learned_once(self, toy):
         run = Run()
@@ -269,15 +270,17 @@ def test_no_row_is_left_out_of_an_epoch(make_toy):
         assert set(torch.cat(task.parts).tolist()) == set(range(rows))
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.01])
-def test_the_step_that_all_nets_take_is_torchs_adam(decay: float):
+@pytest.mark.parametrize("device", available())
+@pytest.mark.parametrize(("decay", "apart"), [(0.0, 0.0), (0.01, 0.0), (0.0, 0.1)])
+def test_the_step_that_all_nets_take_is_torchs_adam(decay: float, apart: float, device: str):
     draws = torch.Generator().manual_seed(0)
-    mine, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 50)) for _ in range(2))
-    mine.grad = torch.zeros(50)
-    ours = Adam(mine, 0.1, (0.5, 0.9), decay)
-    reference = torch.optim.Adam([theirs], lr=0.1, betas=(0.5, 0.9), weight_decay=decay)
+    mine, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 50, device=device)) for _ in range(2))
+    mine.grad = torch.zeros_like(mine)
+    ours = Adam(mine, 0.1, (0.5, 0.9), decay, torch.full_like(mine, apart) if apart else None)
+    kind = torch.optim.AdamW if apart else torch.optim.Adam
+    reference = kind([theirs], lr=0.1, betas=(0.5, 0.9), weight_decay=apart or decay)
     for step in range(20):
-        gradient = torch.randn(50, generator=draws)
+        gradient = torch.randn(50, generator=draws).to(device)
         ours.rate = reference.param_groups[0]["lr"] = 0.1 / (1 + step)
         mine.grad.copy_(gradient)
         theirs.grad = gradient

@@ -242,12 +242,12 @@ class _Training(Task):
         self.fitted.unseen = self.unseen.likelihood
         self.more_decay = 1.0
         self.networks = {"net": self.net, "plateau": self.plateau, "unseen": self.unseen}
-        self._prepare()
-        most = settings.most_steps * (ANY_ORDER_STEPS if settings.any_order else 1)
-        self.most_epochs = max(math.ceil(most / self.steps), FEWEST_EPOCHS)  # of a second training, too
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
+        self._prepare()
+        most = settings.most_steps * (ANY_ORDER_STEPS if settings.any_order else 1)
+        self.most_epochs = max(math.ceil(most / self.steps), FEWEST_EPOCHS)  # of a second training, too
 
     def _prepare(self) -> None:
         """Steps and their sizes, for as many rows as there are now."""
@@ -256,8 +256,9 @@ class _Training(Task):
         self.rate = settings.learning_rate * math.sqrt(min(self.batch / settings.batch_size, 1.0))
         # a prior on the weights weighs as much as so many rows: the more rows there are, the less of a step is its share
         decay = settings.weight_decay * self.more_decay * min(DECAY_ROWS / rows, 1.0)
-        self.decay = self.weights.figures(lambda name: 0.0 if undecayed(name) else decay)
-        self.optimizers = {"net": Adam(self.weights.master, self.rate, (0.9, 0.99))}
+        apart = self.weights.figures(lambda name: 0.0 if undecayed(name) else decay)
+        self.optimizers = {"net": Adam(self.weights.master, self.rate, (0.9, 0.99), apart=apart)}
+        self.take_step = settings.replayed(self._step, self.generators.values())
 
     @torch.no_grad()
     def begin_again(self, noted: Mapping[str, float]) -> dict[str, float]:
@@ -277,24 +278,24 @@ class _Training(Task):
         self.weights.spread()
         self.parts = self.shuffled(len(self.codes))
 
-    @torch.no_grad()
     def step(self, position: int) -> dict[str, Tensor]:
-        rate = self._rate(self.plateau.count())
-        self.optimizers["net"].rate = rate
-        codes = self.codes[self.parts[position].to(self.codes.device)].long()
+        self.optimizers["net"].rate = self._rate(self.plateau.count())
+        seen = [net.sees_in_a_step(self.draws) for net in nets(self.weights.net)]
+        return self.take_step(self.parts[position], *seen)
+
+    @torch.no_grad()
+    def _step(self, rows: Tensor, *seen: Tensor) -> dict[str, Tensor]:
+        codes = self.codes[rows].long()
         self.weights.clear()
         surprise = [
-            self._learn(net, codes[:, order])
-            for net, order in zip(nets(self.weights.net), self.fitted.orders, strict=True)
+            self._learn(net, codes[:, order], sees)
+            for net, order, sees in zip(nets(self.weights.net), self.fitted.orders, seen, strict=True)
         ]
-        # apart from the gradient: Loshchilov and Hutter 2019, arXiv 1711.05101
-        self.weights.master.addcmul_(self.weights.master, self.decay, value=-rate)
         self.precision.step(self.weights, self.optimizers["net"])
         return {"loss": torch.stack(surprise).mean()}
 
-    def _learn(self, net: MaskedNet, codes: Tensor) -> Tensor:
+    def _learn(self, net: MaskedNet, codes: Tensor, seen: Tensor) -> Tensor:
         """Add a net's gradient by a batch, codes (n, d) in its own order; return the mean surprise of a row."""
-        seen = net.sees_in_a_step(self.draws)
         passes = up_and_down(
             net,
             codes,
@@ -365,7 +366,7 @@ class _PrivateTraining(Task):
         """Nothing is shuffled: every step draws its rows anew."""
 
     def step(self, position: int) -> dict[str, Tensor]:
-        rate = self.optimizers["net"].rate = self._rate(self.progress.count())
+        self.optimizers["net"].rate = rate = self._rate(self.progress.count())
         (net,), (order,) = self.fitted.nets, self.fitted.orders
         seen = net.sees_in_a_step(self.draws)
         self.weights.clear()

@@ -47,7 +47,6 @@ class CTGANSettings(FrugalSettings, private.PrivateSettings):
         "pac": (1, "rows judged together would share a gradient"),
         "log_frequency": (False, "rows drawn by their code are no Poisson sample"),
         "diversity": (0.0, "it holds fakes against pairs of columns of real rows"),
-        "cuda_graph": (False, "a recorded step repeats its noise"),
         "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
     }
     private_epochs: ClassVar[int] = 100
@@ -70,9 +69,6 @@ class CTGANSettings(FrugalSettings, private.PrivateSettings):
     condition_on_modes: bool = Field(
         False, description="conditions may name a numeric column's mode, not only a category"
     )
-    cuda_graph: bool = Field(
-        False, description="on CUDA: record a step once and replay it (new, and not yet measured on any GPU)"
-    )
 
     @property
     def batch_multiple(self) -> int:
@@ -88,14 +84,9 @@ class CTGANSettings(FrugalSettings, private.PrivateSettings):
             )
         return self
 
-    @model_validator(mode="after")
-    def _graph_can_be_recorded(self) -> CTGANSettings:
-        hurdle = "precision='float16'" if self.precision == "float16" else f"diversity={self.diversity:g}"
-        if self.cuda_graph and (self.precision == "float16" or self.diversity):
-            raise SettingsError(
-                f"cuda_graph records steps that never look at a figure, however: {hurdle} does. Turn one of the two off."
-            )
-        return self
+    @property
+    def hurdle(self) -> str | None:
+        return f"diversity={self.diversity:g}" if self.diversity else super().hurdle
 
 
 class RowSource(AllAtOnce):
@@ -147,13 +138,6 @@ class CTGAN(NetEngine):
     Settings: ClassVar[type[EngineSettings]] = CTGANSettings
     name = "ctgan"
     takes_ledger = True
-
-    @classmethod
-    def check(cls, settings: EngineSettings, rows: int) -> None:
-        super().check(settings, rows)
-        assert isinstance(settings, CTGANSettings)
-        if settings.cuda_graph and (where := device.choose(settings.device).type) != "cuda":
-            raise SettingsError(f"cuda_graph needs a CUDA device, however: training is on {where}. Turn it off.")
 
     @classmethod
     def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
@@ -263,7 +247,7 @@ class _Training(_Duel):
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.index = RowIndex(table, self.conditions)
         self.distance = Distance(held_out)
-        self.take_step = device.Replay(self._step, self.generators.values()) if settings.cuda_graph else self._step
+        self.take_step = settings.replayed(self._step, self.generators.values())
 
     def step(self, position: int) -> dict[str, Tensor]:
         return self.take_step()

@@ -20,7 +20,7 @@ from lookalike.model.training.task import NetSettings, Task, held_out_rows, warn
 from lookalike.model.training.train import Trainer, fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
-from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate, no_rows
 
 BLOCK_CELLS, FEWEST_ROWS = 2**20, 500
 """Cells of raw output made at once when sampling, and rows at least: memory stays bounded however many rows are asked for, and what one
@@ -67,10 +67,8 @@ class Fitted(ABC):
                 )
         draws = torch.Generator().manual_seed(derive_seed(seed, "sample"))
         size = self.block_rows
-        blocks = [
-            self.draw(min(size, rows - start), draws, conditions, temperature) for start in range(0, max(rows, 1), size)
-        ]
-        return concatenate(blocks)
+        blocks = [self.draw(min(size, rows - start), draws, conditions, temperature) for start in range(0, rows, size)]
+        return concatenate(blocks) if blocks else no_rows(self.columns)
 
 
 class AllAtOnce(Fitted):
@@ -132,7 +130,9 @@ class NetEngine(Generator):
     @classmethod
     def check(cls, settings: EngineSettings, rows: int) -> None:
         assert isinstance(settings, NetSettings)
-        device.choose(settings.device)
+        where = device.choose(settings.device).type
+        if settings.cuda_graph and where != "cuda":
+            raise SettingsError(f"cuda_graph needs a CUDA device, however: training is on {where}. Turn it off.")
         if isinstance(settings, PrivateSettings):
             settings.check_privacy()
         if isinstance(settings, PrivateSettings) and settings.private:

@@ -145,6 +145,7 @@ class _Training(Task):
         self.draws = torch.Generator().manual_seed(derive_seed(seed, "draws"))
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
+        self.take_step = settings.replayed(self._step, self.generators.values())
         self.held_out_seed = derive_seed(seed, "held out")
 
     def begin_epoch(self) -> None:
@@ -153,7 +154,10 @@ class _Training(Task):
 
     def step(self, position: int) -> dict[str, Tensor]:
         """Go down loss_factor · reconstruction + divergence, the mean over rows (paper, section 4.5)."""
-        rows, net, scale = self.parts[position].to(self.layout.device), self.weights.net, self.precision.scale
+        return self.take_step(self.parts[position])
+
+    def _step(self, rows: Tensor) -> dict[str, Tensor]:
+        net, scale = self.weights.net, self.precision.scale
         seen, drawn, decoded, lost = self._pass(net, self.slots[rows], self.residuals[rows], self.noise)
         self.weights.clear()
         part = (scale * self.settings.loss_factor / len(rows)).expand(len(rows))

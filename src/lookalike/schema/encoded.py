@@ -71,6 +71,11 @@ class EncodedTable:
         return EncodedTable(self.columns, self.codes[rows], self.residuals[rows])
 
 
+def no_rows(columns: tuple[EncodedColumn, ...]) -> EncodedTable:
+    """Return the encoded table of these columns that has no rows."""
+    return EncodedTable(columns, np.zeros((0, len(columns)), np.int32), np.zeros((0, len(columns))))
+
+
 def concatenate(tables: list[EncodedTable]) -> EncodedTable:
     """Stack encoded tables of the same columns."""
     return EncodedTable(

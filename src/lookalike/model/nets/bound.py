@@ -100,7 +100,7 @@ def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Ten
     raw (n, W), slots (n, d), residuals (n, R), log_sigma (R,)
     """
     logits = raw[:, : layout.slots]
-    powers, total, top = powers_and_totals(logits, layout.segment, len(layout.columns))
+    powers, total, top = powers_and_totals(logits, layout)
     lost = total.log().add_(top).sub_(logits.gather(1, slots)).sum(1)
     centre = raw[:, layout.slots :].tanh()
     inside = layout.any_interval[slots[:, layout.residual_columns]]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.model.nets.clipping import factors
-from lookalike.model.nets.flat import aligned, gradient_of
+from lookalike.model.nets.flat import add_rows, aligned, gradient_of
 from lookalike.model.nets.layers import ConditionalLinear, linear, thinning
 
 SLOPE = 0.2
@@ -134,7 +134,7 @@ class Critic(nn.Module):
             lesson.arrived[2 * n :].T, lesson.uphill
         )
         gradient_of(dense.bias).add_(learned.sum(0))
-        gradient_of(self.first.lookup).index_add_(0, condition, learned[:n] + learned[n:])
+        add_rows(gradient_of(self.first.lookup), condition, learned[:n] + learned[n:])
         for layer, left, right in lesson.inner:
             gradient_of(layer.get_parameter("weight")).addmm_(left.T, right)
             gradient_of(layer.get_parameter("bias")).add_(left[: 2 * packs].sum(0))
@@ -253,7 +253,7 @@ class Critic(nn.Module):
             gradient_of(layer.get_parameter("weight")).addmm_(left.T, right)
             gradient_of(layer.get_parameter("bias")).add_(left[: 2 * n].sum(0))
         entering = (entering * keep[:, None]).where(kept[:, None], 0.0)
-        gradient_of(self.first.lookup).index_add_(0, condition, entering)
+        add_rows(gradient_of(self.first.lookup), condition, entering)
         return squares.sqrt()
 
 

@@ -125,6 +125,23 @@ class Weights(Generic[Net]):
             self.low.copy_(self.master)
 
 
+def add_rows(into: Tensor, places: Tensor, rows: Tensor) -> None:
+    """Add rows (n, m) to those of ``into`` that (n,) places name, always in the same order.
+
+    On CUDA ``index_add_`` adds in the order in which its threads arrive, and so does an embedding's gradient: the same seed would give
+    other weights. ``index_put_`` sorts first; unsafe, it does not look whether the places are there, which no recorded step may.
+
+    >>> total = torch.zeros(2, 1)
+    >>> add_rows(total, torch.tensor([0, 1, 1]), torch.ones(3, 1))
+    >>> total.tolist()
+    [[1.0], [2.0]]
+    """
+    if into.is_cuda:
+        torch.ops.aten._index_put_impl_(into, [places], rows, True, True)
+    else:
+        into.index_add_(0, places, rows)
+
+
 def gradient_of(weight: Tensor | nn.Module) -> Tensor:
     """Return where a weight's gradient is collected."""
     assert isinstance(weight, Tensor)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from lookalike.model.nets.flat import gradient_of
+from lookalike.model.nets.flat import add_rows, gradient_of
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
@@ -65,7 +65,7 @@ class ConditionalLinear(nn.Module):
     def collect(self, x: Tensor, condition: Tensor, gradient: Tensor) -> None:
         """Add to the weights' ``grad`` what a gradient (n, outputs) by the output comes to."""
         collect(self.dense, x, gradient)
-        gradient_of(self.lookup).index_add_(0, condition, gradient)
+        add_rows(gradient_of(self.lookup), condition, gradient)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lookalike.model.nets.flat import aligned
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -64,6 +65,20 @@ class Layout:
     def any_interval(self) -> Tensor:
         """(C,) 1 where a slot is an interval code, else 0."""
         return self.interval.sum(1)
+
+    @cached_property
+    def member(self) -> Tensor:
+        """(C, d) 1 where a slot is the column's, else 0."""
+        return functional.one_hot(self.segment, len(self.columns)).float()
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Return (n, d): the sums of (n, C) over each column's slots.
+
+        On CUDA ``scatter_add_`` adds in the order in which its threads arrive, and the same seed would give other weights.
+        """
+        if x.is_cuda:
+            return x @ self.member.to(x.dtype)
+        return x.new_zeros(len(x), len(self.columns)).scatter_add_(1, self.segment.expand_as(x), x)
 
     def slots_of(self, table: EncodedTable) -> Tensor:
         """Return (n, d) the slot each row has set in each column."""

@@ -53,7 +53,7 @@ class PairTables:
         raw (n, W) logits and residuals before tanh, real (n, W) rows -> ()
         """
         layout = self.layout
-        codes = segmented_softmax(raw[:, : layout.slots], layout.segment, len(layout.columns))
+        codes = segmented_softmax(raw[:, : layout.slots], layout)
         made = torch.cat([codes, raw[:, layout.slots :].tanh() * (codes @ layout.interval)], dim=1)
         place, column = self._places(draws)
         if not self.whole:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lookalike.model.nets.flat import gradient_of
+from lookalike.model.nets.flat import add_rows, gradient_of
 from lookalike.model.nets.layers import thinning
 from lookalike.model.nets.masked import FINE, MaskedNet
 
@@ -76,7 +76,7 @@ def up_and_down(
         top.mul_(thinned)
     by_top = torch.empty_like(top)
     surprise, drawn = torch.empty(d, n, 1, device=codes.device), codes.T.unsqueeze(2)
-    minus, by_logits = torch.tensor(-1.0, device=codes.device).expand_as(surprise), []
+    minus, by_logits = surprise.new_full((), -1.0).expand_as(surprise), []
     for group, heads in net.grouped():
         own = heads.weight()
         logs = torch.baddbmm(heads.bias + heads.padding, top[group], own).float().log_softmax(2)
@@ -117,7 +117,7 @@ def collect(net: MaskedNet, p: Passes, seen: Tensor) -> None:
     hide_gradients(net, seen)
     gradient_of(net.first_bias).add_(p.by_below.sum(0))
     by_codes = torch.zeros_like(net.table)
-    by_codes.index_add_(0, p.slots.flatten(), p.by_inputs.flatten(0, 1))
+    add_rows(by_codes, p.slots.flatten(), p.by_inputs.flatten(0, 1))
     gradient_of(net.table).add_(by_codes)
     gradient_of(net.reading).addmm_(net.features.T, by_codes)
     gradient_of(net.second).baddbmm_(p.middle.transpose(1, 2), p.by_above)

@@ -16,48 +16,51 @@ from lookalike.model.nets.layers import random_bits
 from lookalike.model.nets.layout import Layout
 
 
-def powers_and_totals(logits: Tensor, segment: Tensor, segments: int) -> tuple[Tensor, Tensor, Tensor]:
+def powers_and_totals(logits: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     """Return e^(x − top), its sum a span and the top a span: (n, C), (n, d), (n, d)."""
-    expanded = segment.expand_as(logits)
-    top = logits.new_full((len(logits), segments), -torch.inf).scatter_reduce_(1, expanded, logits, "amax")
-    powers = logits.sub(top.index_select(1, segment)).exp_()
-    return powers, powers.new_zeros(len(powers), segments).scatter_add_(1, expanded, powers), top
+    top = logits.new_full((len(logits), len(layout.columns)), -torch.inf)
+    top.scatter_reduce_(1, layout.segment.expand_as(logits), logits, "amax")
+    powers = logits.sub(top.index_select(1, layout.segment)).exp_()
+    return powers, layout.sums(powers), top
 
 
 class _SegmentedSoftmax(torch.autograd.Function):
     """Softmax inside each segment of the last dimension, with its closed-form gradient y ⊙ (g − Σ_segment y ⊙ g)."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, segment: Tensor, segments: int) -> Tensor:
-        y, total, _ = powers_and_totals(logits, segment, segments)
-        y.div_(total.index_select(1, segment))
-        ctx.save_for_backward(y, segment)
-        ctx.segments = segments
+    def forward(ctx: Any, logits: Tensor, layout: Layout) -> Tensor:
+        y, total, _ = powers_and_totals(logits, layout)
+        y.div_(total.index_select(1, layout.segment))
+        ctx.save_for_backward(y)
+        ctx.layout = layout
         return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        y, segment = ctx.saved_tensors
-        return _softmax_backward(gradient, y, segment, ctx.segments), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return _softmax_backward(gradient, y, ctx.layout), None
 
 
-def _softmax_backward(gradient: Tensor, y: Tensor, segment: Tensor, segments: int) -> Tensor:
+def _softmax_backward(gradient: Tensor, y: Tensor, layout: Layout) -> Tensor:
     weighted = y * gradient
-    total = y.new_zeros(len(y), segments).scatter_add_(1, segment.expand_as(y), weighted)
-    return weighted.addcmul_(y, total.index_select(1, segment), value=-1.0)
+    total = layout.sums(weighted)
+    return weighted.addcmul_(y, total.index_select(1, layout.segment), value=-1.0)
 
 
-def segmented_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
+def segmented_softmax(logits: Tensor, layout: Layout) -> Tensor:
     """Return the softmax of each column's slots, all columns at once.
 
     Shape
     -----
-    logits (n, C), segment (C,) in [0, segments) -> (n, C)
+    logits (n, C) -> (n, C)
 
-    >>> segmented_softmax(torch.zeros(1, 5), torch.tensor([0, 0, 1, 1, 1]), 2).round(decimals=2).tolist()
-    [[0.5, 0.5, 0.33000001311302185, 0.33000001311302185, 0.33000001311302185]]
+    >>> import numpy as np
+    >>> from lookalike.schema.encoded import EncodedColumn
+    >>> layout = Layout([EncodedColumn("a", 2, np.zeros(2, bool)), EncodedColumn("b", 4, np.zeros(4, bool))])
+    >>> segmented_softmax(torch.zeros(1, 6), layout).tolist()
+    [[0.5, 0.5, 0.25, 0.25, 0.25, 0.25]]
     """
-    y: Tensor = _SegmentedSoftmax.apply(logits, segment, segments)
+    y: Tensor = _SegmentedSoftmax.apply(logits, layout)
     return y
 
 
@@ -94,7 +97,7 @@ class Activated:
         by_codes, by_residuals = by_rows[:, : layout.slots], by_rows[:, layout.slots :]
         if layout.residuals:
             by_codes = torch.addmm(by_codes, by_residuals * self.bent, layout.interval.T)
-        by_logits = _softmax_backward(by_codes, self.rows[:, : layout.slots], layout.segment, len(layout.columns))
+        by_logits = _softmax_backward(by_codes, self.rows[:, : layout.slots], layout)
         torch.div(by_logits, self.temperature, out=by_raw[:, : layout.slots])
         by_bent = (1 - self.bent.square()).mul_(self.inside)
         torch.mul(by_bent, by_residuals, out=by_raw[:, layout.slots :])
@@ -113,7 +116,7 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float, out
     """
     rows = aligned(raw, layout.width) if out is None else out
     logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
-    powers, total, _ = powers_and_totals(logits, layout.segment, len(layout.columns))
+    powers, total, _ = powers_and_totals(logits, layout)
     codes = torch.div(powers, total.index_select(1, layout.segment), out=logits)
     bent = raw[:, layout.slots :].tanh()
     inside = codes @ layout.interval

@@ -25,6 +25,9 @@ class Adam:
         Of learning; may be set anew between steps.
     decay
         What a weight adds to its own gradient, as a share of it.
+    apart
+        (N,) what a weight loses besides, as a share of it at a rate of 1, apart from its gradient (Loshchilov and Hutter 2019,
+        arXiv 1711.05101).
 
     Attributes
     ----------
@@ -39,14 +42,33 @@ class Adam:
     """
 
     def __init__(
-        self, weights: Tensor, rate: float, betas: tuple[float, float] = (0.9, 0.999), decay: float = 0.0
+        self,
+        weights: Tensor,
+        rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        decay: float = 0.0,
+        apart: Tensor | None = None,
     ) -> None:
-        self.weights, self.rate, self.betas, self.decay = weights, rate, betas, decay
+        self.weights, self.betas, self.decay, self.apart = weights, betas, decay, apart
+        # a number would be recorded in a CUDA graph for good; a tensor there is read by every step
+        self._rate = torch.tensor(rate, device=weights.device) if weights.is_cuda else rate
         self.moments = {
             "mean": torch.zeros_like(weights, requires_grad=False),
             "square": torch.zeros_like(weights, requires_grad=False),
             "steps": torch.zeros((), device=weights.device),
         }
+
+    @property
+    def rate(self) -> float | Tensor:
+        """Of learning."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        if isinstance(self._rate, Tensor):
+            self._rate.fill_(rate)
+        else:
+            self._rate = rate
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -56,6 +78,10 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Change the weights by the gradient they have now."""
+        rate = self._rate
+        if self.apart is not None:
+            apart, once = (self.apart * rate, 1.0) if isinstance(rate, Tensor) else (self.apart, rate)
+            self.weights.addcmul_(self.weights, apart, value=-once)
         adam(
             [self.weights],
             [gradient_of(self.weights)],
@@ -67,7 +93,7 @@ class Adam:
             amsgrad=False,
             beta1=self.betas[0],
             beta2=self.betas[1],
-            lr=self.rate,
+            lr=rate,
             weight_decay=self.decay,
             eps=1e-8,
             maximize=False,

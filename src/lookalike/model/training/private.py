@@ -60,6 +60,7 @@ class PrivateSettings(NetSettings):
     otherwise: ClassVar[Mapping[str, Any]] = {}
     ruled_out: ClassVar[Mapping[str, tuple[Any, str]]] = {
         "early_stopping": (False, "rows held out would have to be paid for"),
+        "cuda_graph": (False, "a recorded step repeats its noise"),
     }
     private_epochs: ClassVar[int] = 20
 

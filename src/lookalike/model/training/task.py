@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.training.adam import Adam
-from lookalike.model.training.device import Precision
+from lookalike.model.training.device import Precision, Replay, choose
 
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
 """Widths of a net's layers."""
@@ -37,6 +37,10 @@ class NetSettings(EngineSettings):
         "auto",
         description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
     )
+    cuda_graph: bool | None = Field(
+        None,
+        description="on CUDA: record a step once and replay it; where nobody says, wherever a step can be recorded",
+    )
     batch_size: int = Field(
         500, ge=1, description="rows in a step; on small tables it shrinks, and learning rates with it"
     )
@@ -52,6 +56,27 @@ class NetSettings(EngineSettings):
     def batch_multiple(self) -> int:
         """What a batch must be a multiple of."""
         return 1
+
+    @property
+    def hurdle(self) -> str | None:
+        """The setting whose steps look at figures, so that they cannot be recorded."""
+        return "precision='float16'" if self.precision == "float16" else None
+
+    @model_validator(mode="after")
+    def _graph_can_be_recorded(self) -> NetSettings:
+        if self.cuda_graph and self.hurdle:
+            raise SettingsError(
+                f"cuda_graph records steps that never look at a figure, however: {self.hurdle} does. Turn one of the two off."
+            )
+        return self
+
+    def replayed(
+        self, step: Callable[..., dict[str, Tensor]], generators: Iterable[torch.Generator]
+    ) -> Callable[..., dict[str, Tensor]]:
+        """Return a step as these settings have it taken: recorded and replayed, or as it is."""
+        on_cuda = choose(self.device).type == "cuda"
+        wanted = on_cuda and self.hurdle is None if self.cuda_graph is None else self.cuda_graph
+        return Replay(step, generators) if wanted else step
 
 
 class FrugalSettings(NetSettings):
@@ -164,10 +189,10 @@ class Task(ABC):
         worth noting about it."""
 
     def shuffled(self, rows: int) -> tuple[Tensor, ...]:
-        """Cut the rows, shuffled, into steps of equal size: none is left out; a small table is gone through several times."""
+        """Cut the rows, shuffled, into steps of about equal size, on the device: none is left out; a small table is gone through several times."""
         passes = max(round(self.batch * self.steps / rows), 1)
         order = torch.cat([torch.randperm(rows, generator=self.draws) for _ in range(passes)])
-        return order.tensor_split(self.steps)
+        return order.to(self.averaged.device).tensor_split(self.steps)
 
 
 def held_out_rows(rows: int, settings: NetSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.bins import Bins, fit_bins
+from lookalike.encode.bins import Bins
+from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.axis import decimals_of, grain_of, on_grain
+from lookalike.schema.axis import decimals_of, grain_of, on_grain, unit_of
 
 SPIKE_SHARE = 0.002
 SPIKE_ROWS = 10
@@ -60,12 +62,12 @@ class NumericEncoder(ColumnEncoder):
         self._place_codes()
         self.fitted = True
 
-    def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins:
+    def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins | ByEnding:
         if self.settings.intervals == "quantiles":
             # what is counted rather than measured is told apart value by value as far as may be
             counted = len(np.unique(axis)) <= COUNTED_VALUES * self.settings.max_bins
             maximum = self.settings.max_bins * (COUNTED_BINS if counted else 1)
-            return fit_bins(axis, maximum=maximum, grain=self._grain)
+            return fit_by_ending(axis, maximum=maximum, grain=self._grain, second=self._second)
         return fit_modes(axis, maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
 
     @property
@@ -76,6 +78,12 @@ class NumericEncoder(ColumnEncoder):
         if self.dtype.kind in "iu":
             return float(self.spec.step)
         return grain_of(self.spec)
+
+    @property
+    def _second(self) -> Fraction | None:
+        """How many grains a second has; None where numbers are no moments."""
+        unit = unit_of(self.spec) if self.spec.kind == "datetime" else None
+        return None if unit is None else 1 / (unit * self.spec.step)
 
     def _bounds(self, numbers: np.ndarray) -> tuple[Any, Any]:
         low, high = numbers.min(), numbers.max()
@@ -219,7 +227,11 @@ class NumericEncoder(ColumnEncoder):
         return Values(missing=missing, numbers=np.where(missing, self.dtype.type(0), numbers))
 
     def state(self) -> dict[str, Any]:
-        kept = None if self.intervals is None else {name: part.tolist() for name, part in vars(self.intervals).items()}
+        kept: dict[str, Any] | None = None
+        if isinstance(self.intervals, ByEnding):
+            kept = self.intervals.state()
+        elif self.intervals is not None:
+            kept = {name: part.tolist() for name, part in vars(self.intervals).items()}
         return {
             "dtype": str(self.dtype),
             "low": self.low.item(),
@@ -235,7 +247,10 @@ class NumericEncoder(ColumnEncoder):
         self.spikes = np.asarray(state["spikes"], self.dtype)
         kind = Bins if self.settings.intervals == "quantiles" else Modes
         kept = state["intervals"]
-        self.intervals = None if kept is None else kind(**{name: np.asarray(part) for name, part in kept.items()})
+        if kept is not None and "endings" in kept:
+            self.intervals = ByEnding.from_state(kept)
+        else:
+            self.intervals = None if kept is None else kind(**{name: np.asarray(part) for name, part in kept.items()})
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.bins import Bins
 from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.mixture import Modes
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import EncodedTable, Values
 from lookalike.stats import repeats, settled, surprising
@@ -70,7 +70,7 @@ class Rule:
         np.minimum.at(least, codes, self.codes)
         np.minimum.at(most, codes, -self.codes)
         agreed = least == -most
-        if not isinstance(encoder.intervals, Bins):  # modes overlap: a number may be of either
+        if isinstance(encoder.intervals, Modes):  # they overlap: a number may be of either
             agreed &= ~encoder.column.interval
         due[agreed] = least[agreed]
         return due

@@ -28,7 +28,10 @@ class EncoderSettings(Settings):
     )
     max_categories: int = Field(1000, ge=2, description="levels with a code of their own at most; the rest share one")
     rare_rows: int = Field(
-        5, ge=1, description="a level with fewer rows than this is rare and shares a code (tables of 100 rows or more)"
+        5,
+        ge=1,
+        description="a level with fewer rows than this is rare and shares a code, a rare value of a number of few values goes to "
+        "one beside it (tables of 100 rows or more)",
     )
     rare_categories: Literal["pool", "hide"] = Field(
         "pool", description="rare levels come back at their frequency (pool) or never (hide)"
@@ -53,7 +56,7 @@ class ColumnEncoder(ABC):
     """Learn one column's codes, encode it and decode it.
 
     ``decode(encode(values))`` gives back the values exactly, but for rare levels that share a code (drawn again by
-    frequency) and for outliers where their treatment was asked for.
+    frequency), rare values of a number of few values, and outliers where their treatment was asked for.
     """
 
     def __init__(self, spec: ColumnSpec, settings: EncoderSettings) -> None:

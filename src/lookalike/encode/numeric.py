@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.bins import Bins
+from lookalike.encode.bins import ROWS_A_BIN, Bins
+from lookalike.encode.category import SMALL_TABLE
 from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
@@ -30,7 +31,7 @@ class NumericEncoder(ColumnEncoder):
     """Integers, floats and dates.
 
     Codes are sorted by value: *spikes* (values that recur far more often than their neighbours: 0, a sentinel date, a
-    capped maximum; or every value of a number that has few) and intervals, Gaussian modes or quantile bins, then missing.
+    capped maximum; or every value of a number that has few, if ``rare_rows`` rows have it) and intervals, Gaussian modes or quantile bins, then missing.
     Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
     decimals and within the range that was seen.
 
@@ -56,7 +57,12 @@ class NumericEncoder(ColumnEncoder):
         self.low, self.high = self._bounds(numbers)
         numbers = np.clip(numbers, self.low, self.high)
         distinct, counts = np.unique(numbers, return_counts=True)
-        self.spikes = distinct[self._is_spike(counts, len(numbers))]
+        self.few = self._are_few(counts, len(numbers))
+        if self.few:
+            numbers = self._without_rare(numbers, distinct, counts)
+            self.low, self.high = numbers.min(), numbers.max()
+        else:
+            self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
         self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
         self._place_codes()
@@ -99,13 +105,38 @@ class NumericEncoder(ColumnEncoder):
             low, high = (inside.min(), inside.max()) if len(inside) else (low, high)
         return low, high
 
-    def _is_spike(self, counts: np.ndarray, rows: int) -> np.ndarray:
-        """(L,) bool over the sorted distinct values."""
+    def _are_few(self, counts: np.ndarray, rows: int) -> bool:
+        """Whether values are so few that each has a code."""
         few = self.settings.max_discrete
         if self.settings.intervals == "quantiles":
             few = max(few, self.settings.max_bins)
-        if len(counts) <= few and (rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2):
-            return np.ones(len(counts), bool)
+        return len(counts) <= few and (rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2)
+
+    def _without_rare(self, numbers: np.ndarray, distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Choose the spikes of a number of few values: those that enough people have. Return (n,) the numbers as they are learned.
+
+        A value of one or two people would come back as it is, and the greatest of all is often one person's. Beyond the spikes, rare
+        ones are intervals together, where they are enough for one; else, and between spikes, each goes to the nearest spike.
+        """
+        common = distinct[counts >= self.settings.rare_rows]
+        if len(numbers) < SMALL_TABLE or len(distinct) <= 2 or not len(common):
+            self.spikes = distinct
+            return numbers
+        self.spikes = common
+        fewest = ROWS_A_BIN * (1 if self.settings.intervals == "quantiles" else self.settings.max_modes)
+        if (numbers < common[0]).sum() < fewest:
+            numbers = np.maximum(numbers, common[0])
+        if (numbers > common[-1]).sum() < fewest:
+            numbers = np.minimum(numbers, common[-1])
+        return self._between_at_spikes(numbers)
+
+    def _between_at_spikes(self, numbers: np.ndarray) -> np.ndarray:
+        """(n,) numbers, those between spikes at the nearest."""
+        between = (numbers > self.spikes[0]) & (numbers < self.spikes[-1])
+        return np.where(between, nearest(numbers, self.spikes), numbers)
+
+    def _is_spike(self, counts: np.ndarray, rows: int) -> np.ndarray:
+        """(L,) bool over the sorted distinct values."""
         padded = np.pad(counts.astype(float), SPIKE_NEIGHBOURS, constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPIKE_NEIGHBOURS + 1)
         usual = np.nanmedian(np.delete(windows, SPIKE_NEIGHBOURS, axis=1), axis=1)
@@ -187,6 +218,8 @@ class NumericEncoder(ColumnEncoder):
     def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         assert values.numbers is not None
         numbers = np.clip(values.numbers.astype(self.dtype), self.low, self.high)
+        if self.few:
+            numbers = self._between_at_spikes(numbers)
         codes, residuals = np.full(len(values), -1, np.int32), np.zeros(len(values))
         if self.has_missing:
             codes[values.missing] = self.missing_code
@@ -237,6 +270,7 @@ class NumericEncoder(ColumnEncoder):
             "low": self.low.item(),
             "high": self.high.item(),
             "spikes": self.spikes.tolist(),
+            "few": self.few,
             "intervals": kept,
             "has_missing": self.has_missing,
         }
@@ -244,7 +278,7 @@ class NumericEncoder(ColumnEncoder):
     def restore(self, state: dict[str, Any]) -> None:
         self.dtype = np.dtype(state["dtype"])
         self.low, self.high = self.dtype.type(state["low"]), self.dtype.type(state["high"])
-        self.spikes = np.asarray(state["spikes"], self.dtype)
+        self.spikes, self.few = np.asarray(state["spikes"], self.dtype), bool(state["few"])
         kind = Bins if self.settings.intervals == "quantiles" else Modes
         kept = state["intervals"]
         if kept is not None and "endings" in kept:
@@ -254,3 +288,13 @@ class NumericEncoder(ColumnEncoder):
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True
+
+
+def nearest(numbers: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return (n,) numbers, each moved to the nearest of (k,) sorted ones.
+
+    >>> nearest(np.array([1, 6, 90]), np.array([2, 8, 20])).tolist()
+    [2, 8, 20]
+    """
+    middles = among[:-1].astype(np.float64) / 2 + among[1:].astype(np.float64) / 2
+    return np.asarray(among[np.searchsorted(middles, numbers.astype(np.float64))])

@@ -23,7 +23,7 @@ from lookalike.accountant import gaussian, threshold
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
-from lookalike.encode.numeric import NumericEncoder
+from lookalike.encode.numeric import NumericEncoder, nearest
 from lookalike.errors import LookalikeWarning
 from lookalike.ledger import Ledger
 from lookalike.schema import Values
@@ -174,6 +174,7 @@ def _fit_labels(encoder: CategoryEncoder, values: Values, rows: int, account: Ac
     encoder.levels = levels
     encoder.counts = np.maximum(counts, 1).astype(np.int64)
     encoder._place_codes(np.zeros(len(levels), bool))
+    encoder.pool_weights = np.zeros(0)
     measured = np.append(counts, missing) if encoder.has_missing else counts
     encoder.measured = measured.astype(np.float64)
     encoder.deviations = np.full(len(measured), deviation)
@@ -281,7 +282,7 @@ def _settle(
 ) -> None:
     """Put spikes and cells together as the encoder keeps them."""
     encoder.has_missing = bool(missing > SURE * deviation) or (cells is None and not len(spikes))
-    encoder.spikes = spikes
+    encoder.spikes, encoder.few = spikes, False
     ends = [*(spikes[[0, -1]] if len(spikes) else []), *(cells.ends(encoder.dtype) if cells is not None else [])]
     encoder.low = encoder.dtype.type(min(ends, default=0))
     encoder.high = encoder.dtype.type(max(ends, default=0))
@@ -314,7 +315,8 @@ def encode_privately(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray
     codes = rng.choice(len(weights), len(values), p=weights / weights.sum()).astype(np.int32)
     residuals = np.zeros(len(values))
     if isinstance(encoder, NumericEncoder) and encoder.intervals is None and len(encoder.spikes):
-        values = _at_spikes(encoder, values)
+        assert values.numbers is not None
+        values = Values(values.missing, nearest(values.numbers, encoder.spikes))
     known = _known(encoder, values)
     if known.any():
         there = _rows_of(values, known)
@@ -338,14 +340,6 @@ def _known(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     elif isinstance(encoder, NumericEncoder) and encoder.intervals is None:
         known &= values.missing | (len(encoder.spikes) > 0)
     return known
-
-
-def _at_spikes(encoder: NumericEncoder, values: Values) -> Values:
-    """Numbers moved to the nearest value that has a code."""
-    assert values.numbers is not None
-    spikes = encoder.spikes
-    middles = spikes[:-1].astype(np.float64) / 2 + spikes[1:].astype(np.float64) / 2
-    return Values(values.missing, spikes[np.searchsorted(middles, values.numbers.astype(np.float64))])
 
 
 def _rows_of(values: Values, rows: np.ndarray) -> Values:

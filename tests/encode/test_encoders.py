@@ -7,15 +7,17 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lookalike
 from lookalike import registry
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import InputError, LookalikeWarning, NotFittedError
+from lookalike.errors import InputError, LookalikeWarning, NotFittedError, SchemaError
 from lookalike.schema import ColumnSpec, Values, parse, spell
 from lookalike.schema.infer import infer_column, infer_schema
 from lookalike.testing import check_encoder
@@ -176,6 +178,13 @@ class TestNumbers:
         assert drawn.min() >= 30 and 60 < drawn.max() <= 73 and (drawn == 73).mean() < 1 / 12
         low = numeric([*np.arange(900) % 30, *np.negative(tail)], intervals="quantiles")
         assert there_and_back(low, np.negative(tail)) == np.negative(tail).tolist()
+
+    def test_a_condition_on_a_rare_value_is_refused(self):
+        frame = pd.DataFrame({"visits": [*np.arange(400) % 10, 33], "arm": list("ab") * 200 + ["a"]})
+        twin = lookalike.fit(frame, engine="copula", run=lookalike.Run())
+        assert (twin.sample(5, where={"visits": 9}).visits == 9).all()
+        with pytest.raises(SchemaError, match="'visits' never came near it, or in too few rows"):
+            twin.sample(5, where={"visits": 33})
 
     def test_two_values_and_small_tables_keep_their_rare_ones(self):
         assert numeric([*np.zeros(500, int), 1, 1]).spikes.tolist() == [0, 1]

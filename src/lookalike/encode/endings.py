@@ -175,13 +175,13 @@ class ByEnding:
         places = (numbers / self.grain - remainder) / modulus
         middle = np.rint(places)
         side = np.where(places < middle, -1, 1)
-        found, open_ = middle, np.ones(len(numbers), bool)
+        found, left = middle, np.ones(len(numbers), bool)
         for step in range(2 * REACH + 1):
             tried = middle + side * ((step + 1) // 2) * (1 if step % 2 else -1)
-            fits = open_ & (self._which((tried * modulus + remainder).astype(np.int64)) == i)
+            fits = left & (self._which((tried * modulus + remainder).astype(np.int64)) == i)
             found = np.where(fits, tried, found)
-            open_ &= ~fits
-            if not open_.any():
+            left &= ~fits
+            if not left.any():
                 break
         return (found * modulus + remainder) * self.grain
 
@@ -215,11 +215,11 @@ def fit_by_ending(
     endings = find_endings(units, second) if np.allclose(units * grain, numbers, rtol=0, atol=0.01 * grain) else []
     if not endings:
         return fit_bins(numbers, maximum=maximum, grain=grain)
-    parts, open_ = [], np.ones(len(numbers), bool)
+    parts, left = [], np.ones(len(numbers), bool)
     for ending in (*endings, ANY):
-        own = open_ & ending.has(units)
+        own = left & ending.has(units)
         if own.any():
             share = max(round(maximum * own.mean()), 1)
             parts.append((ending, fit_bins(numbers[own], maximum=share, grain=grain * ending.modulus)))
-        open_ &= ~own
+        left &= ~own
     return ByEnding(grain, tuple(ending for ending, _ in parts), tuple(part for _, part in parts))

@@ -208,7 +208,7 @@ class TableEncoder:
             assert back is not None and values.numbers is not None
             if back[0] != values.numbers[0] and not np.isclose(float(back[0]), float(values.numbers[0]), rtol=1e-9):
                 raise SchemaError(
-                    f"a condition asks for a value in the range that was seen, however: column {name!r} never came near it. Ask for another."
+                    f"a condition asks for a value that can be drawn, however: column {name!r} never came near it, or in too few rows. Ask for another."
                 )
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from scipy.stats import beta
 
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
+from lookalike.encode.numeric import NumericEncoder
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.run import Run
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Values, parse, spell
@@ -57,12 +58,15 @@ def check_encoder(
 
 
 def _moved(encoder: ColumnEncoder, values: Values) -> np.ndarray:
-    """(n,) bool: cells of a number of few values that too few rows hold for them to come back."""
+    """(n,) bool: cells of a number of few values that too few rows hold for them to come back: between its spikes or beyond its ends."""
     assert values.numbers is not None
-    _, place, counts = np.unique(values.numbers[~values.missing], return_inverse=True, return_counts=True)
-    moved = np.zeros(len(values), bool)
-    moved[~values.missing] = (counts < encoder.settings.rare_rows)[place] & getattr(encoder, "few", False)
-    return moved
+    if not (isinstance(encoder, NumericEncoder) and encoder.few):
+        return np.zeros(len(values), bool)
+    numbers, spikes = values.numbers, encoder.spikes
+    distinct, counts = np.unique(numbers[~values.missing], return_counts=True)
+    rare = np.isin(numbers, distinct[counts < encoder.settings.rare_rows]) & ~np.isin(numbers, spikes) & ~values.missing
+    within = (numbers > spikes[0]) & (numbers < spikes[-1])
+    return np.asarray(rare & (within | (numbers < encoder.low) | (numbers > encoder.high)))
 
 
 def _check_round_trip(

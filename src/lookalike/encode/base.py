@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -50,6 +50,22 @@ class EncoderSettings(Settings):
     outlier_z: float = Field(4.0, gt=0, description="outliers = z: standard deviations from the mean")
     enforce_rounding: bool = Field(True, description="numbers come back with the decimals they came with")
     enforce_min_max_values: bool = Field(True, description="numbers never leave the range that was seen")
+
+
+Part = TypeVar("Part", bound="Arrays")
+
+
+class Arrays:
+    """A part of an encoder whose attributes are arrays, to JSON and back."""
+
+    def state(self) -> dict[str, Any]:
+        """The arrays by name, as lists."""
+        return {name: array.tolist() for name, array in vars(self).items()}
+
+    @classmethod
+    def from_state(cls: type[Part], state: dict[str, Any]) -> Part:
+        """What :meth:`state` gave."""
+        return cls(**{name: np.asarray(cells) for name, cells in state.items()})
 
 
 class ColumnEncoder(ABC):

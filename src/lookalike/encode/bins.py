@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from lookalike.encode.base import Arrays
+
 ROWS_A_BIN = 10
 """Rows a bin holds at least: fewer would be a list of the values themselves."""
 ROWS_A_PIECE = 5
@@ -16,7 +18,7 @@ PIECES = 16
 
 
 @dataclass(frozen=True)
-class Bins:
+class Bins(Arrays):
     """k bins on a number's axis, each with a piecewise linear distribution function.
 
     Attributes

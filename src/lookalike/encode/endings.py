@@ -67,7 +67,8 @@ def find_endings(units: np.ndarray, second: Fraction | None = None) -> list[Endi
     if not len(units):
         return []
     units = units[:: -(-len(units) // LOOKED_AT)]
-    moduli = [modulus for modulus in _moduli(second) if modulus * FEWEST_VALUES <= np.ptp(units)]
+    width = np.ptp(units)
+    moduli = [modulus for modulus in _moduli(second) if modulus * FEWEST_VALUES <= width]
     return _endings(units, ANY, moduli, TELLING * len(units), MOST_ENDINGS)
 
 
@@ -189,14 +190,14 @@ class ByEnding:
         return {
             "grain": self.grain,
             "endings": [[ending.modulus, ending.remainder] for ending in self.endings],
-            "parts": [{name: array.tolist() for name, array in vars(part).items()} for part in self.parts],
+            "parts": [part.state() for part in self.parts],
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ByEnding:
         """What :meth:`state` gave."""
-        parts = [Bins(**{name: np.asarray(array) for name, array in part.items()}) for part in state["parts"]]
-        return cls(state["grain"], tuple(Ending(*pair) for pair in state["endings"]), tuple(parts))
+        endings, parts = (Ending(*pair) for pair in state["endings"]), map(Bins.from_state, state["parts"])
+        return cls(state["grain"], tuple(endings), tuple(parts))
 
 
 def fit_by_ending(
@@ -207,9 +208,8 @@ def fit_by_ending(
 
     ``grain`` is what :func:`~lookalike.encode.bins.fit_bins` takes, ``second`` what :func:`find_endings` does, in grains.
     """
-    distinct = np.unique(numbers)
-    told_apart = len(numbers) >= ROWS_A_PIECE * len(distinct)
-    if told_apart or not grain or max(abs(distinct[0]), abs(distinct[-1])) >= SAFE * grain:
+    told_apart = len(numbers) >= ROWS_A_PIECE * len(np.unique(numbers))
+    if told_apart or not grain or np.abs(numbers).max() >= SAFE * grain:
         return fit_bins(numbers, maximum=maximum, grain=grain)
     units = np.rint(numbers / grain).astype(np.int64)
     endings = find_endings(units, second) if np.allclose(units * grain, numbers, rtol=0, atol=0.01 * grain) else []

@@ -9,13 +9,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
+from lookalike.encode.base import Arrays
+
 MINIMUM_WEIGHT = 0.005
 WIDTH = 4.0
 """A residual of ±1 lies this many standard deviations from the mode."""
 
 
 @dataclass(frozen=True)
-class Modes:
+class Modes(Arrays):
     """k Gaussians on a number's axis, sorted by mean: ``means``, ``deviations`` and ``weights`` are (k,) float64; ``ends`` (2,) are the
     least and the greatest number they were fitted to."""
 

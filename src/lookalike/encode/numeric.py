@@ -133,7 +133,7 @@ class NumericEncoder(ColumnEncoder):
     def _between_at_spikes(self, numbers: np.ndarray) -> np.ndarray:
         """(n,) numbers, those between spikes at the nearest."""
         between = (numbers > self.spikes[0]) & (numbers < self.spikes[-1])
-        return np.where(between, nearest(numbers, self.spikes), numbers)
+        return np.where(between, at_nearest(numbers, self.spikes), numbers)
 
     def _is_spike(self, counts: np.ndarray, rows: int) -> np.ndarray:
         """(L,) bool over the sorted distinct values."""
@@ -260,18 +260,13 @@ class NumericEncoder(ColumnEncoder):
         return Values(missing=missing, numbers=np.where(missing, self.dtype.type(0), numbers))
 
     def state(self) -> dict[str, Any]:
-        kept: dict[str, Any] | None = None
-        if isinstance(self.intervals, ByEnding):
-            kept = self.intervals.state()
-        elif self.intervals is not None:
-            kept = {name: part.tolist() for name, part in vars(self.intervals).items()}
         return {
             "dtype": str(self.dtype),
             "low": self.low.item(),
             "high": self.high.item(),
             "spikes": self.spikes.tolist(),
             "few": self.few,
-            "intervals": kept,
+            "intervals": None if self.intervals is None else self.intervals.state(),
             "has_missing": self.has_missing,
         }
 
@@ -279,21 +274,20 @@ class NumericEncoder(ColumnEncoder):
         self.dtype = np.dtype(state["dtype"])
         self.low, self.high = self.dtype.type(state["low"]), self.dtype.type(state["high"])
         self.spikes, self.few = np.asarray(state["spikes"], self.dtype), bool(state["few"])
-        kind = Bins if self.settings.intervals == "quantiles" else Modes
         kept = state["intervals"]
+        kind: type[Modes | Bins | ByEnding] = Bins if self.settings.intervals == "quantiles" else Modes
         if kept is not None and "endings" in kept:
-            self.intervals = ByEnding.from_state(kept)
-        else:
-            self.intervals = None if kept is None else kind(**{name: np.asarray(part) for name, part in kept.items()})
+            kind = ByEnding
+        self.intervals = None if kept is None else kind.from_state(kept)
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True
 
 
-def nearest(numbers: np.ndarray, among: np.ndarray) -> np.ndarray:
+def at_nearest(numbers: np.ndarray, among: np.ndarray) -> np.ndarray:
     """Return (n,) numbers, each moved to the nearest of (k,) sorted ones.
 
-    >>> nearest(np.array([1, 6, 90]), np.array([2, 8, 20])).tolist()
+    >>> at_nearest(np.array([1, 6, 90]), np.array([2, 8, 20])).tolist()
     [2, 8, 20]
     """
     middles = among[:-1].astype(np.float64) / 2 + among[1:].astype(np.float64) / 2

@@ -23,7 +23,7 @@ from lookalike.accountant import gaussian, threshold
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
-from lookalike.encode.numeric import NumericEncoder, nearest
+from lookalike.encode.numeric import NumericEncoder, at_nearest
 from lookalike.errors import LookalikeWarning
 from lookalike.ledger import Ledger
 from lookalike.schema import Values
@@ -316,7 +316,7 @@ def encode_privately(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray
     residuals = np.zeros(len(values))
     if isinstance(encoder, NumericEncoder) and encoder.intervals is None and len(encoder.spikes):
         assert values.numbers is not None
-        values = Values(values.missing, nearest(values.numbers, encoder.spikes))
+        values = Values(values.missing, at_nearest(values.numbers, encoder.spikes))
     known = _known(encoder, values)
     if known.any():
         there = _rows_of(values, known)

@@ -72,12 +72,12 @@ class Layout:
         return functional.one_hot(self.segment, len(self.columns)).float()
 
     def sums(self, x: Tensor) -> Tensor:
-        """Return (n, d): the sums of (n, C) over each column's slots.
+        """Return (n, d): the sums of (n, C) over each column's slots, float32.
 
         On CUDA ``scatter_add_`` adds in the order in which its threads arrive, and the same seed would give other weights.
         """
         if x.is_cuda:
-            return x @ self.member.to(x.dtype)
+            return x @ self.member
         return x.new_zeros(len(x), len(self.columns)).scatter_add_(1, self.segment.expand_as(x), x)
 
     def slots_of(self, table: EncodedTable) -> Tensor:

@@ -28,6 +28,7 @@ from lookalike.rng import derive_seed
 from lookalike.routing import private_engine, refuse_unpaid, route
 from lookalike.run import Run, terminal
 from lookalike.schema import EncodedTable
+from lookalike.schema.discover import with_rules_to_keep
 from lookalike.table import as_table
 from lookalike.twin import Twin
 
@@ -126,6 +127,8 @@ def fit(
         check_calibration(table.num_rows)
     run = run if run is not None else Run(console=terminal(), minutes=minutes)
     start = time.perf_counter()
+    if ledger is None and encoding.keep_rules:
+        settled = with_rules_to_keep(table.data, settled)
     encoder = TableEncoder(settled, encoding)
     if ledger is None:
         encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))

@@ -173,7 +173,7 @@ def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -
     if name in encoder.rewrites.tied:
         raise SettingsError(
             f"{what} names a column that is modelled as it is, however: {name!r} follows from others by a constraint "
-            f"({encoder.rewrites.tied[name]}). Name another."
+            f"({encoder.rewrites.tied[name]}). Name another, or fit without the constraint (keep_rules=False where it was found)."
         )
     if name not in encoder.encoders:
         known = ", ".join(encoder.encoders)
@@ -255,20 +255,18 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SchemaError, InputError
         A column has another type, or a cell holds what was never seen.
     """
-    encoded, known = encoder.encode_known(table, fill=fill, seed=seed)
+    known = encoder.encode_known(table, fill=fill, seed=seed)
     barred = {
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
-    completed = model.complete(encoded, known, seed=seed, barred=barred)
-    drawn = encoder.decode(encoder.settle(completed, known), seed=seed)
-    places = {name: place for place, name in enumerate(encoder.encoders)}
+    completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
+    drawn = encoder.decode(encoder.settle(completed, known.codes), seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:
         if name not in table.column_names:
             columns[name] = drawn.column(name)
-        elif name not in places or known[:, places[name]].all():
+        elif name not in known.cells or known.cells[name].all():
             columns[name] = table.column(name)
         else:
-            given = encoder.in_type(table, name)
-            columns[name] = pc.if_else(pa.array(known[:, places[name]]), given, drawn.column(name))
+            columns[name] = pc.if_else(pa.array(known.cells[name]), encoder.in_type(table, name), drawn.column(name))
     return pa.table(columns)

@@ -1,4 +1,4 @@
-"""Declared constraints, judged: shares a rule and a side, in the card and on the page."""
+"""Constraints, judged: shares a rule and a side, in the card and on the page."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_a_limit_can_be_set(card):
 def test_the_page_shows_them(card, tmp_path):
     card.to_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Declared constraints" in page and "low ≤ high" in page and "10.0 %" in page
+    assert "Constraints" in page and "low ≤ high" in page and "10.0 %" in page
     assert "'<b>b</b>'" not in page, "a rule's own text is escaped"
-    assert "declared constraint" in str(card)
+    assert "constraint" in str(card)
 
 
 def test_without_constraints_nothing_is_said():

@@ -175,3 +175,69 @@ def test_checks_look_at_modelled_columns_alone():
         [Unique(columns=("id", "a")), Unique(columns=("a",)), Predicate(expression="a > 1")],
     )
     assert [check.name for check in checks(schema)] == ["predicate, a > 1", "unique, a unique"]
+
+
+def tickets(rows: int = 400) -> pd.DataFrame:
+    """Nothing is declared here: dates hours apart in a year, what they are apart, a total, and missing cells."""
+    rng = np.random.default_rng(0)
+    opened = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365 * 86_400, rows), unit="s")
+    closed = pd.Series(opened + pd.to_timedelta(rng.integers(60, 86_400, rows), unit="s")).mask(rng.random(rows) < 0.2)
+    price, pieces = rng.integers(100, 9000, rows) / 100, rng.integers(1, 9, rows)
+    return pd.DataFrame({
+        "opened": opened,
+        "closed": closed,
+        "hours": ((closed - opened).dt.total_seconds() / 3600).round(2),
+        "price": price,
+        "pieces": pieces,
+        "total": (price * pieces).round(2),
+        "queue": rng.choice(["a", "b"], rows),
+    })  # fmt: skip
+
+
+FOUND = {"opened ≤ closed", "hours = 24 * (closed - opened)", "total = price * pieces"}
+
+
+@pytest.mark.parametrize("engine", ["copula", "tvae", "trees", "autoregressive"])
+def test_what_nobody_declared_is_found_and_kept(engine):
+    frame = tickets()
+    twin = fit_quickly(frame, engine=engine)
+    assert {rule.words for rule in twin.schema.constraints} == FOUND
+    made = twin.sample(700, seed=1)
+    assert len(made) == 700 and (made.dtypes == frame.dtypes).all()
+    assert shares(twin, made, frame) == dict.fromkeys((rule.words for rule in twin.schema.constraints), 1.0)
+    assert 0.05 < made["closed"].isna().mean() < 0.5 and (made["closed"].isna() == made["hours"].isna()).all()
+    assert fit_quickly(frame, engine="copula", keep_rules=False).schema.constraints == ()
+
+
+@pytest.fixture(scope="module")
+def completing():
+    return fit_quickly(tickets(), engine="autoregressive", any_order=True)
+
+
+def test_cells_that_follow_from_others_are_filled(completing):
+    frame = tickets()
+    holed = frame.copy()
+    holed.loc[::3, ["closed", "hours", "total"]] = None
+    holed.loc[::5, ["queue"]] = None
+    filled = completing.impute(holed)
+    assert not filled.isna().any().any()
+    for name in holed:
+        there = holed[name].notna()
+        assert (filled[name][there] == holed[name][there]).all(), name
+    assert set(shares(completing, filled, frame).values()) == {1.0}
+
+
+def test_columns_that_follow_from_others_are_drawn(completing):
+    frame = tickets()
+    done = completing.complete(frame[["opened", "price", "queue"]])
+    assert done[["opened", "price", "queue"]].equals(frame[["opened", "price", "queue"]])
+    assert set(shares(completing, done, frame).values()) == {1.0}
+
+
+def test_a_cell_without_what_it_follows_from_is_refused(completing):
+    with pytest.raises(SchemaError, match="'closed' without all of 'opened', which it follows from"):
+        completing.complete(tickets()[["closed", "queue"]].dropna())
+    holed = tickets()
+    holed.loc[:9, "price"] = None
+    with pytest.raises(SchemaError, match=r"10 rows have 'total' without all of 'price', 'pieces'.*keep_rules=False"):
+        completing.impute(holed)

@@ -37,7 +37,9 @@ class EncoderSettings(Settings):
         "pool", description="rare levels come back at their frequency (pool) or never (hide)"
     )
     keep_rules: bool = Field(
-        True, description="what a column settles about another in every row (a city's state) holds in every row made"
+        True,
+        description="what holds in every row holds in every row made: what a column settles about another (a city's state), "
+        "formulas (a total), the order of columns close together (two dates)",
     )
     missing: Literal["model", "mode", "median", "drop_rows"] = Field(
         "model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,34 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is there of a table to complete.
+
+    Attributes
+    ----------
+    encoded, codes
+        The rows, and (n, d) bool: which of their codes are known.
+    columns, cells
+        The table's own columns, parsed, and (n,) bool for each: which of their cells are known.
+    """
+
+    encoded: EncodedTable
+    codes: np.ndarray
+    columns: dict[str, Values]
+    cells: dict[str, np.ndarray]
+
+    def put_in(self, name: str, drawn: Values) -> Values:
+        """Return the drawn numbers with the known ones in their places: a rare one may be encoded as the one beside it."""
+        mine = self.columns.get(name)
+        if mine is None or mine.numbers is None or drawn.numbers is None:
+            return drawn
+        there = self.cells[name]
+        return Values(
+            np.where(there, mine.missing, drawn.missing), numbers=np.where(there, mine.numbers, drawn.numbers)
+        )
 
 
 class TableEncoder:
@@ -118,51 +147,55 @@ class TableEncoder:
             codes[:, place], residuals[:, place] = encoder.encode(columns[name], generator(seed, "encode", name))
         return EncodedTable(self.columns, codes, residuals)
 
-    def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> tuple[EncodedTable, np.ndarray]:
-        """Return the codes of what is there, and (n, d) bool: which cells are known.
+    def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> Known:
+        """Return what is there of a table to complete.
 
         Columns that the table lacks are not known; nor are missing cells, if they are to be filled.
         """
-        if self.rewrites.steps or self.rewrites.groups:
-            rules = ", ".join(sorted({constraint.words for constraint in self.schema.constraints}))
-            raise SchemaError(
-                f"a table is completed cell by cell, however: constraints tie cells together ({rules}). Fit with a schema without them."
-            )
+        columns, cells = {}, {}
+        for spec in self.schema.modelled:
+            there = spec.name in table.column_names
+            column = self.in_type(table, spec.name) if there else pa.nulls(table.num_rows, arrow_type(spec.storage))
+            columns[spec.name] = parse(column, spec)
+            cells[spec.name] = ~columns[spec.name].missing if fill else np.full(table.num_rows, there)
+        tied, rewritten = self.rewrites.known(cells), self.rewrites.forward(columns)
         shape = table.num_rows, len(self.encoders)
         codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
         for place, (name, encoder) in enumerate(self.encoders.items()):
-            if name not in table.column_names:
-                continue
-            column = self.in_type(table, name)
-            there = ~parse(column, encoder.spec).missing if fill else np.ones(table.num_rows, bool)
-            known[:, place] = there
-            values = parse(column.filter(pa.array(there)), encoder.spec)
-            if len(values):
-                codes[there, place], residuals[there, place] = encoder.encode(values, generator(seed, "encode", name))
-        return EncodedTable(self.columns, codes, residuals), known
+            rows = np.flatnonzero(tied[name])
+            known[rows, place] = True
+            if len(rows):
+                values = rewritten[name].take(rows)
+                codes[rows, place], residuals[rows, place] = encoder.encode(values, generator(seed, "encode", name))
+        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells)
 
     def in_type(self, table: pa.Table, name: str) -> pa.Array:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
-        wanted = arrow_type(self.encoders[name].spec.storage)
+        spec = self.schema[name]
         rule = "a table to complete must hold the types that were learned"
-        found: pa.Array = in_type(_one_array(table, name), wanted, self.encoders[name].spec, rule)
+        found: pa.Array = in_type(_one_array(table, name), arrow_type(spec.storage), spec, rule)
         return found
 
     def key_streams(self, seed: int) -> dict[str, KeyStream]:
         """Fresh keys for one sampled table."""
         return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}
 
-    def decode(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
-        """Cells of the columns' own types, in the schema's order, fresh keys included."""
-        return self.with_keys(self.cells(encoded, seed=seed), self.key_streams(seed))
+    def decode(self, encoded: EncodedTable, *, seed: int, given: Known | None = None) -> pa.Table:
+        """Cells of the columns' own types, in the schema's order, fresh keys included.
 
-    def cells(self, encoded: EncodedTable, *, seed: int) -> pa.Table:
+        What is ``given`` is what others are measured or computed from, to the last digit.
+        """
+        return self.with_keys(self.cells(encoded, seed=seed, given=given), self.key_streams(seed))
+
+    def cells(self, encoded: EncodedTable, *, seed: int, given: Known | None = None) -> pa.Table:
         """As :meth:`decode`, but for the keys."""
         drawn = {
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
         settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
+        if given is not None:
+            drawn = {name: given.put_in(name, values) for name, values in drawn.items()}
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
 
@@ -190,7 +223,8 @@ class TableEncoder:
         if name in self.rewrites.tied:
             raise SchemaError(
                 f"the engine is asked for a column that is modelled as it is, however: column {name!r} follows from others by a "
-                f"constraint ({self.rewrites.tied[name]}). Ask for another column, or fit without the constraint."
+                f"constraint ({self.rewrites.tied[name]}). Ask for another column, or fit without the "
+                "constraint (keep_rules=False where it was found)."
             )
         if name not in self.encoders:
             known = ", ".join(self.encoders)

@@ -16,6 +16,7 @@ import numpy as np
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.difference import Difference
 from lookalike.encode.steps import Computed, Joint, Step
+from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
@@ -101,6 +102,38 @@ class Rewrites:
         for group in self._carriers():
             for name in group[1:]:
                 found[name] = _filled(found[name], self._fills[name])
+        return {spec.name: found[spec.name] for spec in self.specs()}
+
+    def known(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """(n,) bool by encoded column: where its cell is known, given where those of the real columns are.
+
+        A rewritten column can be drawn given its sources, but not they given it.
+
+        Raises
+        ------
+        SchemaError
+            A rewritten cell is known in a row where one that it is measured or computed from is not.
+        """
+        found = dict(cells)
+        for step in self.steps:
+            some = np.any([cells[name] for name in step.targets], axis=0)
+            all_known = np.all([cells[name] for name in (*step.targets, *step.sources)], axis=0)
+            if (some & ~all_known).any():
+                needed = ", ".join(map(repr, step.sources or step.targets))
+                raise SchemaError(
+                    f"a cell is drawn given others in its row, however: {int((some & ~all_known).sum()):,} rows have {step.targets[0]!r} "
+                    f"without all of {needed}, which it follows from ({step.words}). Give those, or leave {step.targets[0]!r} out; "
+                    "what was not declared but found is let go by fitting with keep_rules=False."
+                )
+            found |= {spec.name: all_known for spec in step.specs()}
+        for group in self._carriers():
+            for name in group[1:]:
+                lacking = found[name] & ~found[group[0]]
+                if lacking.any():
+                    raise SchemaError(
+                        f"a cell is drawn given others in its row, however: {int(lacking.sum()):,} rows have {name!r} without {group[0]!r}, "
+                        "with which it is missing. Give both, or neither."
+                    )
         return {spec.name: found[spec.name] for spec in self.specs()}
 
     def _stepped(self, columns: Mapping[str, Values]) -> dict[str, Values]:

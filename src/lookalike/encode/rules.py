@@ -159,13 +159,8 @@ def _rule(
         values = Values(missing, codes=labels, levels=second.levels)
     seen = np.flatnonzero(beside >= 0)
     codes = np.full(len(beside), -1, np.int32)
-    codes[seen], _ = second.encode(_some(values, seen), np.random.default_rng(0))
+    codes[seen], _ = second.encode(values.take(seen), np.random.default_rng(0))
     return Rule(first.spec.name, second.spec.name, codes, values, levels)
-
-
-def _some(values: Values, rows: np.ndarray) -> Values:
-    numbers, codes = (None if part is None else part[rows] for part in (values.numbers, values.codes))
-    return Values(values.missing[rows], numbers=numbers, codes=codes, levels=values.levels)
 
 
 def settle(
@@ -222,7 +217,7 @@ def settle_values(
     for rule in rules:
         theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
         rows = np.flatnonzero(level >= 0)
-        due = _some(rule.values, level[rows])
+        due = rule.values.take(level[rows])
         theirs.missing[rows] = due.missing
         for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
             if part is not None and settled_part is not None:

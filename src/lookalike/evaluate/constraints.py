@@ -1,4 +1,4 @@
-"""Do rows keep the rules that the schema declares?"""
+"""Do rows keep the rules that the schema holds?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lookalike.schema.breaches import Rows, kept
 
 
 def constraints(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Any]:
-    """The share of rows that break each declared constraint, in [0, 1].
+    """The share of rows that break each constraint of the schema, in [0, 1].
 
     ``tables`` are "real", "synthetic" and, where there is one, "holdout". Returns {broken, fresh, real, rules}: the share
     of synthetic, holdout (None without one) and real rows that break any rule, and ``rules`` [{rule, words, columns, broken,

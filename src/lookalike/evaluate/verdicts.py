@@ -59,7 +59,7 @@ class Thresholds(Settings):
         description="rows that break a rule all real rows keep, beyond what the holdout breaks, at most",
     )
     constraints_broken: float | None = Field(
-        None, ge=0, le=1, description="rows that break a declared constraint, beyond what the holdout breaks, at most"
+        None, ge=0, le=1, description="rows that break a constraint, beyond what the holdout breaks, at most"
     )
     detection_excess: float | None = Field(
         0.2, ge=-1, le=1, description="told apart by trees, beyond a fresh real sample, at most"
@@ -162,7 +162,7 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "constraints_broken": Figure(
         "at most",
-        "rows that break a declared constraint",
+        "rows that break a constraint",
         "fidelity.constraints.broken",
         beyond="fidelity.constraints.fresh",
         holdout=False,

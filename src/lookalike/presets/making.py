@@ -24,6 +24,7 @@ from lookalike.presets.places import Made, Places, Say, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
+from lookalike.report.words import listed
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
 from lookalike.sample import check_rows
@@ -185,8 +186,11 @@ def make(
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
-    if private:  # what is read off the rows exactly may be other kinds than what a budget could tell
-        settled = twin.schema if target is None else twin.schema.replace(target, role="target")
+    found = [rule.words for rule in twin.schema.constraints if rule not in settled.constraints]
+    if found:
+        say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
+    # under a budget columns may be of other kinds than what is read off the rows exactly
+    settled = twin.schema if target is None else twin.schema.replace(target, role="target")
     job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
     card = deliver(job, twin, places, run, filtering)
     made = Made(places.table, places.report, places.twin, places.folder, twin, card)

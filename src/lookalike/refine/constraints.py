@@ -1,4 +1,4 @@
-"""Declared constraints as checks of drawn rows: what was not kept by construction is drawn again."""
+"""Constraints as checks of drawn rows: what was not kept by construction is drawn again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Wanted:
 
 
 def checks(schema: Schema) -> list[Check]:
-    """Return a check for each declared constraint, to be used for one sampled table.
+    """Return a check for each constraint, to be used for one sampled table.
 
     Combinations that occur need none (they are drawn as wholes), nor do keys (no two are the same). Uniqueness comes last,
     so that it remembers no row that another check turns down.

@@ -41,9 +41,9 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "ends: the rows kept back say whether strangers keep it.",
     ),
     "constraints": (
-        "Rules that the schema declares: columns in order, ranges, combinations, formulas, uniqueness, cells missing together, "
+        "Rules that the schema declares, or that were found in every row learned from: columns in order, ranges, combinations, formulas, uniqueness, cells missing together, "
         "conditions. A rule over a missing cell counts as kept.",
-        "Only what was declared is looked at. Combinations are those of the real table: a stranger may have a new one, as the "
+        "Only these are looked at. Combinations are those of the real table: a stranger may have a new one, as the "
         "rows kept back show.",
     ),
     "detection": (

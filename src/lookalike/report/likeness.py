@@ -107,7 +107,7 @@ def _constraints(card: Card) -> dict[str, Any] | None:
         return None
     beside = f", of the rows kept back {words.percent(found['fresh'])}" if found["fresh"] is not None else ""
     return {
-        "words": f"{words.percent(found['broken'])} of the synthetic rows break a declared constraint; of the real rows "
+        "words": f"{words.percent(found['broken'])} of the synthetic rows break a constraint; of the real rows "
         f"{words.percent(found['real'])}{beside}.",
         "rows": [
             {

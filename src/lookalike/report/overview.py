@@ -91,7 +91,7 @@ def _alike(card: Card) -> list[Line]:
     if at(fidelity, "constraints.broken"):
         found = fidelity["constraints"]
         yardstick = words.percent(found["fresh"]) if found["fresh"] is not None else UNMEASURED
-        lines.append(_line("rows that break a rule", "declared constraint", words.percent(found["broken"]), yardstick))
+        lines.append(_line("rows that break a rule", "constraint", words.percent(found["broken"]), yardstick))
     diagnosis = card["diagnostic"]
     yardstick = score(diagnosis["fresh"]["score"]) if diagnosis["fresh"] else UNMEASURED
     return [*lines, _line("valid cells", "diagnostic", score(diagnosis["score"]), yardstick)]

@@ -24,7 +24,7 @@ TERMS = {
     "accuracy_shortfall": "accuracy, shortfall",
     "bivariate_shortfall": "bivariate accuracy, shortfall",
     "dependencies_broken": "functional dependencies",
-    "constraints_broken": "declared constraints",
+    "constraints_broken": "constraints",
     "detection_excess": "detection AUC, excess",
     "utility": "TSTR / TRTR",
     "utility_difference": "TSTR − TRTR",

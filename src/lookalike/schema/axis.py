@@ -145,6 +145,18 @@ def natural_of(values: Values, spec: ColumnSpec) -> pa.Array:
     return pa.array(numbers.astype(np.float64 if wide else np.int64), mask=values.missing)
 
 
+def as_floats(column: pa.Array) -> np.ndarray:
+    """(n,) float64 of numbers or dates as :func:`natural` gives them, dates in days; NaN where a cell is missing.
+
+    >>> as_floats(pa.array([86_400 * 10**6, None], pa.timestamp("us"))).tolist()
+    [1.0, nan]
+    """
+    if pa.types.is_timestamp(column.type):
+        ticks = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
+        return np.asarray(ticks.fill_null(np.nan).to_numpy() / (DAY * 10**6))
+    return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy())
+
+
 def _natural_labels(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if spec.kind == "boolean" and is_text(array.type) and (spec.true_text, spec.false_text) == ("1", "0"):
         return array.cast(pa.int64())

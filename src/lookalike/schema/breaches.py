@@ -269,8 +269,8 @@ def together(parts: Sequence[Values]) -> np.ndarray:
 
 def _computed(constraint: Formula, rows: Rows) -> np.ndarray:
     spec, values = rows.schema[constraint.column], rows.values(constraint.column)
-    mine = rows.natural(constraint.column).cast(pa.float64()).fill_null(0).to_numpy()
-    due = rows.compute(constraint.expression).cast(pa.float64())
+    mine = rows.natural(constraint.column).cast(pa.float64(), safe=False).fill_null(0).to_numpy()
+    due = rows.compute(constraint.expression).cast(pa.float64(), safe=False)
     unknown = due.is_null().to_numpy(zero_copy_only=False) | values.missing
     numbers = due.fill_null(0).to_numpy()
     return np.asarray(unknown | (np.abs(mine - numbers) <= allowance(constraint, decimals_of(spec), numbers)), bool)

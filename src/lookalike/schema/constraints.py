@@ -156,7 +156,7 @@ class Combinations(Constraint):
 
 
 class Formula(Constraint):
-    """A number that others settle: sums, differences, products and quotients of columns.
+    """A number that others settle: sums, differences, products and quotients of columns, logarithms and roots; days between dates.
 
     >>> Formula(column="total", equals="price * amount + tax").words
     'total = price * amount + tax'
@@ -164,7 +164,7 @@ class Formula(Constraint):
 
     rule = "formula"
     column: str = Field(description="the number that follows")
-    equals: str = Field(description="what it is computed from: columns, numbers, + - * / and brackets")
+    equals: str = Field(description="what it is computed from: columns, numbers, + - * /, log, exp, sqrt and brackets")
     tolerance: float | None = Field(
         None, ge=0, description="how far a real cell may be off; unset: half a unit of its last decimal"
     )
@@ -185,14 +185,14 @@ class Formula(Constraint):
         super().check(columns)
         if not self.expression.computes:
             raise SchemaError(
-                f"a formula is made of columns, numbers and + - * /, however: {self.words!r} is not. Declare a predicate instead."
+                f"a formula is made of columns, numbers, + - * /, log, exp and sqrt, however: {self.words!r} is not. Declare a predicate instead."
             )
         if self.column in self.expression.names:
             raise SchemaError(
                 f"a formula computes a column from others, however: {self.words!r} from itself. Solve it."
             )
         for name in self.names:
-            source = columns[name].kind in ("boolean", "constant") and name != self.column
+            source = columns[name].kind in ("boolean", "constant", "datetime") and name != self.column
             if _family(columns[name]) != "number" and not source:
                 raise SchemaError(
                     f"a formula computes with numbers, however: column {name!r} is a {_family(columns[name])}. Declare a predicate, "

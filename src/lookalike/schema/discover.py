@@ -1,4 +1,5 @@
-"""Constraints that a table's rows keep without exception: found on request, shown, and up to the user to declare.
+"""Constraints that a table's rows keep without exception: all of them shown on request, and up to the user to declare; those
+that are arithmetic, or hold columns close together, kept without being asked for.
 
 Only what chance would hardly produce is reported. What one column settles about another is left out: encoders find and
 keep that by themselves.
@@ -7,33 +8,35 @@ keep that by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, permutations
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import SchemaError
-from lookalike.schema.axis import common_unit, decimals_of, natural_of, on_axis
+from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
 from lookalike.schema.column import ColumnSpec, Schema
-from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether
-from lookalike.schema.expression import Expression
+from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
+from lookalike.schema.formulas import MOST_COLUMNS, find_formulas
 from lookalike.stats import settled
 
 FEWEST_ROWS = 50
 """Rows with all cells of a rule there, at least."""
 CROSSINGS = 20
 """Rows that would break an order if one column were shuffled, at least: two ranges that lie apart need no rule."""
-MOST_NUMBERS = 60
-"""Columns whose triples are looked through, at most; the first ones."""
-FORMULA_VALUES = 20
-"""Different results that a formula has to give, at least."""
 MOST_LEVELS = 200
 """Levels of a column whose combinations are counted, at most."""
 GLANCE = 500
 """Rows that tell most rules that do not hold."""
 EXPECTED = 10
 """Rows that chance is expected to give a combination, at least, for it to be missed: none of 10 is e⁻¹⁰."""
+CLOSE = 0.25
+"""How much the distance of two columns varies (nine tenths of the rows to one), of what they do themselves, for them to lie close."""
+FAVOURITES, FAVOURITE_SHARE = 10, 0.1
+"""A number whose ten commonest values hold more of the rows than this has favourite values."""
+UNASKED_ROWS = 20_000
+"""Rows in which rules that nobody asked for are looked for; all rows are then held against them."""
 UNSEEN_SHARE = 0.1
 """Rows that fall into combinations never seen if columns were shuffled, at least, for the combinations to be a rule."""
 
@@ -41,7 +44,7 @@ UNSEEN_SHARE = 0.1
 def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     """Return the constraints that all rows keep and that are no matter of course.
 
-    Inequalities between numbers, or dates, whose ranges overlap; formulas of two columns (a = b + c, a = b − c, a = b · c);
+    Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.formulas.find_formulas`);
     columns missing in the same rows; pairs of labels many of whose combinations never occur. Each is a finding about these
     rows: whether it is a rule is for the user to say.
 
@@ -53,14 +56,10 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     ['gross = net + tax']
     """
     rows = Rows(table, schema)
-    formulas = list(_formulas(rows))
-    computed = {frozenset(formula.names) for formula in formulas}
-    orders = [
-        order
-        for order in _orders(rows)
-        # an amount lies above its own part as a matter of course
-        if not any(set(order.names) <= names for names in computed)
-    ]
+    formulas = find_formulas(rows)
+    computed = [set(formula.names) for formula in formulas]
+    # an amount lies above its own part as a matter of course
+    orders = [Inequality(columns=pair) for pair in _orders(rows) if not any(set(pair) <= names for names in computed)]
     return [*orders, *formulas, *_null_together(rows), *_combinations(rows)]
 
 
@@ -69,24 +68,72 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
     return Schema(list(schema), [*schema.constraints, *find_constraints(table, schema)])
 
 
+def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
+    """Return the schema with the rules that are kept unasked: formulas, and orders of columns that lie close together.
+
+    An order of columns far apart is learned well enough; of two dates minutes apart in a year, or of the lowest and the highest
+    price of a day, it is not, nor is how far apart they lie. What the schema declares goes first: no column of a
+    declared constraint is looked at.
+
+    >>> from lookalike.schema.infer import infer_schema
+    >>> rng = np.random.default_rng(0)
+    >>> start = rng.integers(0, 10_000, 200)
+    >>> table = pa.table({"start": start, "end": start + rng.integers(0, 60, 200), "price": rng.integers(0, 20_000, 200)})
+    >>> [found.words for found in with_rules_to_keep(table, infer_schema(table)).constraints]
+    ['start ≤ end']
+    """
+    few = np.linspace(0, table.num_rows - 1, min(table.num_rows, UNASKED_ROWS)).astype(np.int64)
+    declared = {name for rule in schema.constraints for name in rule.names}
+    free = Schema([spec.replace(role="drop") if spec.name in declared else spec for spec in schema])
+    rows = Rows(table if len(few) == table.num_rows else table.take(pa.array(few)), free)
+    formulas = find_formulas(rows)
+    computed = {formula.column for formula in formulas}
+    orders = [Inequality(columns=pair) for pair in _orders(rows, close=True) if not computed & set(pair)]
+    everything = Rows(table, free)
+    found = [rule for rule in (*orders, *formulas) if rows.table is table or kept(rule, everything).all()]
+    return Schema(list(schema), [*schema.constraints, *found])
+
+
 # ------------------------------------------------------------------------------------------------------------- order
 
 
-def _orders(rows: Rows) -> list[Inequality]:
-    """Pairs in order, joined to chains where they follow from each other."""
-    above: dict[str, set[str]] = {}
-    numbers = [spec for spec in rows.schema.modelled if spec.numeric]
-    for low, high in permutations(numbers, 2):
-        if _ordered(rows, low, high):
-            above.setdefault(low.name, set()).add(high.name)
+def _orders(rows: Rows, *, close: bool = False) -> list[tuple[str, ...]]:
+    """Columns in order, joined to chains where they follow from each other; those that lie close to each other alone, if asked for."""
+    numbers = [spec for spec in rows.schema.modelled if spec.numeric][:MOST_COLUMNS]
+    if not numbers:
+        return []
+    glance = np.stack([as_floats(rows.natural(spec.name).slice(0, GLANCE)) for spec in numbers], 1)
+    found: dict[tuple[str, str], None] = {}  # a set would have another order in every process
+    for place, low in enumerate(numbers):
+        for other in np.flatnonzero(~(glance[:, [place]] > glance).any(0)):
+            high = numbers[other]
+            if high is not low and _ordered(rows, low, high) and not (close and _apart(rows, low, high)):
+                found[low.name, high.name] = None
     # two columns that are always equal are no order
-    pairs = [(low, high) for low in above for high in above[low] if low not in above.get(high, ())]
+    pairs = {(low, high): None for low, high in found if (high, low) not in found}
+    below = {low for low, _ in pairs}
     direct = [
         (low, high)
         for low, high in pairs
-        if not any((low, middle) in pairs and (middle, high) in pairs for middle in above)
+        if not any((low, middle) in pairs and (middle, high) in pairs for middle in below)
     ]
-    return [Inequality(columns=tuple(chain)) for chain in _chains(direct)]
+    return [tuple(chain) for chain in _chains(direct)]
+
+
+def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
+    """Whether the distance of two columns varies nearly as much as they do; so, too, where the higher one, a number, has favourite values,
+    which a distance would blur."""
+    unit = common_unit([low, high])
+    one, other = rows.values(low.name), rows.values(high.name)
+    both = ~one.missing & ~other.missing
+    lower, upper = (
+        on_axis(values, spec, unit)[both].astype(np.float64) for values, spec in ((one, low), (other, high))
+    )
+    varied = [np.subtract(*np.quantile(cells, (0.9, 0.1))) for cells in (lower, upper, upper - lower)]
+    if varied[2] > CLOSE * min(varied[:2]):
+        return True
+    counts = np.sort(np.unique(upper, return_counts=True)[1])[-FAVOURITES:]
+    return high.kind != "datetime" and bool(counts.sum() > FAVOURITE_SHARE * len(upper))
 
 
 def _ordered(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
@@ -101,9 +148,8 @@ def _ordered(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
         return False
     unit = common_unit([low, high])
     lower, upper = on_axis(one, low, unit), on_axis(other, high, unit)
-    for some in (both[:GLANCE], both):
-        if (lower[some] > upper[some]).any():
-            return False
+    if (lower[both] > upper[both]).any():
+        return False
     # how many rows a shuffle would break: those whose lower cell lies above a random upper one
     ordered = np.sort(upper[both].astype(np.float64))
     crossed = np.searchsorted(ordered, lower[both].astype(np.float64), side="left") / len(ordered)
@@ -121,57 +167,6 @@ def _chains(pairs: Sequence[tuple[str, str]]) -> Iterator[list[str]]:
         while len(following.get(chain[-1], ())) == 1 and len(before[chain[-1]]) == 1 and len(following[chain[-2]]) == 1:
             chain.append(following[chain[-1]][0])
         yield chain
-
-
-# ----------------------------------------------------------------------------------------------------------- formulas
-
-
-def _formulas(rows: Rows) -> Iterator[Formula]:
-    """a = b + c and a = b · c over every triple (a = b − c is the first, read otherwise)."""
-    specs = [spec for spec in rows.schema.modelled if spec.kind in ("integer", "float")][:MOST_NUMBERS]
-    cells = {spec.name: natural_of(rows.values(spec.name), spec).cast(pa.float64()) for spec in specs}
-    numbers = {name: column.fill_null(np.nan).to_numpy() for name, column in cells.items()}
-    varied = [spec for spec in specs if len(np.unique(numbers[spec.name][:GLANCE])) >= 2]
-    found: set[tuple[str, frozenset[str]]] = set()
-    for target in varied:
-        others = [spec.name for spec in varied if spec.name != target.name]
-        for first, second in combinations(others, 2):
-            for sign in "+*":
-                key = sign, frozenset((target.name, first, second))
-                if key not in found and _gives(rows, target, first, second, sign, numbers):
-                    found.add(key)
-                    yield Formula(column=target.name, equals=f"{_quoted(first)} {sign} {_quoted(second)}")
-
-
-def _gives(rows: Rows, target: ColumnSpec, first: str, second: str, sign: str, numbers: dict[str, np.ndarray]) -> bool:
-    a, b, c = numbers[target.name], numbers[first], numbers[second]
-    decimals = decimals_of(target)
-    if decimals is None:
-        return False
-    for some in (slice(GLANCE), slice(None)):
-        due = b[some] + c[some] if sign == "+" else b[some] * c[some]
-        there = ~np.isnan(a[some]) & ~np.isnan(due)
-        off = np.abs(a[some] - due)[there]
-        if not len(off) or (off > 0.5 * 10.0**-decimals * (1 + 1e-6) + 1e-12 * np.abs(due[there])).any():
-            return False
-    if there.sum() < FEWEST_ROWS or len(np.unique(a[there])) < FORMULA_VALUES:
-        return False
-    # both parts must matter, and not in a handful of rows only
-    idle = (0.0,) if sign == "+" else (0.0, 1.0)
-    moved = [np.count_nonzero(~np.isin(part[there], idle)) for part in (b, c)]
-    if min(moved) < CROSSINGS or min(len(np.unique(part[there])) for part in (b, c)) < 3:
-        return False
-    rule = Formula(column=target.name, equals=f"{_quoted(first)} {sign} {_quoted(second)}")
-    return bool(kept(rule, rows).all())
-
-
-def _quoted(name: str) -> str:
-    """A column's name as an expression takes it."""
-    try:
-        plain = Expression(name).names == (name,)
-    except SchemaError:
-        plain = False
-    return name if plain else f"`{name}`"
 
 
 # ---------------------------------------------------------------------------------------------------- missing together

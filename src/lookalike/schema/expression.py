@@ -1,8 +1,9 @@
 """Expressions over columns, read from Python's own grammar and computed by Arrow: nothing is ever executed.
 
 Allowed are column names (in backquotes where they are no plain words), numbers, texts, ``True``, ``False`` and ``None``;
-``+ - * /``; ``== != < <= > >=``, ``in (...)``, ``is None``; ``and or not``. A missing cell makes what it takes part in
-unknown (null), as in SQL: ``null and false`` is false, ``null or true`` is true, all else stays null.
+``+ - * /``, ``log(x)``, ``exp(x)``, ``sqrt(x)``; ``== != < <= > >=``, ``in (...)``, ``is None``; ``and or not``. A missing cell makes what it takes part in
+unknown (null), as in SQL: ``null and false`` is false, ``null or true`` is true, all else stays null. So does what has no
+result: a number divided by zero, the logarithm of zero.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ARITHMETIC: dict[type, Callable[..., Any]] = {
     ast.Mult: pc.multiply_checked,
     ast.Div: pc.divide,
 }
+FUNCTIONS: dict[str, Callable[..., Any]] = {"log": pc.ln, "exp": pc.exp, "sqrt": pc.sqrt}
 COMPARISON: dict[type, Callable[..., Any]] = {
     ast.Eq: pc.equal,
     ast.NotEq: pc.not_equal,
@@ -79,8 +81,8 @@ class Expression:
 
     @property
     def computes(self) -> bool:
-        """Whether it is made of numbers, columns and ``+ - * /`` alone."""
-        allowed = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Constant, ast.operator, ast.UAdd, ast.USub, ast.Load)
+        """Whether it is made of numbers, columns, ``+ - * /`` and functions alone."""
+        allowed = (ast.BinOp, ast.Call, ast.UnaryOp, ast.Name, ast.Constant, ast.operator, ast.UAdd, ast.USub, ast.Load)
         return all(
             isinstance(node, allowed) and not isinstance(getattr(node, "value", 0), (str, bool, type(None)))
             for node in ast.walk(self._tree)
@@ -123,10 +125,20 @@ class Expression:
         elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
             yield from self._check(node.left)
             yield from self._check(node.right)
+        elif isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Name) or self._name(node.func) not in FUNCTIONS or self._wordy(node):
+                raise self._refuse(node, "the functions log, exp and sqrt of one number each")
+            yield from self._check(node.args[0])
         elif isinstance(node, ast.Compare):
             yield from self._check_comparison(node)
         else:
-            raise self._refuse(node, "column names, numbers, texts, + - * /, comparisons, in, is None, and, or, not")
+            raise self._refuse(
+                node, "column names, numbers, texts, + - * /, log, exp, sqrt, comparisons, in, is None, and, or, not"
+            )
+
+    @staticmethod
+    def _wordy(node: ast.Call) -> bool:
+        return len(node.args) != 1 or bool(node.keywords)
 
     def _check_comparison(self, node: ast.Compare) -> Iterator[str]:
         yield from self._check(node.left)
@@ -182,6 +194,9 @@ class Expression:
             return number if isinstance(node.op, ast.UAdd) else self._whole(node, pc.negate_checked, number)
         if isinstance(node, ast.BinOp):
             return self._computed(node, columns)
+        if isinstance(node, ast.Call):
+            assert isinstance(node.func, ast.Name)
+            return _finite(FUNCTIONS[self._name(node.func)](_floats(self._number(node.args[0], columns))))
         assert isinstance(node, ast.Compare)
         left, found = node.left, None
         for operator, right in zip(node.ops, node.comparators, strict=True):
@@ -213,8 +228,7 @@ class Expression:
                 return _days(left, right)
         left, right = self._number(node.left, columns), self._number(node.right, columns)
         if isinstance(node.op, ast.Div):
-            found = pc.divide(left.cast(pa.float64()), right.cast(pa.float64()))
-            return pc.if_else(pc.is_finite(found), found, pa.scalar(None, pa.float64()))  # nothing is known of x / 0
+            return _finite(pc.divide(_floats(left), _floats(right)))
         return self._whole(node, ARITHMETIC[type(node.op)], left, right)
 
     def _whole(self, node: ast.AST, operation: Callable[..., Any], *numbers: Any) -> Any:
@@ -285,6 +299,19 @@ def _without_backquotes(text: str) -> tuple[str, dict[int, str]]:
     return QUOTED.sub(stand_in, text), found
 
 
+def quoted(name: str) -> str:
+    """A column's name as an expression takes it.
+
+    >>> quoted("price"), quoted("hours per week")
+    ('price', '`hours per week`')
+    """
+    try:
+        plain = Expression(name).names == (name,)
+    except SchemaError:
+        plain = False
+    return name if plain else f"`{name}`"
+
+
 def _literal(node: ast.AST) -> Any:
     """A constant's value, a negative number's too; None for all else."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -306,6 +333,16 @@ def _kind(found: Any) -> str:
     if pa.types.is_timestamp(kind):
         return "date"
     return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "text"
+
+
+def _floats(found: Any) -> Any:
+    """As 64-bit floats; of whole numbers beyond 2⁵³ the nearest."""
+    return found.cast(pa.float64(), safe=False)
+
+
+def _finite(found: Any) -> Any:
+    """Nothing is known of x / 0, or of log(0)."""
+    return pc.if_else(pc.is_finite(found), found, pa.scalar(None, pa.float64()))
 
 
 def _days(left: Any, right: Any) -> Any:

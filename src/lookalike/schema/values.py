@@ -46,6 +46,11 @@ class Values:
     def __len__(self) -> int:
         return len(self.missing)
 
+    def take(self, rows: np.ndarray) -> Values:
+        """The cells of some rows."""
+        numbers, codes = (None if part is None else part[rows] for part in (self.numbers, self.codes))
+        return Values(self.missing[rows], numbers=numbers, codes=codes, levels=self.levels)
+
 
 def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     """Turn the text that stands for missing into null."""

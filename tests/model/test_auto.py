@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,13 +36,21 @@ def test_a_small_table_gets_what_finds_held_out_rows_likelier(make_toy):
     assert "90 rows held out are" in found["why"] and "than by trees (±" in found["why"]
 
 
-def test_a_net_that_was_not_kept_leaves_no_losses(tmp_path):
-    """Labels without any relation: trees find nothing, the net finds what is not there."""
-    rng = np.random.default_rng(0)
-    columns = tuple(EncodedColumn(str(j), 8, np.zeros(8, bool)) for j in range(6))
-    table = EncodedTable(columns, rng.integers(0, 8, (400, 6)).astype(np.int32), np.zeros((400, 6)))
+def test_of_two_as_likely_the_one_that_remembers_less_is_kept():
+    """Labels that a single one settles by chance: no engine finds more than their shares, but both try."""
+    rng = np.random.default_rng(1)
+    columns = tuple(EncodedColumn(str(j), 6, np.zeros(6, bool)) for j in range(5))
+    parent = rng.integers(0, 6, 1200)
+    codes = np.stack([np.where(rng.random(1200) < 0.3, parent, rng.integers(0, 6, 1200)) for _ in range(5)], 1)
+    found = picked(EncodedTable(columns, codes.astype(np.int32), np.zeros(codes.shape)))
+    told = re.search(r"by no more than chance; .* by (-?[\d.]+) to the net, by (-?[\d.]+) to trees", found["why"])
+    assert told is not None, found["why"]
+    assert (found["picked"] == "autoregressive") == (float(told[1]) < float(told[2]))
+
+
+def test_a_net_that_was_not_kept_leaves_no_losses(tmp_path, make_toy):
     run = Run(tmp_path)
-    assert picked(table, run)["picked"] == "trees"
+    assert picked(make_toy(200), run)["picked"] == "trees"
     assert run.losses == [] and "training" not in run.notes and not (tmp_path / "losses.csv").exists()
 
 

@@ -179,7 +179,7 @@ def test_what_is_doubtful_is_warned_about():
 
 
 def test_small_tables_get_larger_leaves():
-    assert [TreesSettings().least_rows(rows) for rows in (999, 1000)] == [20, 10]
+    assert [TreesSettings().least_rows(rows) for rows in (2999, 3000)] == [20, 10]
     assert TreesSettings(min_leaf=3).least_rows(999) == 3
 
 

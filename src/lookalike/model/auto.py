@@ -43,9 +43,10 @@ class AutoSettings(EngineSettings):
 class Auto(Generator):
     """The engine auto.
 
-    Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the trees unless the net finds
-    the last tenth likelier by more than chance (two standard errors of the mean difference a row); larger tables get the
-    net; and with hardly any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
+    Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
+    likelier by more than chance (two standard errors of the mean difference a row); where neither does, the one that remembers
+    less, to which the rows learned from are likelier than those held out by less. Larger tables get the net; and with hardly
+    any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
@@ -83,11 +84,17 @@ class Auto(Generator):
         trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
         trees.fit(table.take(training), seed=seed, run=run)
         net.fit_once(table, seed=seed, run=run)
-        likelier = net.unseen - trees.likelihood(table.take(fresh))
-        likelier = np.nan_to_num(likelier, nan=-math.inf, posinf=1e3, neginf=-1e3)
+        by_trees = trees.likelihood(table.take(fresh))
+        likelier = np.nan_to_num(net.unseen - by_trees, nan=-math.inf, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
         told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
-        if mean > 2 * error:
+        by_net = mean > 0
+        if abs(mean) <= 2 * error:
+            remembered = float(trees.likelihood(table.take(training)).mean() - by_trees.mean())
+            gap = run.notes["training"]["memory_gap"]
+            by_net = gap < remembered
+            told += f", by no more than chance; those learned from are likelier than these by {gap:.2f} to the net, by {remembered:.2f} to trees"
+        if by_net:
             net.fit_again()
             self._keep("autoregressive", net, told, run)
         else:

@@ -26,7 +26,7 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 MANY_ROWS = 50_000
-SMALL_TABLE, LEAST_ROWS_SMALL, LEAST_ROWS = 1_000, 20, 10
+SMALL_TABLE, LEAST_ROWS_SMALL, LEAST_ROWS = 3_000, 20, 10
 OVERSAMPLED = 4
 """Rows begun for each row of a condition, of which those that go well with it are kept."""
 HURRIED_ROWS, HURRIED_DEPTH = 2_000, 4
@@ -41,7 +41,7 @@ class TreesSettings(EngineSettings):
     min_leaf: int | None = Field(
         None,
         ge=2,
-        description="rows a leaf holds at least: fewer change nothing; 10, or 20 in tables of under 1,000 rows",
+        description="rows a leaf holds at least: fewer change nothing; 10, or 20 in tables of under 3,000 rows",
     )
     structure: float = Field(
         0.4,
@@ -59,7 +59,7 @@ class TreesSettings(EngineSettings):
     def least_rows(self, rows: int) -> int:
         """Return the rows a leaf holds at least in a table of ``rows``. In a small table each row weighs more, and what
         larger leaves blur is less: halves of customers (200 rows, four splits) had a DCR share of .556 with 10 and .524
-        with 20, and pair trends of .907 and .903.
+        with 20, and pair trends of .907 and .903; six tables of 1,000 to 2,100 rows .549 and .533 at an AUC of .568 and .574.
         """
         return self.min_leaf or (LEAST_ROWS_SMALL if rows < SMALL_TABLE else LEAST_ROWS)
 

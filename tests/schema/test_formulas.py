@@ -106,6 +106,23 @@ def test_days_and_hours_between_dates():
     assert found(start=start, end=end, hours=hours) == {"hours = 24 * (end - start)"}
 
 
+def test_sums_of_products():
+    rng, cents = drawn()
+    price, pieces, tax, percent = (
+        cents(100, 9000),
+        rng.integers(1, 40, ROWS),
+        cents(0, 500),
+        rng.integers(0, 6, ROWS) * 5,
+    )
+    assert found(price=price, pieces=pieces, tax=tax, total=(price * pieces + tax).round(2)) == {
+        "total = tax + price * pieces"
+    }
+    off = (price * pieces * (1 - percent / 100)).round(2)
+    assert found(price=price, pieces=pieces, percent=percent, total=off) == {
+        "total = price * pieces - 0.01 * price * pieces * percent"
+    }
+
+
 def test_whole_minutes_between_moments():
     rng, _ = drawn()
     start = DAY + rng.integers(0, 10**7, ROWS)

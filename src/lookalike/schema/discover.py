@@ -14,29 +14,24 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import SchemaError
+from lookalike.schema.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
-from lookalike.schema.formulas import MOST_COLUMNS, find_formulas
+from lookalike.schema.formulas import find_formulas
 from lookalike.stats import settled
 
-FEWEST_ROWS = 50
-"""Rows with all cells of a rule there, at least."""
 CROSSINGS = 20
 """Rows that would break an order if one column were shuffled, at least: two ranges that lie apart need no rule."""
 MOST_LEVELS = 200
 """Levels of a column whose combinations are counted, at most."""
-GLANCE = 500
-"""Rows that tell most rules that do not hold."""
 EXPECTED = 10
 """Rows that chance is expected to give a combination, at least, for it to be missed: none of 10 is e⁻¹⁰."""
 CLOSE = 0.25
 """How much the distance of two columns varies (nine tenths of the rows to one), of what they do themselves, for them to lie close."""
 FAVOURITES, FAVOURITE_SHARE = 10, 0.1
 """A number whose ten commonest values hold more of the rows than this has favourite values."""
-UNASKED_ROWS = 20_000
-"""Rows in which rules that nobody asked for are looked for; all rows are then held against them."""
 UNSEEN_SHARE = 0.1
 """Rows that fall into combinations never seen if columns were shuffled, at least, for the combinations to be a rule."""
 
@@ -82,15 +77,14 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     >>> [found.words for found in with_rules_to_keep(table, infer_schema(table)).constraints]
     ['start ≤ end']
     """
-    few = np.linspace(0, table.num_rows - 1, min(table.num_rows, UNASKED_ROWS)).astype(np.int64)
     declared = {name for rule in schema.constraints for name in rule.names}
     free = Schema([spec.replace(role="drop") if spec.name in declared else spec for spec in schema])
-    rows = Rows(table if len(few) == table.num_rows else table.take(pa.array(few)), free)
+    everything = Rows(table, free)
+    rows = evenly(everything)
     formulas = find_formulas(rows)
     computed = {formula.column for formula in formulas}
     orders = [Inequality(columns=pair) for pair in _orders(rows, close=True) if not computed & set(pair)]
-    everything = Rows(table, free)
-    found = [rule for rule in (*orders, *formulas) if rows.table is table or kept(rule, everything).all()]
+    found = [rule for rule in (*orders, *formulas) if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 
 

@@ -283,3 +283,14 @@ def test_a_table_goes_there_and_back(awkward):
             assert back.column(name).combine_chunks().equals(awkward.column(name).combine_chunks()), name
     money = back.column("money").to_pylist()
     assert all(isinstance(cell, Decimal) for cell in money)
+
+
+@pytest.mark.parametrize("intervals", ["modes", "quantiles"])
+def test_nanoseconds_of_a_year_end_on_the_last_day(intervals):
+    """A year of nanoseconds is beyond 2⁵³: a float holds its days, not all between them."""
+    days = np.datetime64("2024-01-01", "ns") + np.arange(300).repeat(4) * np.timedelta64(1, "D")
+    table = pa.table({"day": days})
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    drawn = encoder.decode(encoder.encode(table, seed=0), seed=1).column("day").to_numpy()
+    assert (drawn == drawn.astype("datetime64[D]")).all() and drawn.max() == days.max()

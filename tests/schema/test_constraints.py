@@ -181,6 +181,15 @@ def test_formulas():
     ]
     assert fits(Formula(column="t", equals="a / 3"), a=[1.0, 2.0], t=[0.33, 0.67]) == [True, True]
     assert fits(Formula(column="t", equals="a + 1", tolerance=2), a=[1, 1], t=[4, 5]) == [True, False]
+    assert fits(Formula(column="t", equals="log(a)"), a=[1.0, 2.0, 0.0], t=[0.0, 0.69, 5.0]) == [True, True, True]
+
+
+def test_a_formula_takes_differences_of_dates_and_no_date_alone():
+    start, end = [datetime(2024, 1, 1), datetime(2024, 1, 2)], [datetime(2024, 1, 1, 12), datetime(2024, 1, 5)]
+    assert fits(Formula(column="t", equals="24 * (b - a)"), a=start, b=end, t=[12, 70]) == [True, False]
+    for text in ("a + t", "log(a)"):
+        with pytest.raises(SchemaError, match=r"take numbers, however: .* has a date at position"):
+            fits(Formula(column="n", equals=text), a=start, t=[12, 70], n=[1, 2])
 
 
 def test_uniqueness_and_missing_together_and_predicates():

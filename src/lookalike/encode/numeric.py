@@ -179,8 +179,10 @@ class NumericEncoder(ColumnEncoder):
         steps = np.round((np.clip(axis, floor, room) + offset) / step)
         whole = steps * step - offset
         whole = np.where(whole < floor, whole + step, np.where(whole > room, whole - step, whole))
+        # the greatest float that is no more than the range: itself, where it is one, or the last day of a year would end early
+        top = float(room) if int(float(room)) <= room else np.nextafter(float(room), 0)
         exact = np.abs(whole) < 2**53
-        wide = np.where(exact, whole, np.clip(whole, floor, np.nextafter(float(room), 0) if room > 2**53 else room))
+        wide = np.where(exact, whole, np.clip(whole, floor, top))
         distance = wide.astype(np.uint64) if floor >= 0 else wide.astype(np.int64).astype(np.uint64)
         return (distance + np.asarray(self.low).astype(np.uint64)).astype(self.dtype)
 

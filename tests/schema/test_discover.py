@@ -79,6 +79,16 @@ def test_sums_are_found_once_and_parts_are_not_ordered():
     assert found(pa.table({"a": a, "b b": b, "sum": a + b})) == {"sum = a + `b b`"}
 
 
+def test_a_chain_whose_ends_are_in_no_order_without_its_middle_is_pairs():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 1000, 300)
+    second = first + rng.integers(0, 100, 300)
+    third = second + rng.integers(0, 100, 300)
+    gone = np.arange(300) % 10 == 0
+    table = pa.table({"a": first, "b": pa.array(second, mask=gone), "c": np.where(gone, first - 5, third)})
+    assert found(table) == {"a ≤ b", "b ≤ c"}
+
+
 def test_what_rules_keep_already_is_left_out():
     rng = np.random.default_rng(0)
     city = rng.integers(0, 30, 2000)

@@ -8,7 +8,7 @@ keep that by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,7 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     formulas = find_formulas(rows)
     computed = [set(formula.names) for formula in formulas]
     # an amount lies above its own part as a matter of course
-    orders = [Inequality(columns=pair) for pair in _orders(rows) if not any(set(pair) <= names for names in computed)]
+    orders = [order for order in _orders(rows) if not any(set(order.names) <= names for names in computed)]
     return [*orders, *formulas, *_null_together(rows), *_combinations(rows)]
 
 
@@ -83,7 +83,7 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     rows = evenly(everything)
     formulas = find_formulas(rows)
     computed = {formula.column for formula in formulas}
-    orders = [Inequality(columns=pair) for pair in _orders(rows, close=True) if not computed & set(pair)]
+    orders = [order for order in _orders(rows, close=True) if not computed & set(order.names)]
     found = [rule for rule in (*orders, *formulas) if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 
@@ -91,7 +91,7 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
 # ------------------------------------------------------------------------------------------------------------- order
 
 
-def _orders(rows: Rows, *, close: bool = False) -> list[tuple[str, ...]]:
+def _orders(rows: Rows, *, close: bool = False) -> list[Inequality]:
     """Columns in order, joined to chains where they follow from each other; those that lie close to each other alone, if asked for."""
     numbers = [spec for spec in rows.schema.modelled if spec.numeric][:MOST_COLUMNS]
     if not numbers:
@@ -111,7 +111,15 @@ def _orders(rows: Rows, *, close: bool = False) -> list[tuple[str, ...]]:
         for low, high in pairs
         if not any((low, middle) in pairs and (middle, high) in pairs for middle in below)
     ]
-    return [tuple(chain) for chain in _chains(direct)]
+    chains = [Inequality(columns=tuple(chain)) for chain in _chains(direct)]
+    # where the middle cell of a chain is missing, its ends may be in no order
+    return [
+        order
+        for chain in chains
+        for order in (
+            [chain] if kept(chain, rows).all() else [Inequality(columns=pair) for pair in pairwise(chain.columns)]
+        )
+    ]
 
 
 def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:

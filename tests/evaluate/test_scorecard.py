@@ -110,6 +110,20 @@ def test_scores_lie_between_0_and_1_and_never_warn(real, synthetic, holdout):
     assert all(value is None or -1e-9 <= value <= 1 + 1e-9 for value in every_score(card))
 
 
+def test_a_range_of_the_least_floats_is_no_overflow():
+    def numbers(*cells: float | None) -> pa.Table:
+        gaps = [None] * len(cells)
+        return pa.table(
+            [pa.array(cells, pa.float64()), pa.array(gaps, pa.int64()), pa.array(gaps, pa.string())],
+            names=["number", "whole", "label"],
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        card = score(numbers(None, None), numbers(2.0), small_schema(), holdout=numbers(0.0, 1.1125369292536007e-308))
+    assert all(value is None or 0 <= value <= 1 for value in every_score(card))
+
+
 @settings(max_examples=30, deadline=None)
 @given(small_tables())
 def test_a_table_scores_1_against_itself(table):

@@ -369,10 +369,15 @@ def _scaled(
     """Values such that min(|Δ|, 1) is the distance: divided by the range, clipped far outside it, missing further out."""
     present = theirs[0][~theirs[1]]
     low, high = (present.min(), present.max()) if len(present) and column.numeric else (0.0, 0.25)
-    one, other = (
-        np.where(missing, -100.0, np.clip((values - low) / (high - low), -9, 1e6) if high > low else _off(values, low))
-        for values, missing in (mine, theirs)
-    )
+    with np.errstate(
+        over="ignore"
+    ):  # a range of the least floats there are: what lies outside is infinitely far, and clipped
+        one, other = (
+            np.where(
+                missing, -100.0, np.clip((values - low) / (high - low), -9, 1e6) if high > low else _off(values, low)
+            )
+            for values, missing in (mine, theirs)
+        )
     return one.astype(np.float32), other.astype(np.float32)
 
 

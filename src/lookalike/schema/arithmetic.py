@@ -37,8 +37,16 @@ def evenly(rows: Rows) -> Rows:
     """Rows from all over a table, as many as rules are looked for in; the table itself where it has no more."""
     if len(rows) <= LOOKED_AT:
         return rows
-    places = np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64)
-    return Rows(rows.table.take(pa.array(places)), rows.schema)
+    return Rows(rows.table.take(pa.array(spread(len(rows), LOOKED_AT))), rows.schema)
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Return at most so many places from all over a number of them.
+
+    >>> spread(9, 3).tolist(), spread(2, 3).tolist()
+    ([0, 4, 8], [0, 1])
+    """
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 class Numbers:
@@ -66,12 +74,13 @@ class Numbers:
             if spec.kind not in ("integer", "float", "datetime") or spec.storage.startswith(SPANS) or "`" in spec.name:
                 continue
             cells = as_floats(rows.natural(spec.name))
-            if len(self.specs) < MOST_COLUMNS and len(np.unique(cells[~np.isnan(cells)][:GLANCE])) >= 2:
-                self.specs[spec.name], self.cells[spec.name] = spec, cells
-                self.values[spec.name] = len(np.unique(cells[~np.isnan(cells)]))
+            values = len(np.unique(cells[~np.isnan(cells)]))
+            if values >= 2:
+                self.specs[spec.name], self.cells[spec.name], self.values[spec.name] = spec, cells, values
                 self.texts[spec.name] = quoted(spec.name)
-        step = max(len(rows) // GLANCE, 1)
-        self.glance = np.arange(0, len(rows), step)[:GLANCE]
+            if len(self.specs) == MOST_COLUMNS:
+                break
+        self.glance = spread(len(rows), GLANCE)
 
     def date(self, name: str) -> bool:
         """Whether it is a column of dates."""
@@ -80,8 +89,9 @@ class Numbers:
     def multiply(self, names: Sequence[str]) -> str:
         """Take up a product of columns, and return its name."""
         name = " * ".join(self.texts[factor] for factor in names)
-        self.cells[name] = np.prod([self.cells[factor] for factor in names], axis=0)
-        self.texts[name] = name
+        if name not in self.cells:
+            self.cells[name] = np.prod([self.cells[factor] for factor in names], axis=0)
+            self.texts[name] = name
         return name
 
     def targets(self) -> list[str]:
@@ -93,6 +103,15 @@ class Numbers:
         decimals = decimals_of(self.specs[name])
         return 0.0 if decimals is None else (1.0 if decimals else 0.5) * 10.0**-decimals * (1 + 1e-6)
 
+    def explained(self, name: str, left: np.ndarray, rows: np.ndarray) -> bool:
+        """Whether no more is left of a column than rounding leaves, and least squares beside it."""
+        return bool(np.abs(left).max() <= 1.5 * self.slack(name) + 1e-9 * np.abs(self.cells[name][rows]).max())
+
+    def fineness(self, name: str) -> tuple[float, int]:
+        """Return what columns are sorted by, the coarsest first: decimals, and how many different values there are."""
+        decimals = decimals_of(self.specs[name])
+        return (math.inf if decimals is None else decimals), self.values[name]
+
     def near(self, name: str, due: np.ndarray, rows: np.ndarray, *, rounds: bool = False) -> np.ndarray:
         """Whether cells of a column are what they are due to be, or either is missing.
 
@@ -102,11 +121,6 @@ class Numbers:
         off = np.abs(mine.reshape(-1, *[1] * (due.ndim - 1)) - due)
         slack = self.slack(name) if rounds or decimals_of(self.specs[name]) != 0 else WHOLE
         return np.isnan(off) | (off <= slack + 1e-9 * np.abs(due))
-
-
-def fineness(numbers: Numbers, name: str) -> tuple[float, int]:
-    decimals = decimals_of(numbers.specs[name])
-    return (math.inf if decimals is None else decimals), numbers.values[name]
 
 
 def holds(numbers: Numbers, target: str, text: str, cut: bool = False) -> Formula | None:

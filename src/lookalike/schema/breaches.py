@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import LookalikeWarning, SchemaError
-from lookalike.schema.axis import bound_on_axis, common_unit, decimals_of, natural, on_axis
+from lookalike.schema.axis import as_floats, bound_on_axis, common_unit, decimals_of, natural, on_axis
 from lookalike.schema.column import Schema
 from lookalike.schema.constraints import (
     Combinations,
@@ -268,12 +268,11 @@ def together(parts: Sequence[Values]) -> np.ndarray:
 
 
 def _computed(constraint: Formula, rows: Rows) -> np.ndarray:
-    spec, values = rows.schema[constraint.column], rows.values(constraint.column)
-    mine = rows.natural(constraint.column).cast(pa.float64(), safe=False).fill_null(0).to_numpy()
-    due = rows.compute(constraint.expression).cast(pa.float64(), safe=False)
-    unknown = due.is_null().to_numpy(zero_copy_only=False) | values.missing
-    numbers = due.fill_null(0).to_numpy()
-    return np.asarray(unknown | (np.abs(mine - numbers) <= allowance(constraint, decimals_of(spec), numbers)), bool)
+    mine, due = as_floats(rows.natural(constraint.column)), as_floats(rows.compute(constraint.expression))
+    off = np.abs(mine - due)
+    return np.asarray(
+        np.isnan(off) | (off <= allowance(constraint, decimals_of(rows.schema[constraint.column]), due)), bool
+    )
 
 
 def allowance(constraint: Formula, decimals: int | None, numbers: np.ndarray) -> np.ndarray:

@@ -111,15 +111,13 @@ def _orders(rows: Rows, *, close: bool = False) -> list[Inequality]:
         for low, high in pairs
         if not any((low, middle) in pairs and (middle, high) in pairs for middle in below)
     ]
-    chains = [Inequality(columns=tuple(chain)) for chain in _chains(direct)]
-    # where the middle cell of a chain is missing, its ends may be in no order
-    return [
-        order
-        for chain in chains
-        for order in (
-            [chain] if kept(chain, rows).all() else [Inequality(columns=pair) for pair in pairwise(chain.columns)]
-        )
-    ]
+    found_orders: list[Inequality] = []
+    for chain in _chains(direct):
+        order = Inequality(columns=tuple(chain))
+        # where the middle cell of a chain is missing, its ends may be in no order
+        whole = bool(kept(order, rows).all())
+        found_orders += [order] if whole else [Inequality(columns=pair) for pair in pairwise(chain)]
+    return found_orders
 
 
 def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:

@@ -126,7 +126,12 @@ class Expression:
             yield from self._check(node.left)
             yield from self._check(node.right)
         elif isinstance(node, ast.Call):
-            if not isinstance(node.func, ast.Name) or self._name(node.func) not in FUNCTIONS or self._wordy(node):
+            if (
+                not isinstance(node.func, ast.Name)
+                or self._name(node.func) not in FUNCTIONS
+                or len(node.args) != 1
+                or node.keywords
+            ):
                 raise self._refuse(node, "the functions log, exp and sqrt of one number each")
             yield from self._check(node.args[0])
         elif isinstance(node, ast.Compare):
@@ -135,10 +140,6 @@ class Expression:
             raise self._refuse(
                 node, "column names, numbers, texts, + - * /, log, exp, sqrt, comparisons, in, is None, and, or, not"
             )
-
-    @staticmethod
-    def _wordy(node: ast.Call) -> bool:
-        return len(node.args) != 1 or bool(node.keywords)
 
     def _check_comparison(self, node: ast.Compare) -> Iterator[str]:
         yield from self._check(node.left)

@@ -17,15 +17,14 @@ from lookalike.schema.arithmetic import (
     MOST_DIGITS,
     Numbers,
     evenly,
-    fineness,
     holds,
     linear,
     offset_of,
     rounded,
+    spread,
 )
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.constraints import Formula
-from lookalike.schema.expression import quoted
 from lookalike.schema.sums import sums, sums_of_products
 
 FIRST_GLANCE = 8
@@ -54,15 +53,12 @@ def find_formulas(rows: Rows) -> list[Formula]:
 
     def needs(name: str, other: str) -> bool:
         """Whether a column is computed from another, over however many steps."""
-        return name == other or any(needs(source, other) for source in sources.get(name, ()))
+        return name == other or (name in found and any(needs(source, other) for source in found[name].names[1:]))
 
-    sources: dict[str, tuple[str, ...]] = {}
     for look in (_from_one, _from_two, sums, sums_of_products):
         for formula in look(numbers, found):
-            names = formula.expression.names
-            if formula.column in found or any(needs(name, formula.column) for name in names):
-                continue
-            found[formula.column], sources[formula.column] = formula, names
+            if formula.column not in found and not any(needs(name, formula.column) for name in formula.names[1:]):
+                found[formula.column] = formula
     return [formula for formula in found.values() if some is rows or kept(formula, rows).all()]
 
 
@@ -71,7 +67,7 @@ def find_formulas(rows: Rows) -> list[Formula]:
 
 def _from_one(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formula]:
     """One column gives another: the coarser one the finer."""
-    names = sorted(numbers.targets(), key=lambda name: fineness(numbers, name))
+    names = sorted(numbers.targets(), key=numbers.fineness)
     orders = {name: np.argsort(numbers.cells[name][numbers.glance], kind="stable") for name in names}
     for place, target in enumerate(names):
         for source in names[:place]:
@@ -96,7 +92,7 @@ def _monotone(numbers: Numbers, source: str, target: str, order: np.ndarray) -> 
 def _curve(numbers: Numbers, source: str, target: str) -> Formula | None:
     """A straight line through the two columns, or through what they are on other scales."""
     x, y = numbers.cells[source], numbers.cells[target]
-    name = quoted(source)
+    name = numbers.texts[source]
     scales: list[tuple[np.ndarray, np.ndarray, str, bool]] = [(x, y, name, False)]
     with np.errstate(divide="ignore", invalid="ignore"):
         scales += [
@@ -137,7 +133,7 @@ def _from_two(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formul
     """a = b + c and a = b · c over every three columns; then a = b / c."""
     names = [name for name in numbers.specs if name not in found and not numbers.date(name)]
     targets = [name for name in numbers.targets() if name in names]
-    few = numbers.glance[np.linspace(0, len(numbers.glance) - 1, FIRST_GLANCE).astype(int)]
+    few = numbers.glance[spread(len(numbers.glance), FIRST_GLANCE)]
     cells = np.stack([numbers.cells[name][few] for name in names], 1) if names else np.zeros((len(few), 0))
     first, second = cells[:, :, None], cells[:, None, :]
     glances = {name: numbers.cells[name][numbers.glance] for name in names}
@@ -153,7 +149,7 @@ def _from_two(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formul
                     continue
                 if not numbers.near(target, _applied(sign, *(glances[name] for name in parts)), numbers.glance).all():
                     continue
-                formula = holds(numbers, target, f"{quoted(parts[0])} {sign} {quoted(parts[1])}")
+                formula = holds(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}")
                 if formula is not None and _both_matter(numbers, target, parts, sign):
                     seen.add(frozenset((target, *parts)))
                     yield formula

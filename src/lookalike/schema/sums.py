@@ -14,11 +14,11 @@ from lookalike.schema.arithmetic import (
     GLANCE,
     MOST_DIGITS,
     Numbers,
-    fineness,
     holds,
     linear,
     offset_of,
     rounded,
+    spread,
 )
 from lookalike.schema.constraints import Formula
 
@@ -37,7 +37,7 @@ def sums(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formula]:
     names = [name for name in numbers.specs if name not in found]
     targets = set(numbers.targets())
     gaps = {name: float(np.isnan(numbers.cells[name]).mean()) for name in names}
-    names.sort(key=lambda name: (not numbers.date(name), gaps[name], *fineness(numbers, name)))
+    names.sort(key=lambda name: (not numbers.date(name), gaps[name], *numbers.fineness(name)))
     # the rows with all cells there: columns that leave too few are passed over
     whole = np.ones(len(numbers.rows), bool)
     taken = []
@@ -49,20 +49,17 @@ def sums(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formula]:
     some = np.flatnonzero(whole)
     if len(taken) < 3:
         return
-    some = some[np.linspace(0, len(some) - 1, min(len(some), max(GLANCE, 10 * len(taken)))).astype(int)]
-    ones = np.full((len(some), 1), 1 / math.sqrt(len(some)))
-    basis: np.ndarray = ones
+    some = some[spread(len(some), max(GLANCE, 10 * len(taken)))]
+    basis: np.ndarray = np.full((len(some), 1), 1 / math.sqrt(len(some)))
     pivots: list[str] = []
     for name in [name for name in names if name in taken]:
         column = numbers.cells[name][some]
         left = column - column.mean()
         for _ in range(2):  # once more, for what rounding left
             left = left - basis @ (basis.T @ left)
-        size = np.abs(column).max()
-        # least squares may leave a little more than what rounding took
-        if np.abs(left).max() > 1.5 * numbers.slack(name) + 1e-9 * size or name not in targets or not pivots:
+        if not numbers.explained(name, left, some) or name not in targets or not pivots:
             norm = np.linalg.norm(left)
-            if norm > 1e-9 * size * math.sqrt(len(some)):
+            if norm > 1e-9 * np.abs(column).max() * math.sqrt(len(some)):
                 basis = np.column_stack([basis, left / norm])
                 pivots.append(name)
             continue
@@ -76,15 +73,14 @@ def sums_of_products(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator
     names = [name for name in numbers.specs if name not in found and not numbers.date(name)][:MOST_FACTORS]
     gaps = {name: float(np.isnan(numbers.cells[name]).mean()) for name in names}
     targets = [name for name in numbers.targets() if name in names]
-    for target in sorted(targets, key=lambda name: (gaps[name], *fineness(numbers, name)), reverse=True):
+    for target in sorted(targets, key=lambda name: (gaps[name], *numbers.fineness(name)), reverse=True):
         others = [name for name in names if name != target and gaps[name] <= gaps[target]]
         parts = [*others, *(numbers.multiply(factors) for size in (2, 3) for factors in combinations(others, size))]
         whole = np.flatnonzero(~np.any([np.isnan(numbers.cells[name]) for name in (target, *others)], axis=0))
-        wanted = max(GLANCE, 4 * len(parts))
         if len(others) < 2 or len(whole) < max(FEWEST_ROWS, 3 * len(parts)):
             continue
-        some = whole[np.linspace(0, len(whole) - 1, min(len(whole), wanted)).astype(int)]
-        if _explained(numbers, target, parts, some):
+        some = whole[spread(len(whole), max(GLANCE, 4 * len(parts)))]
+        if numbers.explained(target, _fitted(numbers, target, parts, some)[2], some):
             formula = _combined(numbers, target, parts, some)
             if formula is not None:
                 yield formula
@@ -121,27 +117,23 @@ def _fewest(numbers: Numbers, target: str, names: list[str], some: np.ndarray) -
     moved = _fitted(numbers, target, names, some)[1]
     for name in [names[place] for place in np.argsort(moved)]:
         fewer = [other for other in names if other != name]
-        if fewer and _explained(numbers, target, fewer, some):
+        if fewer and numbers.explained(target, _fitted(numbers, target, fewer, some)[2], some):
             names = fewer
     names = [name for name in numbers.texts if name in names]  # in the table's order
     return names, _fitted(numbers, target, names, some)[0]
 
 
-def _explained(numbers: Numbers, target: str, names: list[str], some: np.ndarray) -> bool:
-    """Whether a sum of the parts leaves no more of the target than rounding does."""
-    left = _fitted(numbers, target, names, some)[2]
-    return bool(left <= 1.5 * numbers.slack(target) + 1e-9 * np.abs(numbers.cells[target][some]).max())
-
-
-def _fitted(numbers: Numbers, target: str, names: list[str], some: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Least squares: (k,) the parts' factors, (k,) how much each moves the sum, and the most that is left of the target."""
+def _fitted(
+    numbers: Numbers, target: str, names: list[str], some: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least squares: (k,) the parts' factors, (k,) how much each moves the sum, and (n,) what is left of the target."""
     result = numbers.cells[target][some]
     result = result - result.mean()
     given = np.stack([numbers.cells[name][some] for name in names], 1)
     given = given - given.mean(0)
     scale = np.maximum(given.std(0), np.finfo(float).tiny)
     weights = np.linalg.lstsq(given / scale, result, rcond=None)[0]
-    return weights / scale, np.abs(weights), float(np.abs(given @ (weights / scale) - result).max())
+    return weights / scale, np.abs(weights), given @ (weights / scale) - result
 
 
 def _mostly_idle(numbers: Numbers, name: str) -> bool:

@@ -141,6 +141,25 @@ def test_a_table_to_stay_apart_from_is_read_as_it_was_learned(twin):
         twin.filter(people(10).iloc[:0])
 
 
+def test_what_a_date_or_a_rare_label_settles_follows_the_one_asked_for_or_known():
+    rng = np.random.default_rng(0)
+    day = pd.Timestamp("2021-01-01") + pd.to_timedelta(rng.integers(0, 400, 3000), unit="D")
+    shop = rng.integers(0, 300, 3000)
+    table = pd.DataFrame({"day": day, "weekday": day.day_name(), "shop": [f"s{i}" for i in shop], "town": shop % 9})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(
+            table, engine="autoregressive", any_order=True, epochs=5, hidden=16, max_categories=50, run=Run(), seed=1
+        )
+    asked = twin.sample(50, seed=1, where={"day": pd.Timestamp("2021-03-05")})
+    assert (asked["day"] == "2021-03-05").all() and (asked["weekday"] == "Friday").all()
+    rare = table["shop"].value_counts().index[-1]
+    asked = twin.sample(20, seed=1, where={"shop": rare})
+    assert (asked["shop"] == rare).all() and (asked["town"] == int(rare[1:]) % 9).all()
+    done = twin.complete(table[["day", "shop"]].head(500), seed=1)
+    assert done[["weekday", "town"]].equals(table[["weekday", "town"]].head(500))
+
+
 def test_where_no_row_can_stay_apart_the_knob_is_named(twin):
     apart = twin.filter(people(3000), FilterSettings(min_distance=1, min_ratio=0, common_rows=3000))
     with pytest.raises(SamplingError, match=r"0 of 20 .* too close \(min_distance=1\)"):

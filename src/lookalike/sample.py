@@ -110,7 +110,7 @@ class Sampler:
 
     def cells(self, encoded: EncodedTable, seed: int) -> pa.Table:
         """Return rows as cells, without keys: those are given out last, to rows that stay."""
-        return _with_values(self.encoder.cells(encoded, seed=seed), self.encoder, self.where)
+        return self.encoder.cells(encoded, seed=seed, where=self.where)
 
     def with_keys(self, table: pa.Table) -> pa.Table:
         """Return the rows with the next keys; a SamplingError where a key has no more values to give."""
@@ -226,17 +226,6 @@ def _draw(
         f"a condition must be met within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} rows were found in {drawn:,} drawn. "
         "Ask for fewer rows, a more frequent value, or more tries."
     )
-
-
-def _with_values(table: pa.Table, encoder: TableEncoder, where: Mapping[str, Any]) -> pa.Table:
-    """A code may stand for several values (an interval, a pool of rare levels): put in the one that was asked for."""
-    for name, value in where.items():
-        cell = encoder.cell(name, value)
-        column = pa.chunked_array([pa.concat_arrays([cell.take(pa.array(np.zeros(table.num_rows, np.int64)))])])
-        place = table.column_names.index(name)
-        if not pa.types.is_dictionary(table.schema.field(name).type):
-            table = table.set_column(place, name, column.cast(table.schema.field(name).type))
-    return table
 
 
 def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:

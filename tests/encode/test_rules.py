@@ -10,6 +10,7 @@ import pytest
 
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
+from lookalike.encode.settle import settled_codes
 from lookalike.schema import EncodedTable
 from lookalike.schema.infer import infer_schema
 
@@ -117,7 +118,7 @@ def test_a_number_settles_as_a_label_does(intervals):
 def test_a_bin_settles_what_all_its_numbers_agree_on():
     encoder = encoder_of(shops())
     rule = next(rule for rule in encoder.rules if (rule.determinant, rule.dependent) == ("shop", "district"))
-    due = rule.due(encoder.encoders["shop"])
+    due = settled_codes(rule, encoder.encoders["shop"])
     assert (due >= 0).any() and (due < 0).any(), "bins of nine shops: most lie in one district, some in two"
 
 
@@ -147,3 +148,84 @@ def test_agreement_by_chance_is_no_rule():
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.choice(list("xyz"), 30), "b": ["same"] * 29 + ["other"]})
     assert encoder_of(table).rules == []
+
+
+def till(rows: int = 6000, seed: int = 0) -> pa.Table:
+    """What a shop sells at which moment of two years: by weekday and hour, which stand in columns of their own."""
+    rng = np.random.default_rng(seed)
+    day, hour = rng.integers(0, 730, rows), rng.integers(8, 21, rows)
+    seconds = (19_000 + day) * 86_400 + hour * 3600 + rng.integers(0, 3600, rows)
+    moment = seconds.astype("datetime64[s]")
+    weekday = (19_000 + day + 3) % 7
+    return pa.table(
+        {
+            "sold_at": pa.array(moment),
+            "weekday": [("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")[i] for i in weekday],
+            "weekend": weekday >= 5,
+            "hour": hour,
+            "year": moment.astype("datetime64[Y]").astype(int) + 1970,
+            "closed": np.isin(day, [20, 385]),
+            "items": rng.poisson(1 + 3 * (weekday >= 5) + (hour > 16)),
+        }
+    )
+
+
+@pytest.mark.parametrize("intervals", ["quantiles", "modes"])
+def test_parts_of_a_date_settle_and_the_rows_ties_to_them_are_kept(intervals):
+    """Codes as a net that learned everything would draw them: what shares a bin is chosen by what the row says of it."""
+    table = till()
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    assert {(rule.dependent, rule.part.name) for rule in encoder.rules if rule.determinant == "sold_at"} == {
+        ("weekday", "weekday"),
+        ("weekend", "weekday"),
+        ("hour", "hour"),
+        ("year", "year"),
+        ("closed", "day"),
+    }
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    codes = encoder.encode(table, seed=0)
+    place = list(encoder.encoders).index("sold_at")
+    codes.residuals[:, place] = np.random.default_rng(1).uniform(-0.25, 0.25, table.num_rows)
+    made = encoder.decode(encoder.settle(codes), seed=3)
+    assert made.equals(again.decode(again.settle(codes), seed=3))
+    real, fake = table.to_pandas(), made.to_pandas()
+    moment = fake["sold_at"].dt
+    assert (moment.strftime("%a").str[:2] == fake["weekday"]).all() and (
+        (moment.dayofweek > 4) == fake["weekend"]
+    ).all()
+    assert (moment.hour == fake["hour"]).all() and (moment.year == fake["year"]).all()
+    assert (fake["sold_at"] != real["sold_at"]).mean() > 0.9
+    means = [one.groupby("weekday")["items"].mean() for one in (real, fake)]
+    assert np.abs(means[0] - means[1]).max() < 0.15, "items depend on the weekday as they did"
+    assert fake["weekday"].value_counts().to_dict() == pytest.approx(real["weekday"].value_counts().to_dict(), rel=0.05)
+
+
+def test_a_pooled_level_is_drawn_by_all_that_its_row_says():
+    """An article settles its kind and its price: the price alone would leave the kind to chance."""
+    rng = np.random.default_rng(0)
+    article = rng.integers(0, 700, 6000)
+    kind, price = rng.integers(0, 5, 700)[article], np.round(rng.lognormal(2, 1, 700), 2)[article]
+    table = pa.table(
+        {
+            "article": [f"a{i}" for i in article],
+            "kind": [f"k{i}" for i in kind],
+            "price": price,
+            "shop": [f"s{i}" for i in np.where(rng.random(6000) < 0.9, kind, rng.integers(0, 5, 6000))],
+        }
+    )
+    encoder = encoder_of(table, max_categories=100)
+    made = encoder.decode(encoder.settle(encoder.encode(table, seed=0)), seed=3).to_pandas()
+    assert len(made.merge(table.to_pandas()[["article", "kind", "price"]].drop_duplicates())) == len(made)
+    assert (made["shop"].str[1:] == made["kind"].str[1:]).mean() > 0.9
+
+
+def test_a_number_that_settles_is_one_of_those_seen_where_its_neighbours_disagree():
+    table = shops(20_000).drop(["day", "month"])
+    table = table.append_column("lot", pa.array(np.asarray(table["shop"]) % 3))
+    encoder = encoder_of(table)
+    codes = encoder.encode(table, seed=0)
+    codes.residuals[:] = np.random.default_rng(1).uniform(-1, 1, codes.residuals.shape)
+    made, real = encoder.decode(encoder.settle(codes), seed=3).to_pandas(), table.to_pandas()
+    assert made["shop"].isin(real["shop"]).mean() > 0.99 and (made["shop"] != real["shop"]).mean() > 0.2
+    assert (made["shop"] % 3 == made["lot"]).mean() > 0.99

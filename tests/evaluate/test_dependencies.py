@@ -77,6 +77,29 @@ def test_one_real_row_that_disagrees_ends_a_rule():
     assert {tuple(entry["columns"]) for entry in found["pairs"]} == {("city", "state")}
 
 
+def test_a_part_of_a_date_settles():
+    """Moments are all different: it is their weekday and their hour that other columns are made from."""
+
+    def shifts(rows, seed, late=0):
+        random = np.random.default_rng(seed)
+        seconds = random.integers(18_000 * 86_400, 19_500 * 86_400, rows)
+        return pa.table({
+            "at": pa.array(seconds.astype("datetime64[s]")),
+            "weekday": [["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"][day] for day in (seconds // 86_400 + 3) % 7],
+            "night": (seconds + late) // 3600 % 24 < 6,
+            "sold": random.poisson(3, rows),
+        })  # fmt: skip
+
+    found = measured(shifts(2000, 0), shifts(2000, 1), shifts(2000, 2))
+    assert {(*entry["columns"], entry["part"]) for entry in found["pairs"]} == {
+        ("at", "weekday", "weekday"),
+        ("at", "night", "hour"),
+    }
+    assert found["broken"] == found["fresh"] == 0 and all(entry["rows"] == 2000 for entry in found["pairs"])
+    late = measured(shifts(2000, 0), shifts(2000, 1, late=3600))
+    assert late["pairs"][0]["columns"] == ["at", "night"] and late["broken"] == pytest.approx(1 / 12, abs=0.02)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_independent_columns_have_no_rules(seed):
     """Nearly a key, constant, nearly always the same, few rows: each agrees by chance or as a matter of course."""

@@ -83,7 +83,7 @@ class CategoryEncoder(ColumnEncoder):
         self.code_of_level = np.full(len(self.counts), -1, np.int32)
         self.code_of_level[common] = np.arange(len(common))
         self.code_of_level[rare] = len(common)
-        self.pool = np.flatnonzero(rare)
+        self.pool, self.pool_code = np.flatnonzero(rare), len(common)
         self.missing_code = len(common) + bool(len(self.pool))
 
     def _column(self) -> EncodedColumn:
@@ -115,7 +115,7 @@ class CategoryEncoder(ColumnEncoder):
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)
         levels = np.append(self.level_of_code, [-1, -1])[codes]
-        pooled = ~missing & (codes == len(self.level_of_code))
+        pooled = ~missing & (codes == self.pool_code)
         if pooled.any():
             levels[pooled] = self._draw_pooled(int(pooled.sum()), rng)
         return Values(missing=missing, codes=np.where(missing, -1, levels).astype(np.int32), levels=self.levels)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
-from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state, settle, settle_values
+from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state
+from lookalike.encode.settle import settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
@@ -40,14 +43,11 @@ class Known:
     cells: dict[str, np.ndarray]
 
     def put_in(self, name: str, drawn: Values) -> Values:
-        """Return the drawn numbers with the known ones in their places: a rare one may be encoded as the one beside it."""
+        """Return the drawn values with the known ones in their places: a rare one may share a code with others."""
         mine = self.columns.get(name)
-        if mine is None or mine.numbers is None or drawn.numbers is None:
+        if mine is None or (mine.numbers is None) != (drawn.numbers is None):
             return drawn
-        there = self.cells[name]
-        return Values(
-            np.where(there, mine.missing, drawn.missing), numbers=np.where(there, mine.numbers, drawn.numbers)
-        )
+        return _put_in(drawn, mine, self.cells[name])
 
 
 class TableEncoder:
@@ -187,15 +187,27 @@ class TableEncoder:
         """
         return self.with_keys(self.cells(encoded, seed=seed, given=given), self.key_streams(seed))
 
-    def cells(self, encoded: EncodedTable, *, seed: int, given: Known | None = None) -> pa.Table:
-        """As :meth:`decode`, but for the keys."""
+    def cells(
+        self,
+        encoded: EncodedTable,
+        *,
+        seed: int,
+        given: Known | None = None,
+        where: Mapping[str, Any] = MappingProxyType({}),
+    ) -> pa.Table:
+        """As :meth:`decode`, but for the keys. ``where`` maps columns to the one value that all their cells have."""
         drawn = {
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
-        settle_values(self.rules, self.encoders, encoded, drawn, generator(seed, "rules"))
+        known = np.zeros(encoded.codes.shape, bool)
         if given is not None:
-            drawn = {name: given.put_in(name, values) for name, values in drawn.items()}
+            drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes
+        for name, value in where.items():
+            asked = parse(self.cell(name, value), self.encoders[name].spec).take(np.zeros(len(encoded), np.int64))
+            drawn[name] = _put_in(drawn[name], asked, np.ones(len(encoded), bool))
+            known[:, list(self.encoders).index(name)] = True
+        settle_values(self.rules, self.encoders, encoded, drawn, known, generator(seed, "rules"))
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
 
@@ -297,6 +309,18 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
+
+
+def _put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
+    """The drawn values, where one is ``there`` (n,) the given one."""
+    missing = np.where(there, given.missing, drawn.missing)
+    if given.numbers is not None:
+        assert drawn.numbers is not None
+        return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
+    assert given.codes is not None and given.levels is not None and drawn.codes is not None and drawn.levels is not None
+    places = pc.fill_null(pc.index_in(given.levels.cast(drawn.levels.type), drawn.levels), -1).to_numpy()
+    codes = np.append(places, -1)[given.codes]  # code -1 (missing) reads the last entry
+    return Values(missing, codes=np.where(there, codes, drawn.codes).astype(np.int32), levels=drawn.levels)
 
 
 def _never_seen(name: str) -> SchemaError:

@@ -1,10 +1,13 @@
-"""What one column settles about another: a city lies in one state, a store's number in one town. Such rules are kept by
-construction, not learned."""
+"""What one column settles about another: a city lies in one state, a store's number in one town, a date on one day of the week.
+
+Such rules are found here, and kept by construction, not learned (:mod:`lookalike.encode.settle`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -13,9 +16,9 @@ import pyarrow.compute as pc
 
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
-from lookalike.encode.mixture import Modes
 from lookalike.encode.numeric import NumericEncoder
-from lookalike.schema import EncodedTable, Values
+from lookalike.schema import Values
+from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import repeats, settled, surprising
 
 MOST_LEVELS = 5_000
@@ -37,7 +40,12 @@ class Rule:
     values
         (L,) the dependent's value beside each level; labels as the dependent's encoder counts them.
     levels
-        (L,) sorted: the determinant's values where it is a number; None where it is a label, whose levels its encoder counts.
+        (L,) sorted: the determinant's values where it is a number, or those of the part of it that settles; None where it is a
+        label, whose levels its encoder counts.
+    counts
+        (L,) rows of each level of a number; None of a label.
+    part
+        Which part of a date it is that settles; None where it is the value itself.
     """
 
     determinant: str
@@ -45,70 +53,108 @@ class Rule:
     codes: np.ndarray
     values: Values
     levels: np.ndarray | None = None
+    counts: np.ndarray | None = None
+    part: Part | None = None
 
     def places(self, values: Values) -> np.ndarray:
-        """Return (n,) the level of each value of the determinant, −1 where none is settled."""
+        """Return (n,) a level that settles the same as each value of the determinant does, −1 where none is known to.
+
+        What lies between two levels that settle the same settles that, too.
+        """
         if self.levels is None:
             assert values.codes is not None
             level = values.codes
         else:
             assert values.numbers is not None
-            level = np.minimum(np.searchsorted(self.levels, values.numbers), len(self.levels) - 1)
-            level = np.where(self.levels[level] == values.numbers, level, -1)
+            level = self._beside(values.numbers if self.part is None else self.part(values.numbers))
         return np.where(values.missing | (level < 0) | (self.codes[level] < 0), -1, level)
 
-    def due(self, encoder: ColumnEncoder) -> np.ndarray:
-        """Return (K,) int32: the dependent's code beside each code of the determinant; −1 where its levels do not agree."""
-        due = np.full(encoder.column.cardinality, -1, np.int32)
-        if isinstance(encoder, CategoryEncoder):  # which level a pooled one becomes is drawn later
-            due[: len(encoder.level_of_code)] = self.codes[encoder.level_of_code]
-            return due
-        assert isinstance(encoder, NumericEncoder) and self.levels is not None
-        numbers = Values(np.zeros(len(self.levels), bool), numbers=self.levels)
-        codes, _ = encoder.encode(numbers, np.random.default_rng(0))
-        least, most = np.full((2, len(due)), np.iinfo(np.int32).max)
-        np.minimum.at(least, codes, self.codes)
-        np.minimum.at(most, codes, -self.codes)
-        agreed = least == -most
-        if isinstance(encoder.intervals, Modes):  # they overlap: a number may be of either
-            agreed &= ~encoder.column.interval
-        due[agreed] = least[agreed]
-        return due
+    def _beside(self, numbers: np.ndarray) -> np.ndarray:
+        assert self.levels is not None
+        above = np.searchsorted(self.levels, numbers)
+        level = np.minimum(above, len(self.levels) - 1)
+        return np.where((self.levels[level] == numbers) | self._as_before[above], level, -1)
+
+    @cached_property
+    def _as_before(self) -> np.ndarray:
+        """(L + 1,) bool: whether a level settles what the one before it does; False for the first, and beyond the last."""
+        values = self.values
+        alike = values.missing[1:] == values.missing[:-1]
+        for part in (self.codes, values.numbers, values.codes):
+            if part is not None:
+                alike &= part[1:] == part[:-1]
+        return np.concatenate([[False], alike, [False]])
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """A column as levels: ``places`` (n,) from 1, 0 for missing; of a number, or a part of a date, the ``distinct`` values."""
+
+    places: np.ndarray
+    distinct: np.ndarray | None = None
+    part: Part | None = None
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.places)
+
+    @property
+    def held(self) -> int:
+        return np.count_nonzero(self.counts)
 
 
 def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values]) -> list[Rule]:
     """Return the rules that all rows keep, such that applying them one after the other keeps them all.
 
-    Columns that settle each other are settled by the first among them (a label, if there is one), which alone is then compared
-    with others. The finest determinants come first: what they settle may settle more.
+    Columns that settle each other are settled by the first among them (a label, if there is one, else a date), which alone is then
+    compared with others. What a part of a date settles the whole of it is not asked for. The finest determinants come first: what
+    they settle may settle more.
     """
     levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
-    counts = {name: np.bincount(codes) for name, (codes, _) in levels.items()}
     alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
-    first = {}
-    for name in sorted(levels, key=lambda name: not isinstance(encoders[name], CategoryEncoder)):
-        first[name] = alike.setdefault(_parting(levels[name][0]), name)
-    telling = [
-        name
-        for name in levels
-        if first[name] == name
-        and isinstance(encoders[name], (CategoryEncoder, NumericEncoder))
-        and repeats(counts[name])
-    ][:MOST_DETERMINANTS]
-    settling = set(telling)
-    held = {name: np.count_nonzero(count) for name, count in counts.items()}
+    first = {name: name for name in columns}
+    for name in sorted(levels, key=lambda name: _standing(encoders[name])):
+        first[name] = alike.setdefault(_parting(levels[name].places), name)
+    telling = {
+        name: ways
+        for name in columns
+        if first[name] == name and (ways := list(_telling(encoders[name], columns[name], levels.get(name))))
+    }
     rules: list[Rule] = []
-    for determinant in telling:
-        size = len(counts[determinant])
-        for dependent in levels:
-            settled_by_its_like = first[dependent] in settling and first[dependent] not in (dependent, determinant)
-            if dependent == determinant or settled_by_its_like or size < held[dependent]:
-                continue
-            found = settled(levels[determinant][0], levels[dependent][0], size)
-            if found is not None and surprising(counts[determinant], counts[dependent]):
-                mine, theirs = ((encoders[name], columns[name], levels[name][1]) for name in (determinant, dependent))
-                rules.append(_rule(*mine, *theirs, found))
+    for determinant in list(telling)[:MOST_DETERMINANTS]:
+        asked = [
+            name
+            for name in levels
+            if name != determinant and (first[name] in (name, determinant) or first[name] not in telling)
+        ]
+        for mine in telling[determinant]:
+            for dependent in list(asked):
+                theirs = levels[dependent]
+                if mine.held < theirs.held:
+                    continue
+                found = settled(mine.places, theirs.places, len(mine.counts))
+                if found is not None and surprising(mine.counts, theirs.counts):
+                    first_side, second_side = ((encoders[name], columns[name]) for name in (determinant, dependent))
+                    rules.append(_rule(first_side, second_side, mine, theirs.distinct, found))
+                    asked.remove(dependent)
     return sorted(rules, key=lambda rule: -len(rule.codes))
+
+
+def _standing(encoder: ColumnEncoder) -> int:
+    return 0 if isinstance(encoder, CategoryEncoder) else 1 if encoder.spec.kind == "datetime" else 2
+
+
+def _telling(encoder: ColumnEncoder, values: Values, levels: _Levels | None) -> Iterator[_Levels]:
+    """What of a column may settle others: parts of a date, and the value itself."""
+    if not isinstance(encoder, (CategoryEncoder, NumericEncoder)):
+        return
+    for part in parts_of(encoder.spec):
+        assert values.numbers is not None
+        own = _placed(part(values.numbers), values.missing, part)
+        if repeats(own.counts) and own.held <= MOST_LEVELS:
+            yield own
+    if levels is not None and repeats(levels.counts):
+        yield levels
 
 
 def _parting(codes: np.ndarray) -> bytes:
@@ -124,104 +170,46 @@ def _few(values: Values) -> bool:
     return all(len(np.unique(part)) <= MOST_LEVELS for part in parts)
 
 
-def _levels(values: Values) -> tuple[np.ndarray, np.ndarray | None]:
-    """(n,) levels from 1, 0 for missing, and of a number the value of each."""
+def _levels(values: Values) -> _Levels:
     if values.codes is not None:
-        return values.codes.astype(np.int64) + 1, None
+        return _Levels(values.codes.astype(np.int64) + 1)
     assert values.numbers is not None
-    distinct, places = np.unique(values.numbers, return_inverse=True)
-    return np.where(values.missing, 0, places + 1), distinct
+    return _placed(values.numbers, values.missing)
+
+
+def _placed(numbers: np.ndarray, missing: np.ndarray, part: Part | None = None) -> _Levels:
+    distinct, places = np.unique(numbers, return_inverse=True)
+    return _Levels(np.where(missing, 0, places + 1), distinct, part)
 
 
 def _rule(
-    first: ColumnEncoder,
-    determinant: Values,
-    levels: np.ndarray | None,
-    second: ColumnEncoder,
-    dependent: Values,
+    determinant: tuple[ColumnEncoder, Values],
+    dependent: tuple[ColumnEncoder, Values],
+    mine: _Levels,
     numbers: np.ndarray | None,
     found: np.ndarray,
 ) -> Rule:
-    """The rule over the levels that the first encoder knows. ``found`` counts levels from 1, missing being 0; ``levels`` and
-    ``numbers`` are the two columns' distinct numbers."""
-    size = len(levels) if levels is not None else len(determinant.levels or ())
+    """The rule over the levels that the determinant's encoder knows. ``found`` counts levels from 1, missing being 0; ``numbers``
+    are the dependent's distinct ones."""
+    (first, first_values), (second, second_values) = determinant, dependent
+    size = len(mine.distinct) if mine.distinct is not None else len(first_values.levels or ())
     beside = np.append(found, np.full(size, -1))[1 : size + 1]
-    if levels is None:
-        assert determinant.levels is not None and isinstance(first, CategoryEncoder)
-        beside = beside[pc.index_in(first.levels, determinant.levels.cast(first.levels.type)).to_numpy()]
+    if mine.distinct is None:
+        assert first_values.levels is not None and isinstance(first, CategoryEncoder)
+        beside = beside[pc.index_in(first.levels, first_values.levels.cast(first.levels.type)).to_numpy()]
     missing, place = beside == 0, np.maximum(beside - 1, 0)
     if numbers is not None:
         values = Values(missing, numbers=np.where(missing | (beside < 0), numbers.dtype.type(0), numbers[place]))
     else:
-        assert dependent.levels is not None and isinstance(second, CategoryEncoder)
-        known = pc.index_in(dependent.levels.cast(second.levels.type), second.levels).to_numpy()
+        assert second_values.levels is not None and isinstance(second, CategoryEncoder)
+        known = pc.index_in(second_values.levels.cast(second.levels.type), second.levels).to_numpy()
         labels = np.where(beside > 0, known[place], -1).astype(np.int32)
         values = Values(missing, codes=labels, levels=second.levels)
     seen = np.flatnonzero(beside >= 0)
     codes = np.full(len(beside), -1, np.int32)
     codes[seen], _ = second.encode(values.take(seen), np.random.default_rng(0))
-    return Rule(first.spec.name, second.spec.name, codes, values, levels)
-
-
-def settle(
-    rules: Sequence[Rule], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray | None = None
-) -> EncodedTable:
-    """Return the table with every dependent code as its determinant settles it; ``known`` (n, d) cells are left alone.
-
-    A code whose levels settle different things settles nothing here: which of them a cell gets is drawn later
-    (:func:`settle_values`).
-    """
-    if not rules:
-        return table
-    places = {name: place for place, name in enumerate(encoders)}
-    codes, residuals = table.codes.copy(), table.residuals.copy()
-    for rule in rules:
-        due = rule.due(encoders[rule.determinant])[codes[:, places[rule.determinant]]]
-        place = places[rule.dependent]
-        moved = (due >= 0) & (due != codes[:, place])
-        if known is not None:
-            moved &= ~known[:, place]
-        codes[moved, place], residuals[moved, place] = due[moved], 0.0
-    return EncodedTable(table.columns, codes, residuals)
-
-
-def settle_values(
-    rules: Sequence[Rule],
-    encoders: Mapping[str, ColumnEncoder],
-    table: EncodedTable,
-    drawn: dict[str, Values],
-    rng: np.random.Generator,
-) -> None:
-    """Make the decoded values of ``table`` in ``drawn`` keep the rules, where several values share a code.
-
-    A pooled level is drawn again among those that settle the dependent code its row has; then the dependent follows.
-    """
-    places = {name: place for place, name in enumerate(encoders)}
-    for determinant in dict.fromkeys(rule.determinant for rule in rules):
-        encoder, values = encoders[determinant], drawn[determinant]
-        if not isinstance(encoder, CategoryEncoder):
-            continue
-        assert values.codes is not None
-        if not len(encoder.pool) or encoder.settings.rare_categories == "hide":
-            continue
-        own = [rule for rule in rules if rule.determinant == determinant]
-        telling = max(own, key=lambda rule: len(np.unique(rule.codes[encoder.pool])))
-        pooled = np.flatnonzero(table.codes[:, places[determinant]] == len(encoder.level_of_code))
-        beside = table.codes[pooled, places[telling.dependent]]
-        for code in np.unique(beside):
-            fitting = encoder.pool[telling.codes[encoder.pool] == code]
-            if len(fitting):
-                shares = encoder.counts[fitting] / encoder.counts[fitting].sum()
-                rows = pooled[beside == code]
-                values.codes[rows] = rng.choice(fitting, len(rows), p=shares)
-    for rule in rules:
-        theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
-        rows = np.flatnonzero(level >= 0)
-        due = rule.values.take(level[rows])
-        theirs.missing[rows] = due.missing
-        for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
-            if part is not None and settled_part is not None:
-                part[rows] = settled_part
+    counts = None if mine.distinct is None else np.append(mine.counts, np.zeros(size))[1 : size + 1].astype(np.int64)
+    return Rule(first.spec.name, second.spec.name, codes, values, mine.distinct, counts, mine.part)
 
 
 def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
@@ -230,7 +218,9 @@ def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
         {
             "determinant": rule.determinant,
             "dependent": rule.dependent,
+            "part": None if rule.part is None else rule.part.name,
             "levels": None if rule.levels is None else rule.levels.tolist(),
+            "counts": None if rule.counts is None else rule.counts.tolist(),
             "codes": rule.codes.tolist(),
             "missing": rule.values.missing.tolist(),
             "numbers": None if rule.values.numbers is None else rule.values.numbers.tolist(),
@@ -250,9 +240,13 @@ def rules_from(state: list[dict[str, Any]], encoders: Mapping[str, ColumnEncoder
         else:
             assert isinstance(second, NumericEncoder)
             values = Values(missing, numbers=np.asarray(one["numbers"], second.dtype))
-        levels, first = one["levels"], encoders[one["determinant"]]
+        first, part = encoders[one["determinant"]], one.get("part")  # twins of earlier releases have none
+        part = None if part is None else Part.of(first.spec, part)
+        levels, counts = one["levels"], one.get("counts")
         if levels is not None:
             assert isinstance(first, NumericEncoder)
-            levels = np.asarray(levels, first.dtype)
-        found.append(Rule(one["determinant"], one["dependent"], np.asarray(one["codes"], np.int32), values, levels))
+            levels = np.asarray(levels, first.dtype if part is None else np.int64)
+            counts = np.ones(len(levels), np.int64) if counts is None else np.asarray(counts, np.int64)
+        codes = np.asarray(one["codes"], np.int32)
+        found.append(Rule(one["determinant"], one["dependent"], codes, values, levels, counts, part))
     return found

@@ -1,4 +1,4 @@
-"""What one column settles about another: a city lies in one state, a degree takes one number of years.
+"""What one column settles about another: a city lies in one state, a degree takes one number of years, a date has one weekday.
 
 Where every real row agrees on such a rule, a row that breaks it is impossible, however rare its cells are not. Trees see
 that too, but do not say which rule it was.
@@ -7,12 +7,14 @@ that too, but do not say which rule it was.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lookalike.evaluate.prepare import Column, Side, count_rows, pick
+from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import repeats, settled, surprising
 
 REAL_ROWS = 100_000
@@ -25,11 +27,12 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Levels:
-    """One column as levels: ``codes`` (n,) int64 a side in [0, size), missing being a level of its own."""
+    """One column, or a part of its dates, as levels: ``codes`` (n,) int64 a side in [0, size), missing being a level of its own."""
 
     name: str
     size: int
     codes: dict[str, np.ndarray]
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,12 @@ def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str
 
     ``sides`` are the tables besides the real one. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
     share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
-    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], levels, rows,
+    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], part, levels, rows,
     broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
     of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
 
-    A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values, counted only
+    A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values; also between a part of a
+    date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise). It is counted only
     where it is no matter of course: levels that stand in one real row say nothing, half of the rows must have a level
     that repeats, the dependent column must vary, and chance would have broken it in at least 20 rows: a row whose level
     repeats is expected to differ from another of its level as often as two rows at random do, 1 − Σ p². A level that the
@@ -69,7 +73,8 @@ def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str
     """
     nothing: dict[str, Any] = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
     picks = {side: pick(count_rows(columns, side), REAL_ROWS, seed, "dependencies", side) for side in ("real", *sides)}
-    found = _rules([level for column in columns if (level := _levels(column, picks)) is not None])
+    levels = [level for column in columns if (level := _levels(column, picks)) is not None]
+    found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels)
     found = [rule for rule in found if _holds_everywhere(rule, columns, picks)]
     rows = len(picks["synthetic"])
     if not found or rows == 0:
@@ -99,6 +104,7 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
         shares[side] = float(rule.broken(side).sum()) / known if known else 0.0
     return {
         "columns": [rule.determinant.name, rule.dependent.name],
+        "part": None if rule.determinant.part is None else rule.determinant.part.name,
         "levels": int((rule.settles >= 0).sum()),
         "rows": rule.known("synthetic"),
         "broken": shares["synthetic"],
@@ -109,51 +115,65 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- columns
 
 
-def _levels(column: Column, picks: dict[str, np.ndarray]) -> Levels | None:
+def _levels(column: Column, picks: dict[str, np.ndarray], part: Part | None = None) -> Levels | None:
     """The picked rows as levels; None where they are too many, or only one."""
     if not column.numeric:
         if len(np.unique(column.sides["real"].codes[picks["real"]])) - 1 not in range(1, MAXIMUM_LEVELS):
             return None
         return Levels(column.name, column.size, {name: column.sides[name].codes[rows] for name, rows in picks.items()})
-    values = np.unique(_numbers(column.sides["real"])[picks["real"]][~column.sides["real"].missing[picks["real"]]])
-    gaps = bool(column.sides["real"].missing[picks["real"]].any())
-    if not 1 < len(values) + gaps <= MAXIMUM_LEVELS:
+    sides = {
+        name: (_read(column.sides[name], part)[rows], column.sides[name].missing[rows]) for name, rows in picks.items()
+    }
+    numbers, missing = sides["real"]
+    values = np.unique(numbers[~missing])
+    if not 1 < len(values) + bool(missing.any()) <= MAXIMUM_LEVELS:
         return None
     # what the real table does not hold shares one level, and missing has the last
     codes = {}
-    for name, rows in picks.items():
-        numbers, missing = _numbers(column.sides[name])[rows], column.sides[name].missing[rows]
+    for name, (numbers, missing) in sides.items():
         place = (
-            np.minimum(np.searchsorted(values, numbers), len(values) - 1) if len(values) else np.zeros(len(rows), int)
+            np.minimum(np.searchsorted(values, numbers), len(values) - 1)
+            if len(values)
+            else np.zeros(len(missing), int)
         )
-        known = values[place] == numbers if len(values) else np.zeros(len(rows), bool)
+        known = values[place] == numbers if len(values) else np.zeros(len(missing), bool)
         codes[name] = np.where(missing, len(values) + 1, np.where(known, place, len(values)))
-    return Levels(column.name, len(values) + 2, codes)
+    return Levels(column.name, len(values) + 2, codes, part)
 
 
-def _numbers(side: Side) -> np.ndarray:
+def _parts(column: Column, picks: dict[str, np.ndarray]) -> Iterator[Levels]:
+    """The parts of a column's dates as levels, those of few values first."""
+    for part in parts_of(column.spec):
+        if (levels := _levels(column, picks, part)) is not None:
+            yield levels
+
+
+def _read(side: Side, part: Part | None) -> np.ndarray:
     assert side.numbers is not None
-    return side.numbers
+    return side.numbers if part is None else part(side.numbers)
 
 
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _rules(levels: list[Levels]) -> list[Rule]:
-    counts = {level.name: np.bincount(level.codes["real"], minlength=level.size) for level in levels}
-    found = []
-    for determinant in levels:
-        mine = counts[determinant.name]
-        if not repeats(mine):
-            continue
-        for dependent in levels:
-            if dependent is determinant:
+def _rules(parts: dict[str, list[Levels]], levels: list[Levels]) -> list[Rule]:
+    """What a column, or first a part of its dates, settles."""
+    whole = {level.name: level for level in levels}
+    counts = {name: np.bincount(level.codes["real"], minlength=level.size) for name, level in whole.items()}
+    found: dict[tuple[str, str], Rule] = {}
+    for name, own in parts.items():
+        for determinant in [*own, whole[name]] if name in whole else own:
+            mine = np.bincount(determinant.codes["real"], minlength=determinant.size)
+            if not repeats(mine):
                 continue
-            settles = settled(determinant.codes["real"], dependent.codes["real"], determinant.size)
-            if settles is not None and surprising(mine, counts[dependent.name]):
-                settles[mine < 2] = -1
-                found.append(Rule(determinant, dependent, settles))
-    return found
+            for dependent in levels:
+                if dependent.name == name or (name, dependent.name) in found:
+                    continue
+                settles = settled(determinant.codes["real"], dependent.codes["real"], determinant.size)
+                if settles is not None and surprising(mine, counts[dependent.name]):
+                    settles[mine < 2] = -1
+                    found[name, dependent.name] = Rule(determinant, dependent, settles)
+    return list(found.values())
 
 
 def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> bool:
@@ -163,7 +183,7 @@ def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.nda
         return True
     named = {column.name: column for column in columns}
     everything = {"real": np.arange(whole)}
-    pair = [_levels(named[side.name], everything) for side in (rule.determinant, rule.dependent)]
+    pair = [_levels(named[side.name], everything, side.part) for side in (rule.determinant, rule.dependent)]
     if pair[0] is None or pair[1] is None:
         return False
     return settled(pair[0].codes["real"], pair[1].codes["real"], pair[0].size) is not None

@@ -85,7 +85,7 @@ def _dependencies(card: Card) -> dict[str, Any] | None:
         "words": f"{rules} in every real row. {words.percent(found['broken'])} of the synthetic rows break one{beside}.",
         "rows": [
             {
-                "columns": entry["columns"],
+                "columns": _sides(entry),
                 "figures": [
                     (entry["levels"], f"{entry['levels']:,}"),
                     (entry["rows"], f"{entry['rows']:,}"),
@@ -99,6 +99,16 @@ def _dependencies(card: Card) -> dict[str, Any] | None:
             for entry in found["pairs"]
         ],
     }
+
+
+def _sides(rule: Mapping[str, Any]) -> list[str]:
+    """What settles, and what it settles.
+
+    >>> _sides({"columns": ["sold_at", "day"], "part": "weekday"})
+    ['sold_at (its weekday)', 'day']
+    """
+    determinant, dependent = rule["columns"]
+    return [determinant if rule.get("part") is None else f"{determinant} (its {rule['part']})", dependent]
 
 
 def _constraints(card: Card) -> dict[str, Any] | None:

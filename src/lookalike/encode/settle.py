@@ -1,0 +1,307 @@
+"""Rows held to what one column settles about another; values that share a code are chosen such that they fit their row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.mixture import Modes
+from lookalike.encode.numeric import NumericEncoder
+from lookalike.encode.rules import Rule
+from lookalike.schema import EncodedTable, Values
+from lookalike.schema.parts import Part
+
+MOST_SPANS = 250_000
+"""Days or hours that a column's dates may reach over for each to be looked at: 28 years of hours."""
+MODE_REACH = 0.25
+"""How far from where a number lies in its mode another may: a standard deviation."""
+
+
+def settle(
+    rules: Sequence[Rule], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray | None = None
+) -> EncodedTable:
+    """Return the table with every dependent code as its determinant settles it; ``known`` (n, d) cells are left alone.
+
+    A code whose levels settle different things settles nothing here: which of them a cell gets is drawn later
+    (:func:`settle_values`).
+    """
+    if not rules:
+        return table
+    places = {name: place for place, name in enumerate(encoders)}
+    codes, residuals = table.codes.copy(), table.residuals.copy()
+    for rule in rules:
+        due = settled_codes(rule, encoders[rule.determinant])[codes[:, places[rule.determinant]]]
+        place = places[rule.dependent]
+        moved = (due >= 0) & (due != codes[:, place])
+        if known is not None:
+            moved &= ~known[:, place]
+        codes[moved, place], residuals[moved, place] = due[moved], 0.0
+    return EncodedTable(table.columns, codes, residuals)
+
+
+def settled_codes(rule: Rule, encoder: ColumnEncoder) -> np.ndarray:
+    """Return (K,) int32: the dependent's code beside each code of the determinant; −1 where its levels do not agree."""
+    due = np.full(encoder.column.cardinality, -1, np.int32)
+    if isinstance(encoder, CategoryEncoder):  # which level a pooled one becomes is drawn later
+        due[: len(encoder.level_of_code)] = rule.codes[encoder.level_of_code]
+        return due
+    assert isinstance(encoder, NumericEncoder) and rule.levels is not None
+    if rule.part is None:
+        agreed, codes = _agreed_levels(rule.levels, rule.codes, encoder)
+    else:
+        agreed, codes = _agreed_dates(rule, encoder)
+    if isinstance(encoder.intervals, Modes):  # they overlap: a number may be of either
+        agreed &= ~encoder.column.interval[: len(agreed)]
+    due[: len(agreed)][agreed] = codes[agreed]
+    return due
+
+
+def _agreed_levels(levels: np.ndarray, settled: np.ndarray, encoder: NumericEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """Of each code: whether its levels settle the same, and what."""
+    codes = _codes(levels, encoder)
+    least, most = np.full((2, encoder.missing_code), np.iinfo(np.int32).max)
+    np.minimum.at(least, codes, settled)
+    np.minimum.at(most, codes, -settled)
+    return least == -most, least
+
+
+def _agreed_dates(rule: Rule, encoder: NumericEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`_agreed_levels`, of all days (or hours) that a code reaches over."""
+    codes = np.arange(encoder.missing_code)
+    first, last = _reach(encoder, codes, np.zeros(len(codes)))
+    settled = _settled(rule, first)
+    agreed = (first == last) & (settled >= 0)
+    assert rule.part is not None
+    spans = Spans.of(encoder, rule.part)
+    if spans is not None:
+        beside = _settled(rule, spans.starts)
+        changes = np.cumsum(np.append(0, beside[1:] != beside[:-1]))
+        low, high = spans.place(first), spans.place(last)
+        agreed |= (beside[low] >= 0) & (changes[low] == changes[high])
+    return agreed, settled
+
+
+def _codes(numbers: np.ndarray, encoder: NumericEncoder) -> np.ndarray:
+    return encoder.encode(Values(np.zeros(len(numbers), bool), numbers=numbers), np.random.default_rng(0))[0]
+
+
+def _settled(rule: Rule, numbers: np.ndarray) -> np.ndarray:
+    """(n,) the dependent's code beside each number; −1 where it is not known."""
+    level = rule.places(Values(np.zeros(len(numbers), bool), numbers=numbers))
+    return np.where(level >= 0, rule.codes[level], -1)
+
+
+def _reach(encoder: NumericEncoder, codes: np.ndarray, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) the least and the greatest number that may stand in for one of a code: any of its bin, or those near it in its mode."""
+    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else 2.0
+    ends = (np.clip(residuals + side, -1, 1) for side in (-reach, reach))
+    low, high = (encoder.decode(codes, end, np.random.default_rng(0)).numbers for end in ends)
+    assert low is not None and high is not None
+    return low, high
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The days, or hours, from a column's first date to its last.
+
+    Attributes
+    ----------
+    width
+        Parsed units in one.
+    first, count
+        Which is the first, counted from 1970, and how many there are.
+    """
+
+    width: int
+    first: int
+    count: int
+
+    @classmethod
+    def of(cls, encoder: NumericEncoder, part: Part) -> Spans | None:
+        """The spans within which a part does not change; None where they are too many to be looked at one by one."""
+        width = max(int(part.width / part.unit), 1)
+        first, last = (int(end) // width for end in (encoder.low.item(), encoder.high.item()))
+        return cls(width, first, last - first + 1) if last - first < MOST_SPANS else None
+
+    @property
+    def starts(self) -> np.ndarray:
+        return (self.first + np.arange(self.count, dtype=np.int64)) * self.width
+
+    def place(self, numbers: np.ndarray) -> np.ndarray:
+        """Return (n,) which each lies in, counted from the first."""
+        return np.asarray(np.clip(numbers // self.width - self.first, 0, self.count - 1))
+
+
+def settle_values(
+    rules: Sequence[Rule],
+    encoders: Mapping[str, ColumnEncoder],
+    table: EncodedTable,
+    drawn: dict[str, Values],
+    known: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Make the decoded values of ``table`` in ``drawn`` keep the rules, where several values share a code.
+
+    A pooled level, a number in an interval, is drawn again among those that settle the dependent codes which its row has; then the
+    dependents follow. Cells that are ``known`` (n, d) are left alone.
+    """
+    places = {name: place for place, name in enumerate(encoders)}
+    for determinant in dict.fromkeys(rule.determinant for rule in rules):
+        own = [rule for rule in rules if rule.determinant == determinant and _tells(encoders[rule.dependent])]
+        if not own:
+            continue
+        wanted = table.codes[:, [places[rule.dependent] for rule in own]].T
+        place = places[determinant]
+        codes, residuals, free = table.codes[:, place], table.residuals[:, place], ~known[:, place]
+        encoder = encoders[determinant]
+        if isinstance(encoder, CategoryEncoder):
+            _choose_level(
+                own, encoder, wanted, np.flatnonzero(free & (codes == encoder.pool_code)), drawn[determinant], rng
+            )
+        elif isinstance(encoder, NumericEncoder):
+            inside = encoder.column.interval[codes] & free
+            _choose_number(own, encoder, wanted, inside, codes, residuals, drawn[determinant], rng)
+    for rule in rules:
+        theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
+        rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
+        due = rule.values.take(level[rows])
+        theirs.missing[rows] = due.missing
+        for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
+            if part is not None and settled_part is not None:
+                part[rows] = settled_part
+
+
+def _tells(encoder: ColumnEncoder) -> bool:
+    """Whether a code of the column says what a value is: of modes that overlap, either may be a number's."""
+    return not (isinstance(encoder, NumericEncoder) and isinstance(encoder.intervals, Modes))
+
+
+def _choose_level(
+    rules: Sequence[Rule],
+    encoder: CategoryEncoder,
+    wanted: np.ndarray,
+    rows: np.ndarray,
+    values: Values,
+    rng: np.random.Generator,
+) -> None:
+    """Draw the pooled levels of some rows, by their frequency among those that fit."""
+    if not len(rows) or not len(encoder.pool) or encoder.settings.rare_categories == "hide":
+        return
+    offered = np.stack([rule.codes[encoder.pool] for rule in rules])
+    everywhere = np.zeros(len(rows), np.int64), np.full(len(rows), len(encoder.pool))
+    some = np.ones(len(rows), bool)
+    chosen = _fitting(offered, encoder.counts[encoder.pool], wanted[:, rows], *everywhere, rng, partly=some)
+    assert values.codes is not None
+    values.codes[rows[chosen >= 0]] = encoder.pool[chosen[chosen >= 0]]
+
+
+def _choose_number(
+    rules: Sequence[Rule],
+    encoder: NumericEncoder,
+    wanted: np.ndarray,
+    inside: np.ndarray,
+    codes: np.ndarray,
+    residuals: np.ndarray,
+    values: Values,
+    rng: np.random.Generator,
+) -> None:
+    """Draw numbers of intervals again where they do not fit their row: a date among the days of its bin that do, at the same time
+    of day; any other among the bin's levels, by their frequency."""
+    assert values.numbers is not None
+    amiss, unknown = np.zeros((2, len(values)), bool)
+    for rule, code in zip(rules, wanted, strict=True):
+        level = rule.places(values)
+        amiss |= (level >= 0) & (rule.codes[level] != code)
+        unknown |= level < 0
+    rows = np.flatnonzero((amiss | unknown) & inside & ~values.missing)
+    if not len(rows):
+        return
+    ends = _reach(encoder, codes[rows], residuals[rows])
+    exact = next((rule for rule in rules if rule.part is None), None)
+    if exact is not None:
+        assert exact.levels is not None and exact.counts is not None
+        enough = exact.counts >= encoder.settings.rare_rows  # what fewer rows have is not given out
+        levels = exact.levels[enough]
+        low, beyond = np.searchsorted(levels, ends[0]), np.searchsorted(levels, ends[1], side="right")
+        offered = np.stack([_settled(rule, levels) for rule in rules])
+        # a number that is no level breaks no rule: better that than a level which fits in part
+        chosen = _fitting(offered, exact.counts[enough], wanted[:, rows], low, beyond, rng, partly=amiss[rows])
+        values.numbers[rows[chosen >= 0]] = levels[chosen[chosen >= 0]]
+        return
+    finest = min((rule.part for rule in rules if rule.part is not None), key=lambda part: part.width)
+    spans = Spans.of(encoder, finest)
+    if spans is not None:
+        offered = np.stack([_settled(rule, spans.starts) for rule in rules])
+        seen = np.all(offered >= 0, axis=0).astype(np.int64)  # an hour at which nothing was ever sold is none
+        low, last = (spans.place(end) for end in ends)
+        chosen = _fitting(offered, seen, wanted[:, rows], low, last + 1, rng, partly=np.ones(len(rows), bool))
+        rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
+        moved = spans.starts[chosen] + values.numbers[rows] % spans.width
+        values.numbers[rows] = np.clip(moved, encoder.low, encoder.high)
+
+
+def _fitting(
+    offered: np.ndarray,
+    weights: np.ndarray,
+    wanted: np.ndarray,
+    low: np.ndarray,
+    beyond: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    partly: np.ndarray,
+) -> np.ndarray:
+    """Return (n,) which of L values each row gets, drawn by their ``weights`` (L,) among those that settle what it wants.
+
+    Parameters
+    ----------
+    offered, wanted
+        (m, L) and (m, n): the codes of m dependents that a value settles, and that a row has.
+    low, beyond
+        (n,) the first value that may stand in a row, and the first after it that may not.
+    partly
+        (n,) bool: rows for which, where no value settles all that is wanted, the dependent of the most codes is let go, or another
+        one, then all but those of the fewest.
+
+    Where nothing fits it is −1.
+    """
+    found, left = np.full(wanted.shape[1], -1), np.arange(wanted.shape[1])
+    finest_first = sorted(range(len(offered)), key=lambda i: -len(np.unique(offered[i])))
+    for kept in _subsets(finest_first):
+        keys, asked = _keys(offered[kept], wanted[kept][:, left])
+        order = np.argsort(keys, kind="stable")
+        ranks, running = keys[order] * len(keys) + order, np.append(0, np.cumsum(weights[order]))
+        first = np.searchsorted(ranks, asked * len(keys) + low[left])
+        last = np.searchsorted(ranks, asked * len(keys) + beyond[left])
+        whole = running[np.maximum(last, first)] - running[first]
+        some = whole > 0
+        share = running[first[some]] + rng.random(int(some.sum())) * whole[some]
+        found[left[some]] = order[np.searchsorted(running, share, side="right") - 1]
+        left = left[~some & partly[left]]
+        if not len(left):
+            break
+    return found
+
+
+def _subsets(parts: list[int]) -> Iterator[list[int]]:
+    """All, all but one, then ever fewer of the last.
+
+    >>> list(_subsets([2, 0, 1]))
+    [[2, 0, 1], [0, 1], [2, 1], [2, 0], [1]]
+    """
+    yield parts
+    if len(parts) > 1:
+        yield from ([part for part in parts if part != one] for one in parts)
+    yield from (parts[first:] for first in range(2, len(parts)))
+
+
+def _keys(offered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) and (n,) whole numbers, alike where all codes of a column are: of (m, L) and (m, n)."""
+    both = np.concatenate([offered, wanted], axis=1).astype(np.int64) + 1
+    keys = both[0]
+    for codes in both[1:]:
+        keys = np.unique(keys * (codes.max() + 1) + codes, return_inverse=True)[1]
+    return keys[: offered.shape[1]], keys[offered.shape[1] :]

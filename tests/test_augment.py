@@ -104,6 +104,18 @@ def test_the_same_kind_of_frame_comes_back(library):
         pd.testing.assert_frame_equal(made.iloc[: len(frame)].drop(columns="origin"), frame)
 
 
+def test_made_rows_of_one_key_agree_and_are_nobodys():
+    random = np.random.default_rng(0)
+    visits = 700
+    who = random.integers(0, 250, visits)
+    real = patients(visits).drop(["id"]).append_column("patient_id", pa.array([f"P{9000 + 7 * i}" for i in who]))
+    real = real.append_column("town", pa.array([f"town {i % 20}" for i in who]))
+    made = quick(real, share=1, keys=["patient_id"]).table.slice(visits).to_pandas()
+    assert not set(made["patient_id"]) & set(real["patient_id"].to_pylist())
+    by_patient = made.groupby("patient_id")["town"]
+    assert (by_patient.nunique() == 1).all() and by_patient.size().max() > 1
+
+
 def test_keys_of_made_rows_are_nobodys_and_never_twice():
     real = patients()
     made = quick(real, target="grade", share=1, keys=["id"])

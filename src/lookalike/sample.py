@@ -92,6 +92,7 @@ class Sampler:
         fixed = {place: code for place, code, _ in (encoder.encode_value(*item) for item in self.where.items())}
         self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
         self._keys = encoder.key_streams(seed)
+        self._firm = [name for name in (balance, *(decorrelate or ())) if name is not None]
 
     @property
     def plain(self) -> bool:
@@ -109,8 +110,8 @@ class Sampler:
         return _draw_quotas(self.model, self.encoder, rows, self._quotas, seed, self.tries, self.temperature)
 
     def cells(self, encoded: EncodedTable, seed: int) -> pa.Table:
-        """Return rows as cells, without keys: those are given out last, to rows that stay."""
-        return self.encoder.cells(encoded, seed=seed, where=self.where)
+        """Return rows as cells, without keys: those are given out last, to rows that stay, but for those that rows share."""
+        return self.encoder.cells(encoded, seed=seed, where=self.where, keys=self._keys, firm=self._firm)
 
     def with_keys(self, table: pa.Table) -> pa.Table:
         """Return the rows with the next keys; a SamplingError where a key has no more values to give."""

@@ -157,12 +157,12 @@ class Twin:
 
     def sample_each(self, counts: Sequence[int], where: Sequence[Condition], *, seed: int = 0, **how: Any) -> Table:
         """Draw so many rows under each condition, one after the other, as one table: no key is given out twice."""
-        drawn = pa.concat_tables(
+        drawn = [
             batch.data
             for place, (count, condition) in enumerate(zip(counts, where, strict=True))
             for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
-        )
-        return Table(self.encoder.with_keys(drawn, self.encoder.key_streams(seed)), self.origin)
+        ]
+        return Table(self.encoder.joined(drawn, self.encoder.key_streams(seed)), self.origin)
 
     def batches(
         self,

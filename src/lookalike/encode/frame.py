@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
+from lookalike.encode.entities import Entity, find_entities, group, renewed
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state
@@ -75,6 +76,7 @@ class TableEncoder:
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
         self.rules: list[Rule] = []
+        self.entities: list[Entity] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
     def _encoders(self, specs: Sequence[ColumnSpec]) -> dict[str, ColumnEncoder]:
@@ -99,9 +101,12 @@ class TableEncoder:
             encoder.fit(columns[name], generator(seed, "encoder", name))
             if progress is not None:
                 progress(done, len(self.encoders))
-        self.rules = find_rules(self.encoders, columns) if self.settings.keep_rules else []
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
+        if self.settings.keep_rules:
+            self.rules = find_rules(self.encoders, columns)
+            shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
+            self.entities = find_entities(shared, columns, self.rules)
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
@@ -194,8 +199,20 @@ class TableEncoder:
         seed: int,
         given: Known | None = None,
         where: Mapping[str, Any] = MappingProxyType({}),
+        keys: Mapping[str, KeyStream] = MappingProxyType({}),
+        firm: Sequence[str] = (),
     ) -> pa.Table:
-        """As :meth:`decode`, but for the keys. ``where`` maps columns to the one value that all their cells have."""
+        """As :meth:`decode`, but for the keys.
+
+        Parameters
+        ----------
+        where
+            Columns, and the one value that all their cells have.
+        keys
+            Where those of keys that settle other columns come from; then their cells are there, too.
+        firm
+            Columns whose cells are not to be exchanged between rows that a key joins.
+        """
         drawn = {
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
@@ -208,17 +225,30 @@ class TableEncoder:
             drawn[name] = _put_in(drawn[name], asked, np.ones(len(encoded), bool))
             known[:, list(self.encoders).index(name)] = True
         settle_values(self.rules, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        given_out: dict[str, pa.Array] = {}
+        if keys and self.entities:
+            drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
         drawn = self.rewrites.backward(drawn)
-        return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled})
+        return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled} | given_out)
 
     def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
-        """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches."""
+        """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches. Keys that are there stay."""
+        there = table.column_names
         return pa.table(
             {
-                spec.name: keys[spec.name].take(table.num_rows) if spec.name in keys else table.column(spec.name)
+                spec.name: table.column(spec.name) if spec.name in there else keys[spec.name].take(table.num_rows)
                 for spec in self.schema.kept
             }
         )
+
+    def joined(self, parts: Sequence[pa.Table], keys: dict[str, KeyStream]) -> pa.Table:
+        """Return tables made one by one as one, with new keys throughout: what shared a key shares one again."""
+        whole = pa.concat_tables(parts)
+        part = np.repeat(np.arange(len(parts)), [table.num_rows for table in parts])
+        cells = {spec.name: whole.column(spec.name) for spec in self.schema.modelled}
+        for entity in self.entities:
+            cells[entity.key] = renewed(whole.column(entity.key), keys[entity.key].distinct, part)
+        return self.with_keys(pa.table(cells), keys)
 
     def settle(self, encoded: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
         """Return the rows with every code that another column settles as it does; ``known`` (n, d) cells are left alone."""
@@ -276,6 +306,7 @@ class TableEncoder:
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
             "rewrites": self.rewrites.state(),
             "rules": rules_state(self.rules),
+            "entities": [entity.state() for entity in self.entities],
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
 
@@ -288,6 +319,7 @@ class TableEncoder:
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
+        encoder.entities = [Entity.from_state(entity) for entity in state.get("entities", [])]
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])
         return encoder

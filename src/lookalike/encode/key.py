@@ -183,10 +183,41 @@ class KeyStream:
         SamplingError
             The form has no more texts to give.
         """
-        there = self.gaps.random(rows) >= self.encoder.missing
+        there = self._there(rows)
         count = int(there.sum())
-        keys, storage = np.full(rows, None), self.encoder.storage
-        keys[there] = self._repeated(count) if self.encoder.times else self._new(count)
+        return self._cells(self._repeated(count) if self.encoder.times else self._new(count), there)
+
+    def distinct(self, count: int) -> pa.Array:
+        """Give so many keys that were not given before, none of them missing."""
+        return self._cells(self._new(count), np.ones(count, bool))
+
+    def shared(self, entities: np.ndarray, parts: np.ndarray) -> pa.Array:
+        """Give (n,) rows the keys of the entities that they belong to, each a new one; missing, if so, in all rows of a part."""
+        there = self._there(int(parts.max(initial=-1)) + 1)[parts]
+        return self._cells(self._new(int(entities.max(initial=-1)) + 1)[entities[there]], there)
+
+    @property
+    def mean_rows(self) -> float:
+        """How many rows a key has on average."""
+        shared_by = np.array(self.encoder.shared_by or [1])
+        return float(np.array(self.encoder.times or [1]) @ shared_by / shared_by.sum())
+
+    def lengths(self, rows: int) -> np.ndarray:
+        """Return how many rows each of the next keys has, in no order, for ``rows`` rows at least."""
+        found: list[np.ndarray] = []
+        while sum(int(times.sum()) for times in found) < rows:
+            times = self._times()
+            self.rng.shuffle(times)
+            found.append(times)
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    def _there(self, rows: int) -> np.ndarray:
+        return np.asarray(self.gaps.random(rows) >= self.encoder.missing)
+
+    def _cells(self, given: np.ndarray, there: np.ndarray) -> pa.Array:
+        """The keys ``given`` to the rows that have one, in the column's own type."""
+        keys, storage = np.full(len(there), None), self.encoder.storage
+        keys[there] = given
         if self.encoder.is_number and not is_text(storage):
             return pa.array(keys.tolist(), storage)
         keys[there] = keys[there].astype(str)

@@ -87,7 +87,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class _Levels:
+class Levels:
     """A column as levels: ``places`` (n,) from 1, 0 for missing; of a number, or a part of a date, the ``distinct`` values."""
 
     places: np.ndarray
@@ -110,7 +110,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     compared with others. What a part of a date settles the whole of it is not asked for. The finest determinants come first: what
     they settle may settle more.
     """
-    levels = {name: _levels(values) for name, values in columns.items() if _few(values)}
+    levels = {name: levels_of(values) for name, values in columns.items() if _few(values)}
     alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
     first = {name: name for name in columns}
     for name in sorted(levels, key=lambda name: _standing(encoders[name])):
@@ -144,7 +144,7 @@ def _standing(encoder: ColumnEncoder) -> int:
     return 0 if isinstance(encoder, CategoryEncoder) else 1 if encoder.spec.kind == "datetime" else 2
 
 
-def _telling(encoder: ColumnEncoder, values: Values, levels: _Levels | None) -> Iterator[_Levels]:
+def _telling(encoder: ColumnEncoder, values: Values, levels: Levels | None) -> Iterator[Levels]:
     """What of a column may settle others: parts of a date, and the value itself."""
     if not isinstance(encoder, (CategoryEncoder, NumericEncoder)):
         return
@@ -170,22 +170,22 @@ def _few(values: Values) -> bool:
     return all(len(np.unique(part)) <= MOST_LEVELS for part in parts)
 
 
-def _levels(values: Values) -> _Levels:
+def levels_of(values: Values) -> Levels:
     if values.codes is not None:
-        return _Levels(values.codes.astype(np.int64) + 1)
+        return Levels(values.codes.astype(np.int64) + 1)
     assert values.numbers is not None
     return _placed(values.numbers, values.missing)
 
 
-def _placed(numbers: np.ndarray, missing: np.ndarray, part: Part | None = None) -> _Levels:
+def _placed(numbers: np.ndarray, missing: np.ndarray, part: Part | None = None) -> Levels:
     distinct, places = np.unique(numbers, return_inverse=True)
-    return _Levels(np.where(missing, 0, places + 1), distinct, part)
+    return Levels(np.where(missing, 0, places + 1), distinct, part)
 
 
 def _rule(
     determinant: tuple[ColumnEncoder, Values],
     dependent: tuple[ColumnEncoder, Values],
-    mine: _Levels,
+    mine: Levels,
     numbers: np.ndarray | None,
     found: np.ndarray,
 ) -> Rule:

@@ -7,13 +7,14 @@ that too, but do not say which rule it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from lookalike.evaluate.prepare import Column, Side, count_rows, pick
+from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import repeats, settled, surprising
 
@@ -37,26 +38,32 @@ class Levels:
 
 @dataclass(frozen=True)
 class Rule:
-    """``settles[a]`` is the level of the dependent column that every real row with level a has; −1 where none has it."""
+    """``settles[side][a]`` is the level of the dependent column that every row with level a is to have; −1 where that is open.
+
+    It is what every real row with that level has; of a key, which is new in every table, what the first row of it has.
+    """
 
     determinant: Levels
     dependent: Levels
-    settles: np.ndarray
+    settles: Mapping[str, np.ndarray]
 
     def known(self, side: str) -> int:
-        """Rows of a side whose level the real table knows."""
-        return int((self.settles[self.determinant.codes[side]] >= 0).sum())
+        """Rows of a side that may break the rule."""
+        return int((self.settles[side][self.determinant.codes[side]] >= 0).sum())
 
     def broken(self, side: str) -> np.ndarray:
         """Which rows of a side break the rule: (n,) bool."""
-        due = self.settles[self.determinant.codes[side]]
+        due = self.settles[side][self.determinant.codes[side]]
         return np.asarray((due >= 0) & (due != self.dependent.codes[side]))
 
 
-def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
+def dependencies(
+    columns: list[Column], sides: list[str], seed: int, keys: Mapping[str, Codes] = MappingProxyType({})
+) -> dict[str, Any]:
     """Rules that hold in every real row, and the share of rows that break them.
 
-    ``sides`` are the tables besides the real one. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
+    ``sides`` are the tables besides the real one, ``keys`` those of several rows each, as
+    :func:`~lookalike.evaluate.prepare.shared_keys` gives them. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
     share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
     how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], part, levels, rows,
     broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
@@ -67,7 +74,8 @@ def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str
     where it is no matter of course: levels that stand in one real row say nothing, half of the rows must have a level
     that repeats, the dependent column must vary, and chance would have broken it in at least 20 rows: a row whose level
     repeats is expected to differ from another of its level as often as two rows at random do, 1 − Σ p². A level that the
-    real table does not hold cannot break a rule. Two columns that settle each other are two rules.
+    real table does not hold cannot break a rule. Two columns that settle each other are two rules. Keys are new in every table: a
+    row breaks what a key settles (a customer's town) where it differs from the first row of its key.
 
     Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
     """
@@ -75,7 +83,11 @@ def dependencies(columns: list[Column], sides: list[str], seed: int) -> dict[str
     picks = {side: pick(count_rows(columns, side), REAL_ROWS, seed, "dependencies", side) for side in ("real", *sides)}
     levels = [level for column in columns if (level := _levels(column, picks)) is not None]
     found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels)
-    found = [rule for rule in found if _holds_everywhere(rule, columns, picks)]
+    shared = [_key(name, codes, picks) for name, codes in keys.items()]
+    found += [
+        rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
+    ]
+    found = [rule for rule in found if _holds_everywhere(rule, columns, keys, picks)]
     rows = len(picks["synthetic"])
     if not found or rows == 0:
         return {**nothing, "rows": rows}
@@ -105,7 +117,7 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
     return {
         "columns": [rule.determinant.name, rule.dependent.name],
         "part": None if rule.determinant.part is None else rule.determinant.part.name,
-        "levels": int((rule.settles >= 0).sum()),
+        "levels": int((rule.settles["real"] >= 0).sum()),
         "rows": rule.known("synthetic"),
         "broken": shares["synthetic"],
         "fresh": shares.get("holdout"),
@@ -148,6 +160,12 @@ def _parts(column: Column, picks: dict[str, np.ndarray]) -> Iterator[Levels]:
             yield levels
 
 
+def _key(name: str, codes: Codes, picks: dict[str, np.ndarray]) -> Levels:
+    """A key's picked rows as levels: 0 where a row has none."""
+    picked = {side: codes[side][rows] for side, rows in picks.items()}
+    return Levels(name, max(int(one.max(initial=0)) for one in picked.values()) + 1, picked)
+
+
 def _read(side: Side, part: Part | None) -> np.ndarray:
     assert side.numbers is not None
     return side.numbers if part is None else part(side.numbers)
@@ -172,18 +190,54 @@ def _rules(parts: dict[str, list[Levels]], levels: list[Levels]) -> list[Rule]:
                 settles = settled(determinant.codes["real"], dependent.codes["real"], determinant.size)
                 if settles is not None and surprising(mine, counts[dependent.name]):
                     settles[mine < 2] = -1
-                    found[name, dependent.name] = Rule(determinant, dependent, settles)
+                    found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
     return list(found.values())
 
 
-def _holds_everywhere(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> bool:
+def _rules_of_key(key: Levels, levels: list[Levels]) -> list[Rule]:
+    """What a key settles in the real rows that have it, and what the first row of it has in each table."""
+    rows = np.flatnonzero(key.codes["real"])
+    mine = np.bincount(key.codes["real"][rows], minlength=key.size)
+    if not repeats(mine):
+        return []
+    return [
+        Rule(
+            key,
+            dependent,
+            {side: _of_first_rows(codes, dependent.codes[side], key.size) for side, codes in key.codes.items()},
+        )
+        for dependent in levels
+        if settled(key.codes["real"][rows], dependent.codes["real"][rows], key.size) is not None
+        and surprising(mine, np.bincount(dependent.codes["real"]))
+    ]
+
+
+def _of_first_rows(keys: np.ndarray, dependent: np.ndarray, size: int) -> np.ndarray:
+    """(size,) the level that the first row of each key has; −1 for keys of one row, and for none."""
+    found = np.full(size, -1)
+    found[keys[::-1]] = dependent[::-1]
+    found[np.bincount(keys, minlength=size) < 2] = -1
+    found[0] = -1
+    return found
+
+
+def _holds_everywhere(
+    rule: Rule, columns: list[Column], keys: Mapping[str, Codes], picks: dict[str, np.ndarray]
+) -> bool:
     """Whether rows of the real table that were not picked keep the rule as well."""
     whole = count_rows(columns, "real")
     if len(picks["real"]) == whole:
         return True
     named = {column.name: column for column in columns}
     everything = {"real": np.arange(whole)}
-    pair = [_levels(named[side.name], everything, side.part) for side in (rule.determinant, rule.dependent)]
-    if pair[0] is None or pair[1] is None:
+    determinant, dependent = (
+        _key(side.name, keys[side.name], everything)
+        if side.name in keys
+        else _levels(named[side.name], everything, side.part)
+        for side in (rule.determinant, rule.dependent)
+    )
+    if determinant is None or dependent is None:
         return False
-    return settled(pair[0].codes["real"], pair[1].codes["real"], pair[0].size) is not None
+    codes = determinant.codes["real"]
+    rows = np.flatnonzero(codes) if determinant.name in keys else slice(None)
+    return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None

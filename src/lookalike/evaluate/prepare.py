@@ -18,6 +18,7 @@ from lookalike.errors import InputError, LookalikeError, SchemaError
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, Schema, Values, parse
 from lookalike.schema.types import is_text
+from lookalike.schema.values import numbered
 
 BIN_COUNT = 12
 """np.digitize into 10 bins gives 0…11; see :func:`own_bins`."""
@@ -77,6 +78,25 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.spec.numeric
+
+
+Codes = Mapping[str, np.ndarray]
+"""(n,) int64 a table, by its name."""
+
+
+def shared_keys(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Codes]:
+    """The keys of several rows each that all tables have: which key each row has, counted from 1 in every table; 0 where it has none.
+
+    >>> schema = Schema([ColumnSpec(name="customer", kind="key", repeated=True)])
+    >>> shared_keys({"real": pa.table({"customer": ["a", None, "b", "a"]})}, schema)["customer"]["real"].tolist()
+    [1, 0, 2, 1]
+    """
+    names = [spec.name for spec in schema.kept if spec.kind == "key" and spec.repeated]
+    return {
+        name: {side: numbered(table[name].combine_chunks()) for side, table in tables.items()}
+        for name in names
+        if all(name in table.column_names for table in tables.values())
+    }
 
 
 def scored(schema: Schema) -> list[ColumnSpec]:

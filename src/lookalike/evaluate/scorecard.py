@@ -14,7 +14,7 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                                       even: {the same five}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
                            dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
-                                          levels, rows, broken, fresh}, worst first]},
+                                          part, levels, rows, broken, fresh}, worst first]},
                            constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
                                          first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
@@ -77,7 +77,7 @@ from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.lanes import one_core_each, side_by_side
 from lookalike.evaluate.pairs import PairTrends, pair_trends
-from lookalike.evaluate.prepare import Column, prepare, scored
+from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
 from lookalike.evaluate.yardstick import WEAK_HOLDOUT, Even, even_out, yardstick
@@ -128,7 +128,7 @@ def score(
         {
             "utility": {"": partial(utility, whole, target, seed)},
             "detection": {"": partial(_detection, whole, seed)},
-            "dependencies": {"": partial(dependencies, whole, sides, seed)},
+            "dependencies": {"": partial(dependencies, whole, sides, seed, shared_keys(tables, schema))},
             "constraints": {"": partial(constraints, tables, schema)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.artefact import replacing
+from lookalike.encode.entities import renewed
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
@@ -231,17 +233,27 @@ def _check_added(added: Mapping[str, int], small: list[str], fewest: int, target
 
 def _with_new_keys(made: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
     """Keys that no real row has: a serial number goes on where the real ones end."""
+    joining = {entity.key for entity in twin.encoder.entities}
     for name, stream in twin.encoder.key_streams(derive_seed(seed, "augment", "keys")).items():
-        found, missing, draw = [], made.num_rows, made.num_rows
-        while missing > 0:
-            cells = stream.take(draw)
-            new = cells.filter(pc.invert(pc.is_in(cells, real[name].combine_chunks().cast(cells.type))))[:missing]
-            draw = missing - len(new) if len(new) else 2 * draw
-            missing -= len(new)
-            found.append(new)
-        keys = pa.chunked_array(found, made.schema.field(name).type)
-        made = made.set_column(made.column_names.index(name), made.schema.field(name), keys)
+        own, field = real[name].combine_chunks(), made.schema.field(name)
+        if name in joining:
+            keys = renewed(made[name], partial(_unused, stream.distinct, own))
+        else:
+            keys = _unused(stream.take, own, made.num_rows)
+        made = made.set_column(made.column_names.index(name), field, keys.cast(field.type))
     return made
+
+
+def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.Array:
+    """So many keys that are no real ones."""
+    found, missing, draw = [], count, count
+    while missing > 0:
+        cells = take(draw)
+        new = cells.filter(pc.invert(pc.is_in(cells, real.cast(cells.type))))[:missing]
+        draw = missing - len(new) if len(new) else 2 * draw
+        missing -= len(new)
+        found.append(new)
+    return pa.concat_arrays(found) if found else take(0)
 
 
 def _in_proportion(

@@ -72,7 +72,7 @@ def repeated_key(base: dict[str, str], distinct: int, rows: int) -> ColumnSpec:
     name = base["name"]
     warnings.warn(
         f"column {name!r} has {distinct:,} values in {rows:,} rows and looks like an identifier: it is taken for a key of several rows each, "
-        "and new values are made up in its form, as often repeated as real ones but without a tie to other columns. To have the real ones back, "
+        "and new values are made up in its form, as often repeated as real ones, tied to what they settle in every row and to no other column. To have the real ones back, "
         "declare another kind in the schema.",
         LookalikeWarning,
         stacklevel=3,

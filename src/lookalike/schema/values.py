@@ -52,6 +52,15 @@ class Values:
         return Values(self.missing[rows], numbers=numbers, codes=codes, levels=self.levels)
 
 
+def numbered(cells: pa.Array) -> np.ndarray:
+    """Return (n,) int64 which of the distinct cells each is, counted from 1 as they come; 0 where one is missing.
+
+    >>> numbered(pa.array(["b", None, "a", "b"])).tolist()
+    [1, 0, 2, 1]
+    """
+    return np.asarray(cells.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64) + 1)
+
+
 def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     """Turn the text that stands for missing into null."""
     if not spec.missing_text:

@@ -1,0 +1,170 @@
+"""Rows that share a key agree on what is the key's: a customer has one name and one town in all of their orders.
+
+Keys are not modelled, so nothing ties the rows of one to each other. Here rows that are alike are given to one key, and what a key
+settles is made the same in all its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.encode.key import KeyStream
+from lookalike.encode.rules import Rule, levels_of
+from lookalike.schema import Values
+from lookalike.schema.values import numbered
+from lookalike.stats import repeats, settled, surprising
+
+KEYS_A_GROUP = 5
+"""Keys that a group of rows has room for on average, at least, for its rows to be kept from keys of another group."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A key of several rows each, and what it settles.
+
+    Attributes
+    ----------
+    key
+        The key's column.
+    holds
+        Columns that have one value in all rows of a key, those of few values first.
+    made_of
+        The finer key that settles it, whose rows stay together: a customer has whole orders. None where it is of single rows.
+    alias
+        Whether that key is settled by it, too, and so another name of the same thing.
+    """
+
+    key: str
+    holds: tuple[str, ...]
+    made_of: str | None = None
+    alias: bool = False
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Entity:
+        return cls(**{**state, "holds": tuple(state["holds"])})
+
+
+def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule]) -> list[Entity]:
+    """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing.
+
+    A column that another one settles, or that settles another, is held only together with it.
+    """
+    places = {name: numbered(cells) for name, cells in keys.items()}
+    shared = [name for name in keys if repeats(np.bincount(places[name])[1:])]
+    levels = {name: levels_of(values) for name, values in columns.items()}
+    found: list[Entity] = []
+    for key in sorted(shared, key=lambda name: -places[name].max()):
+        rows = np.flatnonzero(places[key])
+        mine, size = places[key][rows], int(places[key].max()) + 1
+        counts = np.bincount(mine)
+        holds = {
+            name
+            for name, level in levels.items()
+            if settled(mine, level.places[rows], size) is not None and surprising(counts, level.counts)
+        }
+        while torn := {
+            rule.dependent if rule.dependent in holds else rule.determinant
+            for rule in rules
+            if (rule.dependent in holds) != (rule.determinant in holds)
+        }:
+            holds -= torn
+        finer = [one.key for one in found if _settles(places[one.key], places[key])]
+        made_of = finer[-1] if finer else None
+        few_first = tuple(sorted(holds, key=lambda name: levels[name].held))
+        alias = made_of is not None and _settles(places[key], places[made_of])
+        found.append(Entity(key, few_first, made_of, alias))
+    needed = {one.made_of for one in found}
+    return [one for one in found if one.holds or one.made_of is not None or one.key in needed]
+
+
+def _settles(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether rows of one key all have the same other key, as far as they have any."""
+    rows = np.flatnonzero(first)
+    return settled(first[rows], second[rows], int(first.max()) + 1) is not None
+
+
+def group(
+    entities: Sequence[Entity],
+    drawn: Mapping[str, Values],
+    streams: Mapping[str, KeyStream],
+    rng: np.random.Generator,
+    firm: Sequence[str] = (),
+) -> tuple[dict[str, Values], dict[str, pa.Array]]:
+    """Give rows that are alike to one key, and each row what the first one of its key has.
+
+    Rows, or those of a finer key as one, are laid in the order of what is to be held, columns of few values first, and cut into runs
+    as long as keys have rows. No run reaches over two values of the first of these columns, nor of those that are ``firm``.
+
+    Returns
+    -------
+    The columns, and the keys' cells.
+    """
+    columns, keys = dict(drawn), {}
+    rows = len(next(iter(drawn.values())))
+    runs: dict[str | None, np.ndarray] = {None: np.arange(rows)}  # (n,) which of a key's runs each row is in
+    for entity in entities:
+        stream, parts = streams[entity.key], runs[entity.made_of]
+        if entity.alias:
+            runs[entity.key] = parts
+        else:
+            first, sizes = (part for part in np.unique(parts, return_index=True, return_counts=True)[1:])
+            held = sorted(entity.holds, key=lambda name: name not in firm)
+            ranks = [_ranks(columns[name].take(first)) for name in held]
+            fixed = sum(name in firm for name in held)
+            order, cuts = _laid(ranks, fixed, sizes, stream.mean_rows, rng)
+            middles = np.cumsum(sizes[order]) - sizes[order] / 2
+            ends = np.searchsorted(middles, np.cumsum(stream.lengths(rows)))  # where a part begins that is nearest
+            starts = np.union1d(cuts, np.append(0, ends))
+            starts = starts[starts < len(order)]
+            run = np.empty(len(order), np.int64)
+            run[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+            runs[entity.key] = run[parts]
+            leader = first[order[starts]][runs[entity.key]]
+            columns |= {name: columns[name].take(leader) for name in held}
+        keys[entity.key] = stream.shared(runs[entity.key], parts)
+    return columns, keys
+
+
+def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np.ndarray | None = None) -> pa.Array:
+    """Return other keys in place of each: new ones from ``distinct``, shared where the old ones were, within a ``part`` (n,) of the
+    rows."""
+    old = keys.combine_chunks().dictionary_encode()
+    there = old.is_valid().to_numpy(zero_copy_only=False)
+    entities = old.indices.fill_null(0).to_numpy().astype(np.int64)
+    if part is not None:
+        entities += part * max(len(old.dictionary), 1)
+    seen, places = np.unique(entities[there], return_inverse=True)
+    which = np.zeros(len(old), np.int64)
+    which[there] = places
+    return distinct(len(seen)).take(pa.array(which, mask=~there))
+
+
+def _ranks(values: Values) -> np.ndarray:
+    """(n,) whole numbers in the order of the values; −1 where one is missing."""
+    if values.codes is not None:
+        return np.where(values.missing, -1, values.codes).astype(np.int64)
+    assert values.numbers is not None
+    return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
+
+
+def _laid(
+    ranks: list[np.ndarray], fixed: int, sizes: np.ndarray, mean_rows: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order of (k,) parts of ``sizes`` rows, and the places in it where no run goes on: wherever one of the ``fixed`` first
+    columns changes, or one of those that follow them while groups have room for several keys."""
+    order = np.lexsort([rng.random(len(sizes)), *reversed(ranks)])
+    changed = np.zeros(max(len(sizes) - 1, 0), bool)
+    for place, column in enumerate(ranks):
+        further = changed | (np.diff(column[order]) != 0)
+        if place >= fixed and (further.sum() + 1) * KEYS_A_GROUP * mean_rows > sizes.sum():
+            break
+        changed = further
+    return order, np.flatnonzero(changed) + 1

@@ -1,0 +1,138 @@
+"""Keys of several rows each: what they settle holds in the rows made, and they have as many rows as real ones."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lookalike
+from lookalike import LookalikeWarning, Run
+from lookalike.encode.entities import Entity, group
+from lookalike.encode.key import KeyEncoder
+from lookalike.schema import ColumnSpec, Values
+
+HELD = {
+    "customer_id": ["town", "country", "born", "card_id"],
+    "order_id": ["day", "customer_id", "town", "country", "born"],
+}
+
+
+def lines(orders: int = 2500, seed: int = 0) -> pd.DataFrame:
+    """Lines of orders: an order has a day and a customer (or none, a guest's), a customer has a town and a year of birth and a card."""
+    rng = np.random.default_rng(seed)
+    customer = rng.integers(0, 900, orders)
+    customer[rng.random(orders) < 0.1] = 900
+    town, born = rng.integers(0, 60, 901), rng.integers(1940, 2005, 901)
+    order = np.repeat(np.arange(orders), rng.choice([1, 2, 3], orders, p=[0.4, 0.3, 0.3]))
+    who = customer[order]
+    day = pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 700, orders)[order], unit="D")
+    return pd.DataFrame(
+        {
+            "order_id": [f"ORD-{100_000 + 7 * i}" for i in order],
+            "day": day,
+            "customer_id": [None if i == 900 else f"C{50_000 + 3 * i}" for i in who],
+            "card_id": [None if i == 900 else f"K-{90_000 + 11 * i}" for i in who],
+            "town": [f"town {i}" for i in town[who]],
+            "country": [f"country {i % 7}" for i in town[who]],
+            "born": born[who],
+            "article": rng.choice(["ham", "jam", "spam"], len(who)),
+            "pieces": rng.integers(1, 9, len(who)),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def twin():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        return lookalike.fit(lines(), engine="copula", run=Run(), seed=1)
+
+
+def check(rows: pd.DataFrame) -> None:
+    for key, held in HELD.items():
+        by_key = rows[rows[key].notna()].groupby(key)
+        for name in held:
+            assert (by_key[name].nunique(dropna=False) == 1).all(), (key, name)
+    assert (rows.groupby("town")["country"].nunique() == 1).all()
+    assert not set(rows["customer_id"].dropna()) & set(lines()["customer_id"].dropna())
+
+
+def test_what_keys_settle_is_found(twin):
+    found = {entity.key: entity for entity in twin.encoder.entities}
+    assert list(found) == ["order_id", "customer_id", "card_id"]
+    assert set(found["order_id"].holds) == {"day", "country", "town", "born"} and found["order_id"].made_of is None
+    assert set(found["customer_id"].holds) == {"country", "town", "born"} and found["customer_id"].made_of == "order_id"
+    assert found["card_id"].alias and found["card_id"].made_of == "customer_id"
+
+
+def test_rows_of_a_key_agree_and_are_as_many_as_real_ones(twin, tmp_path):
+    real, made = lines(), twin.sample(seed=3)
+    check(made)
+    sizes = [rows.groupby("order_id").size().value_counts(normalize=True) for rows in (real, made)]
+    assert np.abs(sizes[0] - sizes[1]).max() < 0.03
+    per_customer = [rows.groupby("customer_id").size().mean() for rows in (real, made)]
+    assert per_customer[1] == pytest.approx(per_customer[0], rel=0.15)
+    assert made["customer_id"].isna().mean() == pytest.approx(real["customer_id"].isna().mean(), abs=0.03)
+    assert (made["customer_id"].isna() == made["card_id"].isna()).mean() > 0.7
+    for name in ("country", "article"):
+        shares = [rows[name].value_counts(normalize=True) for rows in (real, made)]
+        assert np.abs(shares[0] - shares[1]).max() < 0.03
+    twin.save(tmp_path / "lines.twin")
+    assert lookalike.load(tmp_path / "lines.twin").sample(500, seed=3).equals(twin.sample(500, seed=3))
+
+
+def test_conditions_and_balance_hold_in_whole_keys(twin):
+    made = twin.sample([300, 200], where=[{"country": "country 1"}, {"country": "country 4"}], seed=1)
+    assert made["country"].tolist() == ["country 1"] * 300 + ["country 4"] * 200
+    check(made)
+    made = twin.sample(700, balance="country", seed=1)
+    assert made["country"].value_counts().tolist() == [100] * 7
+    check(made)
+
+
+def test_a_key_that_settles_nothing_is_given_to_any_rows():
+    rng = np.random.default_rng(0)
+    table = lines()
+    table = table.assign(
+        **{name: rng.permutation(table[name]) for name in ("day", "customer_id", "card_id", "town", "country", "born")}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(table, engine="copula", run=Run(), seed=1)
+    assert twin.encoder.entities == []
+    assert (twin.sample(500, seed=1).groupby("order_id")["town"].nunique() > 1).any()
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(1, 6), st.integers(0, 10**6))
+def test_whatever_is_drawn_rows_of_a_key_agree(rows, levels, mean, seed):
+    rng = np.random.default_rng(seed)
+    drawn = {
+        "a": Values(rng.random(rows) < 0.2, codes=rng.integers(0, levels, rows).astype(np.int32)),
+        "b": Values(np.zeros(rows, bool), numbers=rng.integers(0, 30, rows)),
+        "c": Values(np.zeros(rows, bool), numbers=rng.integers(0, 30, rows)),
+    }
+    streams = {}
+    for name, times in (("fine", [1, 2]), ("coarse", [1, 2 * mean])):
+        key = KeyEncoder(ColumnSpec(name=name, kind="key", storage="int64", repeated=True))
+        key.fit(pa.array(np.repeat(np.arange(5, 500, 7), 2)))
+        key.times, key.shared_by = times, [1, 1]
+        streams[name] = key.stream(seed)
+    made, keys = group([Entity("fine", ("a", "b")), Entity("coarse", ("a",), "fine")], drawn, streams, rng, ["a"])
+    frame = pd.DataFrame(
+        {
+            "fine": keys["fine"].to_pylist(),
+            "coarse": keys["coarse"].to_pylist(),
+            "a": np.where(made["a"].missing, -1, made["a"].codes),
+            "b": made["b"].numbers,
+        }
+    )
+    assert len(frame) == rows and (frame.groupby("fine")[["coarse", "a", "b"]].nunique() == 1).all(axis=None)
+    assert (frame.groupby("coarse")["a"].nunique() == 1).all()
+    assert (frame["a"] == np.where(drawn["a"].missing, -1, drawn["a"].codes)).all(), "what is firm stays where it was"
+    assert (made["c"].numbers == drawn["c"].numbers).all()

@@ -10,7 +10,7 @@ from conftest import bench_table
 from lookalike.evaluate import dependencies as module
 from lookalike.evaluate import score
 from lookalike.evaluate.dependencies import dependencies
-from lookalike.evaluate.prepare import prepare
+from lookalike.evaluate.prepare import prepare, shared_keys
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 from lookalike.table import as_table
@@ -136,6 +136,32 @@ def test_rules_of_picked_rows_must_hold_in_all(monkeypatch):
     left_out = np.setdiff1d(np.arange(3000), module.pick(3000, 600, 0, "dependencies", "real"))
     tax[left_out[0]] += 2.5
     assert measured(real.set_column(2, "tax", pa.array(tax)), real)["rules"] == 1
+
+
+def orders(rows, seed, torn=False):
+    """A customer has one town; where ``torn``, any."""
+    random = np.random.default_rng(seed)
+    customer = random.integers(0, rows // 4, rows)
+    town = random.integers(0, 9, rows // 4)[customer]
+    return pa.table({
+        "customer_id": pa.array([None if i % 9 == 0 else f"C{7 * i + seed}" for i in customer]),
+        "town": [f"town {i}" for i in (random.permutation(town) if torn else town)],
+        "pieces": random.integers(1, 9, rows),
+    })  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::lookalike.LookalikeWarning")
+@pytest.mark.parametrize("looked_at", [10**5, 500])
+def test_rows_of_a_key_agree(monkeypatch, looked_at):
+    """Keys are new in every table: each is held against its own first row."""
+    monkeypatch.setattr(module, "REAL_ROWS", looked_at)
+    tables = {"real": orders(2000, 0), "synthetic": orders(2000, 1, torn=True), "holdout": orders(2000, 2)}
+    schema = infer_schema(tables["real"])
+    found = dependencies(prepare(tables, schema), ["synthetic", "holdout"], 0, shared_keys(tables, schema))
+    assert [(*entry["columns"], entry["part"]) for entry in found["pairs"]] == [("customer_id", "town", None)]
+    assert found["fresh"] == 0 and 0.5 < found["broken"] < 8 / 9
+    card = score(tables["real"], tables["synthetic"], schema, holdout=tables["holdout"])
+    assert card["fidelity"]["dependencies"]["rules"] == 1
 
 
 def test_the_card_judges_them_and_names_no_cell():

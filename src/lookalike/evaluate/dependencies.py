@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
+from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import repeats, settled, surprising
 
@@ -80,7 +81,11 @@ def dependencies(
     Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
     """
     nothing: dict[str, Any] = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
-    picks = {side: pick(count_rows(columns, side), REAL_ROWS, seed, "dependencies", side) for side in ("real", *sides)}
+    coarsest = min(keys.values(), key=lambda codes: int(codes["real"].max(initial=0)), default=None)
+    picks = {
+        side: _pick(count_rows(columns, side), None if coarsest is None else coarsest[side], seed, side)
+        for side in ("real", *sides)
+    }
     levels = [level for column in columns if (level := _levels(column, picks)) is not None]
     found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels)
     shared = [_key(name, codes, picks) for name, codes in keys.items()]
@@ -100,6 +105,15 @@ def dependencies(
         "rows": rows,
         "pairs": entries[:SHOWN],
     }
+
+
+def _pick(rows: int, keys: np.ndarray | None, seed: int, side: str) -> np.ndarray:
+    """Positions of the rows to look at: where some share ``keys`` (n,), all rows of some keys."""
+    if rows <= REAL_ROWS or keys is None:
+        return pick(rows, REAL_ROWS, seed, "dependencies", side)
+    rng = generator(seed, "evaluate", "dependencies", side)
+    turn = np.where(keys > 0, rng.random(int(keys.max()) + 1)[keys], rng.random(len(keys)))
+    return np.sort(np.argsort(turn)[:REAL_ROWS])
 
 
 def _any_broken(rules: list[Rule], side: str) -> float:

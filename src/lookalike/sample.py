@@ -250,7 +250,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
     completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
-    drawn = encoder.decode(encoder.settle(completed, known.codes), seed=seed, given=known)
+    drawn = encoder.decode(encoder.settle(completed, known.codes, gaps=not fill), seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:
         if name not in table.column_names:

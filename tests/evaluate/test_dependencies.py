@@ -138,6 +138,19 @@ def test_rules_of_picked_rows_must_hold_in_all(monkeypatch):
     assert measured(real.set_column(2, "tax", pa.array(tax)), real)["rules"] == 1
 
 
+def test_whether_cells_are_missing_is_settled():
+    def parcels(rows, seed, lost=0):
+        random = np.random.default_rng(seed)
+        status = random.choice(["open", "sent", "back"], rows)
+        sent = np.where((status == "open") ^ (np.arange(rows) < lost), np.nan, random.normal(size=rows))
+        return pa.table({"status": status, "sent": pa.array(sent, from_pandas=True), "paid": random.normal(size=rows)})
+
+    found = measured(parcels(2000, 0), parcels(1000, 1, lost=50), parcels(1000, 2))
+    (entry,) = found["pairs"]
+    assert entry["columns"] == ["status", "sent"] and entry["gaps"] and entry["part"] is None
+    assert found["broken"] == entry["broken"] == 0.05 and found["fresh"] == 0
+
+
 def orders(rows, seed, torn=False):
     """A customer has one town; where ``torn``, any."""
     random = np.random.default_rng(seed)

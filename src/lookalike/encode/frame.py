@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
+from lookalike.encode.absence import Absence, find_absences, settle_absences
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.entities import Entity, find_entities, group, renewed
 from lookalike.encode.key import KeyEncoder, KeyStream
@@ -76,6 +77,7 @@ class TableEncoder:
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
         self.rules: list[Rule] = []
+        self.absences: list[Absence] = []
         self.entities: list[Entity] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
@@ -105,6 +107,7 @@ class TableEncoder:
             key.fit(_one_array(table, name))
         if self.settings.keep_rules:
             self.rules = find_rules(self.encoders, columns)
+            self.absences = find_absences(self.encoders, columns, self.rules)
             shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
             self.entities = find_entities(shared, columns, self.rules)
 
@@ -250,9 +253,13 @@ class TableEncoder:
             cells[entity.key] = renewed(whole.column(entity.key), keys[entity.key].distinct, part)
         return self.with_keys(pa.table(cells), keys)
 
-    def settle(self, encoded: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
-        """Return the rows with every code that another column settles as it does; ``known`` (n, d) cells are left alone."""
-        return settle(self.rules, self.encoders, encoded, known)
+    def settle(self, encoded: EncodedTable, known: np.ndarray | None = None, *, gaps: bool = True) -> EncodedTable:
+        """Return the rows with every code that another column settles as it does, and cells missing where others say so, unless all
+        are to be filled (``gaps`` False); ``known`` (n, d) cells are left alone."""
+        settled = settle(self.rules, self.encoders, encoded, known)
+        if not gaps or not self.absences:
+            return settled
+        return settle(self.rules, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.
@@ -306,6 +313,7 @@ class TableEncoder:
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
             "rewrites": self.rewrites.state(),
             "rules": rules_state(self.rules),
+            "absences": [absence.state() for absence in self.absences],
             "entities": [entity.state() for entity in self.entities],
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
@@ -319,6 +327,7 @@ class TableEncoder:
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
+        encoder.absences = [Absence.from_state(absence) for absence in state.get("absences", [])]
         encoder.entities = [Entity.from_state(entity) for entity in state.get("entities", [])]
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])

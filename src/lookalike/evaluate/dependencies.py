@@ -29,12 +29,14 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Levels:
-    """One column, or a part of its dates, as levels: ``codes`` (n,) int64 a side in [0, size), missing being a level of its own."""
+    """One column, a part of its dates, or whether its cells are missing, as levels: ``codes`` (n,) int64 a side in [0, size), missing
+    being a level of its own."""
 
     name: str
     size: int
     codes: dict[str, np.ndarray]
     part: Part | None = None
+    gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,16 @@ def dependencies(
     ``sides`` are the tables besides the real one, ``keys`` those of several rows each, as
     :func:`~lookalike.evaluate.prepare.shared_keys` gives them. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
     share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
-    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], part, levels, rows,
-    broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
+    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], part, gaps, levels,
+    rows, broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
     of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
 
     A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values; also between a part of a
-    date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise). It is counted only
-    where it is no matter of course: levels that stand in one real row say nothing, half of the rows must have a level
-    that repeats, the dependent column must vary, and chance would have broken it in at least 20 rows: a row whose level
-    repeats is expected to differ from another of its level as often as two rows at random do, 1 − Σ p². A level that the
-    real table does not hold cannot break a rule. Two columns that settle each other are two rules. Keys are new in every table: a
+    date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise). A column that does
+    not settle another may yet settle whether its cells are missing ({gaps: True}). A rule is counted only where it is no matter of
+    course: levels that stand in one real row say nothing, half of the rows must have a level that repeats, the dependent column
+    must vary, and chance would have broken it in at least 20 rows: a row whose level repeats is expected to differ from another
+    of its level as often as two rows at random do, 1 − Σ p². A level that the real table does not hold cannot break a rule. Two columns that settle each other are two rules. Keys are new in every table: a
     row breaks what a key settles (a customer's town) where it differs from the first row of its key.
 
     Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
@@ -87,7 +89,8 @@ def dependencies(
         for side in ("real", *sides)
     }
     levels = [level for column in columns if (level := _levels(column, picks)) is not None]
-    found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels)
+    gaps = [_gaps(column, picks) for column in columns if 0 < column.sides["real"].missing.mean() < 1]
+    found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels, gaps)
     shared = [_key(name, codes, picks) for name, codes in keys.items()]
     found += [
         rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
@@ -131,6 +134,7 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
     return {
         "columns": [rule.determinant.name, rule.dependent.name],
         "part": None if rule.determinant.part is None else rule.determinant.part.name,
+        "gaps": rule.dependent.gaps,
         "levels": int((rule.settles["real"] >= 0).sum()),
         "rows": rule.known("synthetic"),
         "broken": shares["synthetic"],
@@ -174,6 +178,12 @@ def _parts(column: Column, picks: dict[str, np.ndarray]) -> Iterator[Levels]:
             yield levels
 
 
+def _gaps(column: Column, picks: dict[str, np.ndarray]) -> Levels:
+    """Whether the picked cells are missing: 1, or 0."""
+    missing = {name: column.sides[name].missing[rows].astype(np.int64) for name, rows in picks.items()}
+    return Levels(column.name, 2, missing, gaps=True)
+
+
 def _key(name: str, codes: Codes, picks: dict[str, np.ndarray]) -> Levels:
     """A key's picked rows as levels: 0 where a row has none."""
     picked = {side: codes[side][rows] for side, rows in picks.items()}
@@ -188,21 +198,21 @@ def _read(side: Side, part: Part | None) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _rules(parts: dict[str, list[Levels]], levels: list[Levels]) -> list[Rule]:
-    """What a column, or first a part of its dates, settles."""
+def _rules(parts: dict[str, list[Levels]], levels: list[Levels], gaps: list[Levels]) -> list[Rule]:
+    """What a column, or first a part of its dates, settles: others, or where they have gaps."""
     whole = {level.name: level for level in levels}
-    counts = {name: np.bincount(level.codes["real"], minlength=level.size) for name, level in whole.items()}
+    counts = [(level, np.bincount(level.codes["real"], minlength=level.size)) for level in (*levels, *gaps)]
     found: dict[tuple[str, str], Rule] = {}
     for name, own in parts.items():
         for determinant in [*own, whole[name]] if name in whole else own:
             mine = np.bincount(determinant.codes["real"], minlength=determinant.size)
             if not repeats(mine):
                 continue
-            for dependent in levels:
+            for dependent, theirs in counts:
                 if dependent.name == name or (name, dependent.name) in found:
                     continue
                 settles = settled(determinant.codes["real"], dependent.codes["real"], determinant.size)
-                if settles is not None and surprising(mine, counts[dependent.name]):
+                if settles is not None and surprising(mine, theirs):
                     settles[mine < 2] = -1
                     found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
     return list(found.values())
@@ -247,6 +257,8 @@ def _holds_everywhere(
     determinant, dependent = (
         _key(side.name, keys[side.name], everything)
         if side.name in keys
+        else _gaps(named[side.name], everything)
+        if side.gaps
         else _levels(named[side.name], everything, side.part)
         for side in (rule.determinant, rule.dependent)
     )

@@ -14,7 +14,7 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                                       even: {the same five}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
                            dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
-                                          part, levels, rows, broken, fresh}, worst first]},
+                                          part, gaps, levels, rows, broken, fresh}, worst first]},
                            constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
                                          first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],

@@ -104,11 +104,15 @@ def _dependencies(card: Card) -> dict[str, Any] | None:
 def _sides(rule: Mapping[str, Any]) -> list[str]:
     """What settles, and what it settles.
 
-    >>> _sides({"columns": ["sold_at", "day"], "part": "weekday"})
+    >>> _sides({"columns": ["sold_at", "day"], "part": "weekday", "gaps": False})
     ['sold_at (its weekday)', 'day']
+    >>> _sides({"columns": ["status", "sent_at"], "part": None, "gaps": True})
+    ['status', 'sent_at (whether it is missing)']
     """
     determinant, dependent = rule["columns"]
-    return [determinant if rule.get("part") is None else f"{determinant} (its {rule['part']})", dependent]
+    if rule.get("part") is not None:
+        determinant = f"{determinant} (its {rule['part']})"
+    return [determinant, f"{dependent} (whether it is missing)" if rule.get("gaps") else dependent]
 
 
 def _constraints(card: Card) -> dict[str, Any] | None:

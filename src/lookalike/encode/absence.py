@@ -1,0 +1,170 @@
+"""Cells that are missing where another column says so: what was not sent was not delivered, who pays nothing has no receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.rules import Rule
+from lookalike.schema import EncodedTable, Values
+
+MOST_CODES = 50
+"""Codes of a column, at most, that may each say whether another's cells are missing; of any other only whether its own are."""
+GLANCE = 2_000
+"""Rows that tell most columns that say nothing about each other."""
+EXPECTED = 20
+"""Cells that would be missing (or there) among a code's rows by chance, at least, for none to be so to say anything: e⁻²⁰."""
+
+
+@dataclass(frozen=True)
+class Absence:
+    """What the codes of a column say about whether another one's cells are missing.
+
+    Attributes
+    ----------
+    determinant, dependent
+        Names of the columns.
+    due
+        (K,) int8: 1 beside a code in whose rows all cells of the dependent are missing, 0 where none is, −1 where some are.
+    """
+
+    determinant: str
+    dependent: str
+    due: np.ndarray
+
+    def state(self) -> dict[str, Any]:
+        return {"determinant": self.determinant, "dependent": self.dependent, "due": self.due.tolist()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Absence:
+        return cls(state["determinant"], state["dependent"], np.asarray(state["due"], np.int8))
+
+
+def find_absences(
+    encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], rules: Sequence[Rule]
+) -> list[Absence]:
+    """Return what holds in every row, such that applying one after the other keeps all.
+
+    Of each column with gaps those others are kept that say most about them, as long as each says something of rows that those before
+    it do not. What a rule settles is left to it.
+    """
+    settled = {rule.dependent for rule in rules}
+    gaps = {
+        name: values.missing
+        for name, values in columns.items()
+        if name not in settled and values.missing.any() and not values.missing.all()
+    }
+    if not gaps:
+        return []
+    codes = {name: _codes(encoders[name], columns[name]) for name in columns}
+    step = -(-len(next(iter(codes.values()))) // GLANCE)
+    found: list[Absence] = []
+    for dependent, missing in gaps.items():
+        share, open_rows = float(missing.mean()), np.ones(len(missing), bool)
+        offers = []
+        for determinant, code in codes.items():
+            if determinant == dependent or _mixed(code[::step], missing[::step]):
+                continue
+            if (due := _due(code, missing, share)) is None:
+                continue
+            offers.append((int((due[code] >= 0).sum()), determinant, due))
+        for _, determinant, due in sorted(offers, key=lambda offer: -offer[0]):
+            said = due[codes[determinant]] >= 0
+            if (said & open_rows).sum() < EXPECTED or _follows(determinant, dependent, found):
+                continue
+            open_rows &= ~said
+            found.append(Absence(determinant, dependent, _by_code(due, encoders[determinant])))
+    return list(_in_order(found))
+
+
+def _codes(encoder: ColumnEncoder, values: Values) -> np.ndarray:
+    """(n,) codes of a column of few; of any other 1 where a cell is missing, else 0."""
+    if encoder.column.cardinality <= MOST_CODES and not encoder.column.interval.any():
+        return encoder.encode(values, np.random.default_rng(0))[0].astype(np.int64)
+    return values.missing.astype(np.int64)
+
+
+def _mixed(codes: np.ndarray, missing: np.ndarray) -> bool:
+    """Whether some rows of every code are missing, and some are there."""
+    gaps, rows = np.bincount(codes[missing], minlength=int(codes.max()) + 1), np.bincount(codes)
+    return not ((rows > 0) & ((gaps == 0) | (gaps == rows))).any()
+
+
+def _due(codes: np.ndarray, missing: np.ndarray, share: float) -> np.ndarray | None:
+    """(K,) as :class:`Absence` has it; None where no code says anything."""
+    rows, gaps = np.bincount(codes), np.bincount(codes[missing], minlength=int(codes.max()) + 1)
+    due = np.full(len(rows), -1, np.int8)
+    due[(gaps == rows) & (rows * (1 - share) >= EXPECTED)] = 1
+    due[(gaps == 0) & (rows * share >= EXPECTED)] = 0
+    return due if (due >= 0).any() else None
+
+
+def _by_code(due: np.ndarray, encoder: ColumnEncoder) -> np.ndarray:
+    """(K,) for every code of the column, where it was known for whether its cells are missing alone."""
+    column = encoder.column
+    if column.cardinality <= MOST_CODES and not column.interval.any():
+        return np.append(due, np.full(column.cardinality - len(due), -1, np.int8))
+    every = np.full(column.cardinality, due[0], np.int8)
+    if encoder.missing is not None and len(due) > 1:
+        every[encoder.missing] = due[1]
+    return every
+
+
+def _follows(column: str, other: str, found: Sequence[Absence]) -> bool:
+    """Whether a column's gaps follow from another, over however many steps."""
+    return column == other or any(
+        _follows(absence.determinant, other, found) for absence in found if absence.dependent == column
+    )
+
+
+def _in_order(found: Sequence[Absence]) -> Iterator[Absence]:
+    """All of a dependent together, after those that its determinants depend on."""
+    left = list(found)
+    while left:
+        waiting = {absence.dependent for absence in left}
+        held_up = {absence.dependent for absence in left if absence.determinant in waiting}
+        yield from sorted((one for one in left if one.dependent not in held_up), key=lambda one: one.dependent)
+        left = [absence for absence in left if absence.dependent in held_up]
+
+
+def settle_absences(
+    absences: Sequence[Absence],
+    encoders: Mapping[str, ColumnEncoder],
+    table: EncodedTable,
+    known: np.ndarray | None = None,
+) -> EncodedTable:
+    """Return the table with cells missing where they are to be, and there where they are to be there; ``known`` (n, d) cells are left
+    alone.
+
+    A cell that is to be there is as in the next row of the same code that has one, on the other side of the middle of its interval.
+    Where one column says that it is missing and another that it is not, it is.
+    """
+    if not absences:
+        return table
+    places = {name: place for place, name in enumerate(encoders)}
+    codes, residuals = table.codes.copy(), table.residuals.copy()
+    for dependent, group in groupby(absences, lambda absence: absence.dependent):
+        place, gap, own = places[dependent], encoders[dependent].missing, list(group)
+        assert gap is not None
+        due = np.stack([absence.due[codes[:, places[absence.determinant]]] for absence in own])
+        free = np.ones(len(codes), bool) if known is None else ~known[:, place]
+        gone = (due == 1).any(0)
+        codes[gone & free, place], residuals[gone & free, place] = gap, 0.0
+        for absence, says in zip(own, due, strict=True):
+            there = codes[:, place] != gap
+            rows = np.flatnonzero((says == 0) & ~gone & ~there & free)
+            kinds = codes[:, places[absence.determinant]] if len(absence.due) <= MOST_CODES else says
+            for kind in np.unique(kinds[rows]):
+                like, lacking = np.flatnonzero(there & (kinds == kind)), rows[kinds[rows] == kind]
+                if len(like):
+                    next_one = like[np.searchsorted(like, lacking) % len(like)]
+                    codes[lacking, place], residuals[lacking, place] = (
+                        codes[next_one, place],
+                        -residuals[next_one, place],
+                    )
+    return EncodedTable(table.columns, codes, residuals)

@@ -28,7 +28,7 @@ from lookalike.rng import derive_seed
 from lookalike.routing import private_engine, refuse_unpaid, route
 from lookalike.run import Run, terminal
 from lookalike.schema import EncodedTable
-from lookalike.schema.discover import with_rules_to_keep
+from lookalike.schema.found.discover import with_rules_to_keep
 from lookalike.table import as_table
 from lookalike.twin import Twin
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import lookalike
 from lookalike import LookalikeWarning, Run
-from lookalike.encode.entities import Entity, group
 from lookalike.encode.key import KeyEncoder
+from lookalike.encode.ties.entities import Entity, group
 from lookalike.schema import ColumnSpec, Values
 
 HELD = {

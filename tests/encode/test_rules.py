@@ -10,7 +10,7 @@ import pytest
 
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.settle import settled_codes
+from lookalike.encode.ties.settle import settled_codes
 from lookalike.schema import EncodedTable
 from lookalike.schema.infer import infer_schema
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import LookalikeWarning
-from lookalike.schema.discover import find_constraints, with_constraints
+from lookalike.schema.found.discover import find_constraints, with_constraints
 from lookalike.schema.infer import infer_schema
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lookalike.errors import LookalikeWarning
 from lookalike.schema.breaches import Rows, kept
-from lookalike.schema.discover import with_rules_to_keep
-from lookalike.schema.formulas import find_formulas
+from lookalike.schema.found.discover import with_rules_to_keep
+from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.infer import infer_schema
 
 ROWS = 400

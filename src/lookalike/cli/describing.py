@@ -26,7 +26,7 @@ def schema(
     """Print what a table's columns are taken for, as JSON to edit and hand back with --schema."""
     screen = Screen(verbose=verbose, machine=True)
     with screen.guarded():
-        from lookalike.schema.discover import with_constraints
+        from lookalike.schema.found.discover import with_constraints
         from lookalike.schema.infer import infer_schema
         from lookalike.table import as_table
 

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
-from lookalike.encode.absence import Absence, find_absences, settle_absences
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
-from lookalike.encode.entities import Entity, find_entities, group, renewed
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
-from lookalike.encode.rules import Rule, find_rules, rules_from, rules_state
-from lookalike.encode.settle import settle, settle_values
+from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
+from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
+from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
+from lookalike.encode.ties.settle import settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator

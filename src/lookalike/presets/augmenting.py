@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.artefact import replacing
-from lookalike.encode.entities import renewed
+from lookalike.encode.ties.entities import renewed
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare

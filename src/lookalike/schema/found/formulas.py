@@ -11,7 +11,9 @@ from itertools import product
 
 import numpy as np
 
-from lookalike.schema.arithmetic import (
+from lookalike.schema.breaches import Rows, kept
+from lookalike.schema.constraints import Formula
+from lookalike.schema.found.arithmetic import (
     FEWEST_MOVED,
     FEWEST_ROWS,
     MOST_DIGITS,
@@ -23,9 +25,7 @@ from lookalike.schema.arithmetic import (
     rounded,
     spread,
 )
-from lookalike.schema.breaches import Rows, kept
-from lookalike.schema.constraints import Formula
-from lookalike.schema.sums import sums, sums_of_products
+from lookalike.schema.found.sums import sums, sums_of_products
 
 FIRST_GLANCE = 8
 """Rows that tell most pairs of columns that do not give a third."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.key import KeyStream
-from lookalike.encode.rules import Rule, levels_of
+from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.values import numbered
 from lookalike.stats import repeats, settled, surprising

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import SchemaError
-from lookalike.schema.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
-from lookalike.schema.formulas import find_formulas
+from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
+from lookalike.schema.found.formulas import find_formulas
 from lookalike.stats import settled
 
 CROSSINGS = 20
@@ -39,7 +39,7 @@ UNSEEN_SHARE = 0.1
 def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     """Return the constraints that all rows keep and that are no matter of course.
 
-    Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.formulas.find_formulas`);
+    Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.found.formulas.find_formulas`);
     columns missing in the same rows; pairs of labels many of whose combinations never occur. Each is a finding about these
     rows: whether it is a rule is for the user to say.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.rules import Rule
+from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
 
 MOST_CODES = 50

@@ -8,7 +8,8 @@ from itertools import combinations, product
 
 import numpy as np
 
-from lookalike.schema.arithmetic import (
+from lookalike.schema.constraints import Formula
+from lookalike.schema.found.arithmetic import (
     FEWEST_MOVED,
     FEWEST_ROWS,
     GLANCE,
@@ -20,7 +21,6 @@ from lookalike.schema.arithmetic import (
     rounded,
     spread,
 )
-from lookalike.schema.constraints import Formula
 
 MOST_FACTORS = 10
 """Columns whose products are looked through, at most; the first ones."""

@@ -11,7 +11,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.mixture import Modes
 from lookalike.encode.numeric import NumericEncoder
-from lookalike.encode.rules import Rule
+from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
 from lookalike.schema.parts import Part
 

@@ -1,6 +1,6 @@
 """What one column settles about another: a city lies in one state, a store's number in one town, a date on one day of the week.
 
-Such rules are found here, and kept by construction, not learned (:mod:`lookalike.encode.settle`).
+Such rules are found here, and kept by construction, not learned (:mod:`lookalike.encode.ties.settle`).
 """
 
 from __future__ import annotations

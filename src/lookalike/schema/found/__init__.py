@@ -1,0 +1,1 @@
+"""Rules that all rows keep: arithmetic, orders, gaps, combinations."""

@@ -211,6 +211,34 @@ def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
     return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
 
 
+def bands(numbers: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Whether each code stands for a stretch of an axis, as a bracket does for incomes: the ends of the stretches, from low to high, and
+    the code of each, (2 L,) and (2 L,); None where codes alternate, or where so many of so few numbers would do so by chance.
+
+    Shape: (n,) and (n,).
+
+    >>> age = np.arange(60)
+    >>> bands(age, (age >= 18) + (age >= 50) * 1)
+    (array([ 0, 17, 18, 49, 50, 59]), array([0, 0, 1, 1, 2, 2]))
+    >>> bands(age, age % 2) is None
+    True
+    """
+    for step in (max(len(numbers) // 1_000, 1), 1):  # most pairs are told by some of their rows
+        order = np.argsort(numbers[::step], kind="stable")
+        axis, found = numbers[::step][order], codes[::step][order]
+        changes = np.flatnonzero(found[1:] != found[:-1])
+        if len(changes) + 1 > np.count_nonzero(np.bincount(found)) or (axis[changes] == axis[changes + 1]).any():
+            return None
+    starts = np.append(0, changes + 1)
+    distinct = np.append(True, axis[1:] != axis[:-1])
+    sizes = np.add.reduceat(distinct.astype(np.int64), starts)
+    chance = sum(math.lgamma(count + 1) for count in (len(sizes), *sizes.tolist())) - math.lgamma(sizes.sum() + 1)
+    if chance > -DEPENDENCY_SURPRISE:
+        return None
+    ends = np.stack([starts, np.append(changes, len(axis) - 1)], 1).ravel()
+    return axis[ends], found[ends]
+
+
 def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Where each number stands in ``reference``, as a share: its uniform quantile, ties in the middle; in [0, 1].
 

@@ -229,3 +229,47 @@ def test_a_number_that_settles_is_one_of_those_seen_where_its_neighbours_disagre
     made, real = encoder.decode(encoder.settle(codes), seed=3).to_pandas(), table.to_pandas()
     assert made["shop"].isin(real["shop"]).mean() > 0.99 and (made["shop"] != real["shop"]).mean() > 0.2
     assert (made["shop"] % 3 == made["lot"]).mean() > 0.99
+
+
+def staff(rows: int = 6000, seed: int = 0) -> pa.Table:
+    """Incomes, all different, of which brackets are stretches; a birthday, from which the age follows."""
+    rng = np.random.default_rng(seed)
+    income = np.where(rng.random(rows) < 0.02, np.nan, rng.lognormal(10, 0.6, rows))
+    born = rng.integers(-6000, 12_000, rows)
+    return pa.table(
+        {
+            "income": pa.array(income, from_pandas=True),
+            "bracket": pa.array([None if np.isnan(i) else f"b{int(np.digitize(i, [9e3, 2e4, 5e4]))}" for i in income]),
+            "born": pa.array(born.astype("datetime64[D]")),
+            "age": (19_500 - born) // 366,
+            "happy": rng.random(rows) < 0.5,
+        }
+    )
+
+
+@pytest.mark.parametrize("intervals", ["quantiles", "modes"])
+def test_stretches_of_an_axis_settle(intervals):
+    table = staff()
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    assert {(rule.determinant, rule.dependent) for rule in encoder.rules if rule.banded} == {
+        ("income", "bracket"),
+        ("born", "age"),
+    }
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    fake = made.to_pandas()
+    incomes = {
+        one.Index: one for one in table.to_pandas().groupby("bracket")["income"].agg(["min", "max"]).itertuples()
+    }
+    for bracket, ends in incomes.items():
+        inside = fake["income"].between(ends.min, ends.max)
+        assert inside.any() and (fake.loc[inside, "bracket"] == bracket).all()
+    codes = encoder.encode(table, seed=0)
+    codes.residuals[:, 0] = np.random.default_rng(1).uniform(-0.25, 0.25, table.num_rows)
+    made = encoder.decode(encoder.settle(codes), seed=3)
+    kept = np.mean(np.array(made["bracket"].to_pylist()) == np.array(table["bracket"].to_pylist()))
+    assert kept > (0.98 if intervals == "quantiles" else 0.85), (
+        "a number gives way where its bin reaches over two brackets"
+    )

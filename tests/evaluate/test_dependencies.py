@@ -151,6 +151,21 @@ def test_whether_cells_are_missing_is_settled():
     assert found["broken"] == entry["broken"] == 0.05 and found["fresh"] == 0
 
 
+@pytest.mark.parametrize("looked_at", [10**5, 500])
+def test_stretches_of_an_axis_settle(monkeypatch, looked_at):
+    monkeypatch.setattr(module, "REAL_ROWS", looked_at)
+
+    def incomes(rows, seed, off=0.0):
+        random = np.random.default_rng(seed)
+        income = random.normal(100, 30, rows)
+        return pa.table({"income": income, "bracket": np.digitize(income + off, [70, 100, 130])})
+
+    found = measured(incomes(3000, 0), incomes(2000, 1, off=5.0), incomes(2000, 2))
+    (entry,) = found["pairs"]
+    assert (*entry["columns"], entry["part"], entry["levels"]) == ("income", "bracket", "range", 4)
+    assert 0.1 < found["broken"] == pytest.approx(0.16, abs=0.05) and found["fresh"] < 0.01
+
+
 def orders(rows, seed, torn=False):
     """A customer has one town; where ``torn``, any."""
     random = np.random.default_rng(seed)

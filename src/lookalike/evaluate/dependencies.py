@@ -17,26 +17,29 @@ import numpy as np
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import repeats, settled, surprising
+from lookalike.stats import bands, repeats, settled, surprising
 
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
 then confirmed on all of them."""
 MAXIMUM_LEVELS = 5_000
 """Distinct values of either column at most: a number beyond them is an amount, not a label."""
+MAXIMUM_BANDS = 200
+"""Stretches of an axis, at most, that a column may stand for."""
 SHOWN = 50
 
 
 @dataclass(frozen=True)
 class Levels:
-    """One column, a part of its dates, or whether its cells are missing, as levels: ``codes`` (n,) int64 a side in [0, size), missing
-    being a level of its own."""
+    """One column, a part of its dates, stretches of its axis, or whether its cells are missing, as levels: ``codes`` (n,) int64 a side
+    in [0, size), missing being a level of its own."""
 
     name: str
     size: int
     codes: dict[str, np.ndarray]
     part: Part | None = None
     gaps: bool = False
+    banded: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ def dependencies(
     of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
 
     A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values; also between a part of a
-    date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise). A column that does
-    not settle another may yet settle whether its cells are missing ({gaps: True}). A rule is counted only where it is no matter of
+    date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise), or between stretches of
+    a number's axis and another, as an income settles its bracket ({part: "range"}). A column that does not settle another may yet settle whether its cells are missing ({gaps: True}). A rule is counted only where it is no matter of
     course: levels that stand in one real row say nothing, half of the rows must have a level that repeats, the dependent column
     must vary, and chance would have broken it in at least 20 rows: a row whose level repeats is expected to differ from another
     of its level as often as two rows at random do, 1 − Σ p². A level that the real table does not hold cannot break a rule. Two columns that settle each other are two rules. Keys are new in every table: a
@@ -90,7 +93,7 @@ def dependencies(
     }
     levels = [level for column in columns if (level := _levels(column, picks)) is not None]
     gaps = [_gaps(column, picks) for column in columns if 0 < column.sides["real"].missing.mean() < 1]
-    found = _rules({column.name: list(_parts(column, picks)) for column in columns}, levels, gaps)
+    found = _rules(columns, picks, levels, gaps)
     shared = [_key(name, codes, picks) for name, codes in keys.items()]
     found += [
         rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
@@ -133,7 +136,11 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
         shares[side] = float(rule.broken(side).sum()) / known if known else 0.0
     return {
         "columns": [rule.determinant.name, rule.dependent.name],
-        "part": None if rule.determinant.part is None else rule.determinant.part.name,
+        "part": "range"
+        if rule.determinant.banded
+        else None
+        if rule.determinant.part is None
+        else rule.determinant.part.name,
         "gaps": rule.dependent.gaps,
         "levels": int((rule.settles["real"] >= 0).sum()),
         "rows": rule.known("synthetic"),
@@ -178,6 +185,17 @@ def _parts(column: Column, picks: dict[str, np.ndarray]) -> Iterator[Levels]:
             yield levels
 
 
+def _stretches(column: Column, ends: np.ndarray, picks: dict[str, np.ndarray]) -> Levels:
+    """Which stretch of the axis, between (2 L,) ``ends``, each picked number lies in; L where in none, L + 1 where it is missing."""
+    count, codes = len(ends) // 2, {}
+    for name, rows in picks.items():
+        numbers, missing = _read(column.sides[name], None)[rows], column.sides[name].missing[rows]
+        place = np.searchsorted(ends[1::2], numbers)
+        inside = (place < count) & (ends[::2][np.minimum(place, count - 1)] <= numbers)
+        codes[name] = np.where(missing, count + 1, np.where(inside, place, count))
+    return Levels(column.name, count + 2, codes, banded=True)
+
+
 def _gaps(column: Column, picks: dict[str, np.ndarray]) -> Levels:
     """Whether the picked cells are missing: 1, or 0."""
     missing = {name: column.sides[name].missing[rows].astype(np.int64) for name, rows in picks.items()}
@@ -198,13 +216,14 @@ def _read(side: Side, part: Part | None) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _rules(parts: dict[str, list[Levels]], levels: list[Levels], gaps: list[Levels]) -> list[Rule]:
-    """What a column, or first a part of its dates, settles: others, or where they have gaps."""
+def _rules(columns: list[Column], picks: dict[str, np.ndarray], levels: list[Levels], gaps: list[Levels]) -> list[Rule]:
+    """What a column, first a part of its dates, at last stretches of its axis, settles: others, or where they have gaps."""
     whole = {level.name: level for level in levels}
     counts = [(level, np.bincount(level.codes["real"], minlength=level.size)) for level in (*levels, *gaps)]
     found: dict[tuple[str, str], Rule] = {}
-    for name, own in parts.items():
-        for determinant in [*own, whole[name]] if name in whole else own:
+    for column in columns:
+        name = column.name
+        for determinant in [*_parts(column, picks), *(whole[one] for one in (name,) if one in whole)]:
             mine = np.bincount(determinant.codes["real"], minlength=determinant.size)
             if not repeats(mine):
                 continue
@@ -215,7 +234,22 @@ def _rules(parts: dict[str, list[Levels]], levels: list[Levels], gaps: list[Leve
                 if settles is not None and surprising(mine, theirs):
                     settles[mine < 2] = -1
                     found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
+        for dependent, theirs in counts if column.numeric else ():
+            if dependent.name == name or (name, dependent.name) in found or np.count_nonzero(theirs) > MAXIMUM_BANDS:
+                continue
+            if (stretches := _bands(column, dependent, picks["real"])) is not None:
+                determinant = _stretches(column, stretches[0], picks)
+                settles = np.append(stretches[1][::2], [-1, -1])
+                found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
     return list(found.values())
+
+
+def _bands(column: Column, dependent: Levels, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The stretches of the real rows' axis that a dependent's levels stand for, as :func:`~lookalike.stats.bands` gives them."""
+    side = column.sides["real"]
+    there = np.flatnonzero(~side.missing[rows])
+    found = bands(_read(side, None)[rows][there], dependent.codes["real"][there]) if len(there) else None
+    return found if found is not None and len(found[0]) > 2 else None
 
 
 def _rules_of_key(key: Levels, levels: list[Levels]) -> list[Rule]:
@@ -264,6 +298,8 @@ def _holds_everywhere(
     )
     if determinant is None or dependent is None:
         return False
+    if rule.determinant.banded:
+        return _bands(named[rule.determinant.name], dependent, everything["real"]) is not None
     codes = determinant.codes["real"]
     rows = np.flatnonzero(codes) if determinant.name in keys else slice(None)
     return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None

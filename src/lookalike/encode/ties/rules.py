@@ -19,10 +19,12 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import Values
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import repeats, settled, surprising
+from lookalike.stats import bands, repeats, settled, surprising
 
 MOST_LEVELS = 5_000
 """A number of more distinct values is an amount, not a label."""
+MOST_BANDS = 200
+"""Stretches of an axis, at most, that a column may stand for."""
 MOST_DETERMINANTS = 500
 """Columns that may settle others, at most: looking takes a glance at every pair."""
 
@@ -43,7 +45,7 @@ class Rule:
         (L,) sorted: the determinant's values where it is a number, or those of the part of it that settles; None where it is a
         label, whose levels its encoder counts.
     counts
-        (L,) rows of each level of a number; None of a label.
+        (L,) rows of each level of a number, 0 where levels are ends of stretches that settle the same throughout; None of a label.
     part
         Which part of a date it is that settles; None where it is the value itself.
     """
@@ -55,6 +57,11 @@ class Rule:
     levels: np.ndarray | None = None
     counts: np.ndarray | None = None
     part: Part | None = None
+
+    @property
+    def banded(self) -> bool:
+        """Whether it is stretches of an axis that settle, as incomes do their bracket."""
+        return self.counts is not None and not self.counts.any()
 
     def places(self, values: Values) -> np.ndarray:
         """Return (n,) a level that settles the same as each value of the determinant does, −1 where none is known to.
@@ -121,13 +128,13 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
         if first[name] == name and (ways := list(_telling(encoders[name], columns[name], levels.get(name))))
     }
     rules: list[Rule] = []
-    for determinant in list(telling)[:MOST_DETERMINANTS]:
+    for determinant in [name for name in columns if first[name] == name][:MOST_DETERMINANTS]:
         asked = [
             name
             for name in levels
             if name != determinant and (first[name] in (name, determinant) or first[name] not in telling)
         ]
-        for mine in telling[determinant]:
+        for mine in telling.get(determinant, []):
             for dependent in list(asked):
                 theirs = levels[dependent]
                 if mine.held < theirs.held:
@@ -137,7 +144,32 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
                     first_side, second_side = ((encoders[name], columns[name]) for name in (determinant, dependent))
                     rules.append(_rule(first_side, second_side, mine, theirs.distinct, found))
                     asked.remove(dependent)
+        rules += _bands(
+            determinant, [name for name in asked if levels[name].held <= MOST_BANDS], encoders, columns, levels
+        )
     return sorted(rules, key=lambda rule: -len(rule.codes))
+
+
+def _bands(
+    determinant: str,
+    asked: Sequence[str],
+    encoders: Mapping[str, ColumnEncoder],
+    columns: Mapping[str, Values],
+    levels: Mapping[str, Levels],
+) -> Iterator[Rule]:
+    """What stretches of a number's axis settle."""
+    encoder, values = encoders[determinant], columns[determinant]
+    if not isinstance(encoder, NumericEncoder):
+        return
+    assert values.numbers is not None
+    rows = np.flatnonzero(~values.missing)
+    numbers = values.numbers[rows]
+    for dependent in asked:
+        found = bands(numbers, levels[dependent].places[rows]) if len(rows) else None
+        if found is not None and len(found[0]) > 2:
+            nowhere = Levels(np.zeros(1, np.int64), found[0])
+            theirs = encoders[dependent], columns[dependent]
+            yield _rule((encoder, values), theirs, nowhere, levels[dependent].distinct, np.append(-1, found[1]))
 
 
 def _standing(encoder: ColumnEncoder) -> int:

@@ -17,6 +17,8 @@ from lookalike.schema.parts import Part
 
 MOST_SPANS = 250_000
 """Days or hours that a column's dates may reach over for each to be looked at: 28 years of hours."""
+TRIES = 8
+"""How often a number is drawn elsewhere in its bin until it lies in the stretch that its row speaks of."""
 MODE_REACH = 0.25
 """How far from where a number lies in its mode another may: a standard deviation."""
 
@@ -50,10 +52,12 @@ def settled_codes(rule: Rule, encoder: ColumnEncoder) -> np.ndarray:
         due[: len(encoder.level_of_code)] = rule.codes[encoder.level_of_code]
         return due
     assert isinstance(encoder, NumericEncoder) and rule.levels is not None
-    if rule.part is None:
-        agreed, codes = _agreed_levels(rule.levels, rule.codes, encoder)
-    else:
+    if rule.part is not None:
         agreed, codes = _agreed_dates(rule, encoder)
+    elif rule.banded:
+        agreed, codes = _agreed_bands(rule, encoder)
+    else:
+        agreed, codes = _agreed_levels(rule.levels, rule.codes, encoder)
     if isinstance(encoder.intervals, Modes):  # they overlap: a number may be of either
         agreed &= ~encoder.column.interval[: len(agreed)]
     due[: len(agreed)][agreed] = codes[agreed]
@@ -67,6 +71,13 @@ def _agreed_levels(levels: np.ndarray, settled: np.ndarray, encoder: NumericEnco
     np.minimum.at(least, codes, settled)
     np.minimum.at(most, codes, -settled)
     return least == -most, least
+
+
+def _agreed_bands(rule: Rule, encoder: NumericEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`_agreed_levels`, of codes that lie in one stretch."""
+    codes = np.arange(encoder.missing_code)
+    first, last = (_settled(rule, end) for end in _reach(encoder, codes, np.zeros(len(codes))))
+    return (first == last) & (first >= 0), first
 
 
 def _agreed_dates(rule: Rule, encoder: NumericEncoder) -> tuple[np.ndarray, np.ndarray]:
@@ -210,7 +221,7 @@ def _choose_number(
     rng: np.random.Generator,
 ) -> None:
     """Draw numbers of intervals again where they do not fit their row: a date among the days of its bin that do, at the same time
-    of day; any other among the bin's levels, by their frequency."""
+    of day; what stands in stretches anywhere in its bin, until it fits; any other among the bin's levels, by their frequency."""
     assert values.numbers is not None
     amiss, unknown = np.zeros((2, len(values)), bool)
     for rule, code in zip(rules, wanted, strict=True):
@@ -221,8 +232,10 @@ def _choose_number(
     if not len(rows):
         return
     ends = _reach(encoder, codes[rows], residuals[rows])
-    exact = next((rule for rule in rules if rule.part is None), None)
-    if exact is not None:
+    exact = next((rule for rule in rules if rule.part is None and not rule.banded), None)
+    if all(rule.banded for rule in rules):
+        _try_again(rules, encoder, wanted, rows, codes, residuals, values.numbers, rng)
+    elif exact is not None:
         assert exact.levels is not None and exact.counts is not None
         enough = exact.counts >= encoder.settings.rare_rows  # what fewer rows have is not given out
         levels = exact.levels[enough]
@@ -231,10 +244,7 @@ def _choose_number(
         # a number that is no level breaks no rule: better that than a level which fits in part
         chosen = _fitting(offered, exact.counts[enough], wanted[:, rows], low, beyond, rng, partly=amiss[rows])
         values.numbers[rows[chosen >= 0]] = levels[chosen[chosen >= 0]]
-        return
-    finest = min((rule.part for rule in rules if rule.part is not None), key=lambda part: part.width)
-    spans = Spans.of(encoder, finest)
-    if spans is not None:
+    elif (spans := Spans.of(encoder, _finest(rules))) is not None:
         offered = np.stack([_settled(rule, spans.starts) for rule in rules])
         seen = np.all(offered >= 0, axis=0).astype(np.int64)  # an hour at which nothing was ever sold is none
         low, last = (spans.place(end) for end in ends)
@@ -242,6 +252,33 @@ def _choose_number(
         rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
         moved = spans.starts[chosen] + values.numbers[rows] % spans.width
         values.numbers[rows] = np.clip(moved, encoder.low, encoder.high)
+
+
+def _finest(rules: Sequence[Rule]) -> Part:
+    return min((rule.part for rule in rules if rule.part is not None), key=lambda part: part.width)
+
+
+def _try_again(
+    rules: Sequence[Rule],
+    encoder: NumericEncoder,
+    wanted: np.ndarray,
+    rows: np.ndarray,
+    codes: np.ndarray,
+    residuals: np.ndarray,
+    numbers: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Draw elsewhere in the bin, or nearby in the mode, until a number settles all that its row says, or nothing else."""
+    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else 2.0
+    for _ in range(TRIES):
+        low, high = np.clip(residuals[rows] - reach, -1, 1), np.clip(residuals[rows] + reach, -1, 1)
+        drawn = encoder.decode(codes[rows], low + (high - low) * rng.random(len(rows)), rng).numbers
+        assert drawn is not None
+        fits = np.all([_settled(rule, drawn) == code[rows] for rule, code in zip(rules, wanted, strict=True)], axis=0)
+        numbers[rows[fits]] = drawn[fits]
+        rows = rows[~fits]
+        if not len(rows):
+            break
 
 
 def _fitting(

@@ -41,6 +41,7 @@ def lines(orders: int = 2500, seed: int = 0) -> pd.DataFrame:
             "town": [f"town {i}" for i in town[who]],
             "country": [f"country {i % 7}" for i in town[who]],
             "born": born[who],
+            "line": np.arange(len(order)) - np.searchsorted(order, order) + 1,
             "article": rng.choice(["ham", "jam", "spam"], len(who)),
             "pieces": rng.integers(1, 9, len(who)),
         }
@@ -49,9 +50,7 @@ def lines(orders: int = 2500, seed: int = 0) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def twin():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LookalikeWarning)
-        return lookalike.fit(lines(), engine="copula", run=Run(), seed=1)
+    return fitted(lines())
 
 
 def check(rows: pd.DataFrame) -> None:
@@ -60,6 +59,12 @@ def check(rows: pd.DataFrame) -> None:
         for name in held:
             assert (by_key[name].nunique(dropna=False) == 1).all(), (key, name)
     assert (rows.groupby("town")["country"].nunique() == 1).all()
+    lines_of = rows.groupby("order_id")["line"]
+    assert (
+        (lines_of.min() == 1).all()
+        and (lines_of.max() == lines_of.size()).all()
+        and (lines_of.nunique() == lines_of.size()).all()
+    )
     assert not set(rows["customer_id"].dropna()) & set(lines()["customer_id"].dropna())
 
 
@@ -68,6 +73,7 @@ def test_what_keys_settle_is_found(twin):
     assert list(found) == ["order_id", "customer_id", "card_id"]
     assert set(found["order_id"].holds) == {"day", "country", "town", "born"} and found["order_id"].made_of is None
     assert set(found["customer_id"].holds) == {"country", "town", "born"} and found["customer_id"].made_of == "order_id"
+    assert found["order_id"].counts == (("line", 1),) and not found["customer_id"].counts
     assert found["card_id"].alias and found["card_id"].made_of == "customer_id"
 
 
@@ -96,15 +102,21 @@ def test_conditions_and_balance_hold_in_whole_keys(twin):
     check(made)
 
 
-def test_a_key_that_settles_nothing_is_given_to_any_rows():
-    rng = np.random.default_rng(0)
-    table = lines()
-    table = table.assign(
-        **{name: rng.permutation(table[name]) for name in ("day", "customer_id", "card_id", "town", "country", "born")}
-    )
+def fitted(table: pd.DataFrame):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
-        twin = lookalike.fit(table, engine="copula", run=Run(), seed=1)
+        return lookalike.fit(table, engine="copula", run=Run(), seed=1)
+
+
+def test_a_key_that_settles_nothing_is_given_to_any_rows_and_may_count_them():
+    rng = np.random.default_rng(0)
+    mixed = ("day", "customer_id", "card_id", "town", "country", "born")
+    table = lines().assign(**{name: rng.permutation(lines()[name]) for name in mixed})
+    counting = fitted(table)
+    assert [(entity.key, entity.holds) for entity in counting.encoder.entities] == [("order_id", ())]
+    made = counting.sample(500, seed=1)
+    assert (made.groupby("order_id")["line"].max() == made.groupby("order_id").size()).all()
+    twin = fitted(table.assign(line=rng.permutation(table["line"])))
     assert twin.encoder.entities == []
     assert (twin.sample(500, seed=1).groupby("order_id")["town"].nunique() > 1).any()
 

@@ -19,6 +19,8 @@ from lookalike.schema import Values
 from lookalike.schema.values import numbered
 from lookalike.stats import repeats, settled, surprising
 
+COUNTED = 20
+"""Rows after the first of their keys, at least, for a column to count them."""
 KEYS_A_GROUP = 5
 """Keys that a group of rows has room for on average, at least, for its rows to be kept from keys of another group."""
 
@@ -37,19 +39,23 @@ class Entity:
         The finer key that settles it, whose rows stay together: a customer has whole orders. None where it is of single rows.
     alias
         Whether that key is settled by it, too, and so another name of the same thing.
+    counts
+        Columns that count a key's rows, and where they begin: the lines of an order from 1.
     """
 
     key: str
     holds: tuple[str, ...]
     made_of: str | None = None
     alias: bool = False
+    counts: tuple[tuple[str, int], ...] = ()
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Entity:
-        return cls(**{**state, "holds": tuple(state["holds"])})
+        counts = tuple((name, int(start)) for name, start in state.get("counts", ()))
+        return cls(**{**state, "holds": tuple(state["holds"]), "counts": counts})
 
 
 def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule]) -> list[Entity]:
@@ -60,6 +66,7 @@ def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], r
     places = {name: numbered(cells) for name, cells in keys.items()}
     shared = [name for name in keys if repeats(np.bincount(places[name])[1:])]
     levels = {name: levels_of(values) for name, values in columns.items()}
+    tied = {name for rule in rules for name in (rule.determinant, rule.dependent)}
     found: list[Entity] = []
     for key in sorted(shared, key=lambda name: -places[name].max()):
         rows = np.flatnonzero(places[key])
@@ -80,9 +87,28 @@ def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], r
         made_of = finer[-1] if finer else None
         few_first = tuple(sorted(holds, key=lambda name: levels[name].held))
         alias = made_of is not None and _settles(places[key], places[made_of])
-        found.append(Entity(key, few_first, made_of, alias))
+        begins = {name: _begins(mine, values.take(rows)) for name, values in columns.items() if name not in tied}
+        counting = tuple((name, start) for name, start in begins.items() if start is not None)
+        found.append(Entity(key, few_first, made_of, alias, () if alias else counting))
     needed = {one.made_of for one in found}
-    return [one for one in found if one.holds or one.made_of is not None or one.key in needed]
+    return [one for one in found if one.holds or one.counts or one.made_of is not None or one.key in needed]
+
+
+def _begins(keys: np.ndarray, values: Values) -> int | None:
+    """Where a column begins to count the rows of each key (n,), 0 or 1; None where it counts none."""
+    if values.numbers is None or values.numbers.dtype.kind not in "iu" or values.missing.any():
+        return None
+    order = np.lexsort([values.numbers, keys])
+    begins = np.unique(values.numbers[order].astype(np.int64) - _turns(keys[order]))
+    again = np.bincount(keys)
+    enough = (again[again > 1] - 1).sum() >= COUNTED
+    return int(begins[0]) if len(begins) == 1 and begins[0] in (0, 1) and enough else None
+
+
+def _turns(keys: np.ndarray) -> np.ndarray:
+    """(n,) which row of its key each is, from 0, where the rows of a key stand together."""
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    return np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
 
 
 def _settles(first: np.ndarray, second: np.ndarray) -> bool:
@@ -98,7 +124,7 @@ def group(
     rng: np.random.Generator,
     firm: Sequence[str] = (),
 ) -> tuple[dict[str, Values], dict[str, pa.Array]]:
-    """Give rows that are alike to one key, and each row what the first one of its key has.
+    """Give rows that are alike to one key, and each row what the first one of its key has; count them where that is counted.
 
     Rows, or those of a finer key as one, are laid in the order of what is to be held, columns of few values first, and cut into runs
     as long as keys have rows. No run reaches over two values of the first of these columns, nor of those that are ``firm``.
@@ -129,8 +155,20 @@ def group(
             runs[entity.key] = run[parts]
             leader = first[order[starts]][runs[entity.key]]
             columns |= {name: columns[name].take(leader) for name in held}
+            for name, start in entity.counts:
+                if name not in firm:
+                    columns[name] = _counted(columns[name], runs[entity.key], start, rng)
         keys[entity.key] = stream.shared(runs[entity.key], parts)
     return columns, keys
+
+
+def _counted(values: Values, runs: np.ndarray, start: int, rng: np.random.Generator) -> Values:
+    """Count the rows of each run (n,) in the order of what was drawn."""
+    assert values.numbers is not None
+    order = np.lexsort([rng.random(len(runs)), values.numbers, runs])
+    numbers = np.empty_like(values.numbers)
+    numbers[order] = start + _turns(runs[order])
+    return Values(np.zeros(len(runs), bool), numbers=numbers)
 
 
 def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np.ndarray | None = None) -> pa.Array:

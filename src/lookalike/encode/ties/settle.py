@@ -19,8 +19,8 @@ MOST_SPANS = 250_000
 """Days or hours that a column's dates may reach over for each to be looked at: 28 years of hours."""
 TRIES = 8
 """How often a number is drawn elsewhere in its bin until it lies in the stretch that its row speaks of."""
-MODE_REACH = 0.25
-"""How far from where a number lies in its mode another may: a standard deviation."""
+WHOLE_BIN, MODE_REACH = 2.0, 0.25
+"""How far from where a number lies in its bin, or mode, another may that stands in for it: anywhere, and a standard deviation."""
 
 
 def settle(
@@ -108,7 +108,7 @@ def _settled(rule: Rule, numbers: np.ndarray) -> np.ndarray:
 
 def _reach(encoder: NumericEncoder, codes: np.ndarray, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the least and the greatest number that may stand in for one of a code: any of its bin, or those near it in its mode."""
-    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else 2.0
+    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else WHOLE_BIN
     ends = (np.clip(residuals + side, -1, 1) for side in (-reach, reach))
     low, high = (encoder.decode(codes, end, np.random.default_rng(0)).numbers for end in ends)
     assert low is not None and high is not None
@@ -163,19 +163,11 @@ def settle_values(
     places = {name: place for place, name in enumerate(encoders)}
     for determinant in dict.fromkeys(rule.determinant for rule in rules):
         own = [rule for rule in rules if rule.determinant == determinant and _tells(encoders[rule.dependent])]
-        if not own:
-            continue
-        wanted = table.codes[:, [places[rule.dependent] for rule in own]].T
-        place = places[determinant]
-        codes, residuals, free = table.codes[:, place], table.residuals[:, place], ~known[:, place]
-        encoder = encoders[determinant]
-        if isinstance(encoder, CategoryEncoder):
-            _choose_level(
-                own, encoder, wanted, np.flatnonzero(free & (codes == encoder.pool_code)), drawn[determinant], rng
-            )
-        elif isinstance(encoder, NumericEncoder):
-            inside = encoder.column.interval[codes] & free
-            _choose_number(own, encoder, wanted, inside, codes, residuals, drawn[determinant], rng)
+        if own:
+            place = places[determinant]
+            wanted = table.codes[:, [places[rule.dependent] for rule in own]].T
+            cells = _Cells(own, wanted, table.codes[:, place], table.residuals[:, place], drawn[determinant], rng)
+            cells.choose(encoders[determinant], ~known[:, place])
     for rule in rules:
         theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
@@ -191,136 +183,142 @@ def _tells(encoder: ColumnEncoder) -> bool:
     return not (isinstance(encoder, NumericEncoder) and isinstance(encoder.intervals, Modes))
 
 
-def _choose_level(
-    rules: Sequence[Rule],
-    encoder: CategoryEncoder,
-    wanted: np.ndarray,
-    rows: np.ndarray,
-    values: Values,
-    rng: np.random.Generator,
-) -> None:
-    """Draw the pooled levels of some rows, by their frequency among those that fit."""
-    if not len(rows) or not len(encoder.pool) or encoder.settings.rare_categories == "hide":
-        return
-    offered = np.stack([rule.codes[encoder.pool] for rule in rules])
-    everywhere = np.zeros(len(rows), np.int64), np.full(len(rows), len(encoder.pool))
-    some = np.ones(len(rows), bool)
-    chosen = _fitting(offered, encoder.counts[encoder.pool], wanted[:, rows], *everywhere, rng, partly=some)
-    assert values.codes is not None
-    values.codes[rows[chosen >= 0]] = encoder.pool[chosen[chosen >= 0]]
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a column that settles others, as they were drawn.
 
+    Attributes
+    ----------
+    rules
+        What it settles.
+    wanted
+        (m, n) the code that each row has of each of their dependents.
+    codes, residuals, values
+        (n,) the cells, and what they were decoded to, which is changed in place.
+    """
 
-def _choose_number(
-    rules: Sequence[Rule],
-    encoder: NumericEncoder,
-    wanted: np.ndarray,
-    inside: np.ndarray,
-    codes: np.ndarray,
-    residuals: np.ndarray,
-    values: Values,
-    rng: np.random.Generator,
-) -> None:
-    """Draw numbers of intervals again where they do not fit their row: a date among the days of its bin that do, at the same time
-    of day; what stands in stretches anywhere in its bin, until it fits; any other among the bin's levels, by their frequency."""
-    assert values.numbers is not None
-    amiss, unknown = np.zeros((2, len(values)), bool)
-    for rule, code in zip(rules, wanted, strict=True):
-        level = rule.places(values)
-        amiss |= (level >= 0) & (rule.codes[level] != code)
-        unknown |= level < 0
-    rows = np.flatnonzero((amiss | unknown) & inside & ~values.missing)
-    if not len(rows):
-        return
-    ends = _reach(encoder, codes[rows], residuals[rows])
-    exact = next((rule for rule in rules if rule.part is None and not rule.banded), None)
-    if all(rule.banded for rule in rules):
-        _try_again(rules, encoder, wanted, rows, codes, residuals, values.numbers, rng)
-    elif exact is not None:
-        assert exact.levels is not None and exact.counts is not None
+    rules: Sequence[Rule]
+    wanted: np.ndarray
+    codes: np.ndarray
+    residuals: np.ndarray
+    values: Values
+    rng: np.random.Generator
+
+    def choose(self, encoder: ColumnEncoder, free: np.ndarray) -> None:
+        """Draw again those of the ``free`` (n,) cells whose code leaves a choice."""
+        if isinstance(encoder, CategoryEncoder):
+            if len(encoder.pool) and encoder.settings.rare_categories != "hide":
+                self._choose_level(encoder, np.flatnonzero(free & (self.codes == encoder.pool_code)))
+        elif isinstance(encoder, NumericEncoder):
+            rows = np.flatnonzero(free & encoder.column.interval[self.codes] & ~self.values.missing)
+            amiss, unknown = self._unfit(rows)
+            rows, amiss = rows[amiss | unknown], amiss[amiss | unknown]
+            exact = next((rule for rule in self.rules if rule.part is None and not rule.banded), None)
+            if exact is not None:
+                self._choose_number(encoder, exact, rows, amiss)
+            elif all(rule.banded for rule in self.rules):
+                self._try_again(encoder, rows)
+            else:
+                self._choose_date(encoder, rows)
+
+    def _unfit(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(r,) bool: whether a value settles what its row does not say, and whether it may settle nothing that is known."""
+        amiss, unknown = np.zeros((2, len(rows)), bool)
+        for rule, code in zip(self.rules, self.wanted[:, rows], strict=True):
+            level = rule.places(self.values.take(rows))
+            amiss |= (level >= 0) & (rule.codes[level] != code)
+            unknown |= level < 0
+        return amiss, unknown
+
+    def _choose_level(self, encoder: CategoryEncoder, rows: np.ndarray) -> None:
+        """A pooled level, by its frequency among those that fit."""
+        offered = np.stack([rule.codes[encoder.pool] for rule in self.rules])
+        low, beyond = np.zeros(len(rows), np.int64), np.full(len(rows), len(encoder.pool))
+        chosen = self._fitting(offered, encoder.counts[encoder.pool], rows, low, beyond)
+        assert self.values.codes is not None
+        self.values.codes[rows[chosen >= 0]] = encoder.pool[chosen[chosen >= 0]]
+
+    def _choose_number(self, encoder: NumericEncoder, exact: Rule, rows: np.ndarray, amiss: np.ndarray) -> None:
+        """One of the bin's levels, by its frequency."""
+        assert exact.levels is not None and exact.counts is not None and self.values.numbers is not None
         enough = exact.counts >= encoder.settings.rare_rows  # what fewer rows have is not given out
         levels = exact.levels[enough]
-        low, beyond = np.searchsorted(levels, ends[0]), np.searchsorted(levels, ends[1], side="right")
-        offered = np.stack([_settled(rule, levels) for rule in rules])
+        first, last = _reach(encoder, self.codes[rows], self.residuals[rows])
+        low, beyond = np.searchsorted(levels, first), np.searchsorted(levels, last, side="right")
+        offered = np.stack([_settled(rule, levels) for rule in self.rules])
         # a number that is no level breaks no rule: better that than a level which fits in part
-        chosen = _fitting(offered, exact.counts[enough], wanted[:, rows], low, beyond, rng, partly=amiss[rows])
-        values.numbers[rows[chosen >= 0]] = levels[chosen[chosen >= 0]]
-    elif (spans := Spans.of(encoder, _finest(rules))) is not None:
-        offered = np.stack([_settled(rule, spans.starts) for rule in rules])
+        chosen = self._fitting(offered, exact.counts[enough], rows, low, beyond, partly=amiss)
+        self.values.numbers[rows[chosen >= 0]] = levels[chosen[chosen >= 0]]
+
+    def _choose_date(self, encoder: NumericEncoder, rows: np.ndarray) -> None:
+        """A day (or hour) of the bin, at the same time of it."""
+        finest = min((rule.part for rule in self.rules if rule.part is not None), key=lambda part: part.width)
+        spans = Spans.of(encoder, finest)
+        if spans is None:
+            return
+        offered = np.stack([_settled(rule, spans.starts) for rule in self.rules])
         seen = np.all(offered >= 0, axis=0).astype(np.int64)  # an hour at which nothing was ever sold is none
-        low, last = (spans.place(end) for end in ends)
-        chosen = _fitting(offered, seen, wanted[:, rows], low, last + 1, rng, partly=np.ones(len(rows), bool))
+        low, last = (spans.place(end) for end in _reach(encoder, self.codes[rows], self.residuals[rows]))
+        chosen = self._fitting(offered, seen, rows, low, last + 1)
         rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
-        moved = spans.starts[chosen] + values.numbers[rows] % spans.width
-        values.numbers[rows] = np.clip(moved, encoder.low, encoder.high)
+        assert self.values.numbers is not None
+        moved = spans.starts[chosen] + self.values.numbers[rows] % spans.width
+        self.values.numbers[rows] = np.clip(moved, encoder.low, encoder.high)
 
+    def _try_again(self, encoder: NumericEncoder, rows: np.ndarray) -> None:
+        """Any number of the bin, or near it in its mode, until it lies in the stretches that the row speaks of."""
+        assert self.values.numbers is not None
+        reach = MODE_REACH if isinstance(encoder.intervals, Modes) else WHOLE_BIN
+        for _ in range(TRIES):
+            low, high = (np.clip(self.residuals[rows] + side, -1, 1) for side in (-reach, reach))
+            residuals = low + (high - low) * self.rng.random(len(rows))
+            drawn = encoder.decode(self.codes[rows], residuals, self.rng).numbers
+            assert drawn is not None
+            settled = np.stack([_settled(rule, drawn) for rule in self.rules])
+            fits = np.all(settled == self.wanted[:, rows], axis=0)
+            self.values.numbers[rows[fits]] = drawn[fits]
+            rows = rows[~fits]
 
-def _finest(rules: Sequence[Rule]) -> Part:
-    return min((rule.part for rule in rules if rule.part is not None), key=lambda part: part.width)
+    def _fitting(
+        self,
+        offered: np.ndarray,
+        weights: np.ndarray,
+        rows: np.ndarray,
+        low: np.ndarray,
+        beyond: np.ndarray,
+        *,
+        partly: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return (r,) which of L values each row gets, drawn by their ``weights`` (L,) among those that settle what it says.
 
+        Parameters
+        ----------
+        offered
+            (m, L) the codes of the dependents that a value settles.
+        low, beyond
+            (r,) the first value that may stand in a row, and the first after it that may not.
+        partly
+            (r,) bool: rows for which, where no value settles all that they say, the dependent of the most codes is let go, or
+            another one, then all but those of the fewest; all of them when left out.
 
-def _try_again(
-    rules: Sequence[Rule],
-    encoder: NumericEncoder,
-    wanted: np.ndarray,
-    rows: np.ndarray,
-    codes: np.ndarray,
-    residuals: np.ndarray,
-    numbers: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Draw elsewhere in the bin, or nearby in the mode, until a number settles all that its row says, or nothing else."""
-    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else 2.0
-    for _ in range(TRIES):
-        low, high = np.clip(residuals[rows] - reach, -1, 1), np.clip(residuals[rows] + reach, -1, 1)
-        drawn = encoder.decode(codes[rows], low + (high - low) * rng.random(len(rows)), rng).numbers
-        assert drawn is not None
-        fits = np.all([_settled(rule, drawn) == code[rows] for rule, code in zip(rules, wanted, strict=True)], axis=0)
-        numbers[rows[fits]] = drawn[fits]
-        rows = rows[~fits]
-        if not len(rows):
-            break
-
-
-def _fitting(
-    offered: np.ndarray,
-    weights: np.ndarray,
-    wanted: np.ndarray,
-    low: np.ndarray,
-    beyond: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    partly: np.ndarray,
-) -> np.ndarray:
-    """Return (n,) which of L values each row gets, drawn by their ``weights`` (L,) among those that settle what it wants.
-
-    Parameters
-    ----------
-    offered, wanted
-        (m, L) and (m, n): the codes of m dependents that a value settles, and that a row has.
-    low, beyond
-        (n,) the first value that may stand in a row, and the first after it that may not.
-    partly
-        (n,) bool: rows for which, where no value settles all that is wanted, the dependent of the most codes is let go, or another
-        one, then all but those of the fewest.
-
-    Where nothing fits it is −1.
-    """
-    found, left = np.full(wanted.shape[1], -1), np.arange(wanted.shape[1])
-    finest_first = sorted(range(len(offered)), key=lambda i: -len(np.unique(offered[i])))
-    for kept in _subsets(finest_first):
-        keys, asked = _keys(offered[kept], wanted[kept][:, left])
-        order = np.argsort(keys, kind="stable")
-        ranks, running = keys[order] * len(keys) + order, np.append(0, np.cumsum(weights[order]))
-        first = np.searchsorted(ranks, asked * len(keys) + low[left])
-        last = np.searchsorted(ranks, asked * len(keys) + beyond[left])
-        whole = running[np.maximum(last, first)] - running[first]
-        some = whole > 0
-        share = running[first[some]] + rng.random(int(some.sum())) * whole[some]
-        found[left[some]] = order[np.searchsorted(running, share, side="right") - 1]
-        left = left[~some & partly[left]]
-        if not len(left):
-            break
-    return found
+        Where nothing fits it is −1.
+        """
+        found, left = np.full(len(rows), -1), np.arange(len(rows))
+        finest_first = sorted(range(len(offered)), key=lambda i: -len(np.unique(offered[i])))
+        for kept in _subsets(finest_first):
+            keys, asked = _keys(offered[kept], self.wanted[kept][:, rows[left]])
+            order = np.argsort(keys, kind="stable")
+            ranks, running = keys[order] * len(keys) + order, np.append(0, np.cumsum(weights[order]))
+            first = np.searchsorted(ranks, asked * len(keys) + low[left])
+            last = np.searchsorted(ranks, asked * len(keys) + beyond[left])
+            whole = running[np.maximum(last, first)] - running[first]
+            some = whole > 0
+            share = running[first[some]] + self.rng.random(int(some.sum())) * whole[some]
+            found[left[some]] = order[np.searchsorted(running, share, side="right") - 1]
+            left = left[~some & (True if partly is None else partly[left])]
+            if not len(left):
+                break
+        return found
 
 
 def _subsets(parts: list[int]) -> Iterator[list[int]]:

@@ -211,6 +211,31 @@ def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
     return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
 
 
+def hold_out(
+    rows: int, count: int, rng: np.random.Generator, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw about ``count`` of so many rows at random, and return the numbers of the others and of these, both sorted.
+
+    Rows of one group (n,), counted from 1, go together, so that nobody's rows are on both sides, unless that makes them twice as many as
+    were asked for; those of group 0 are each their own.
+
+    >>> groups = np.repeat(np.arange(1, 26), 4)
+    >>> others, aside = hold_out(100, 10, np.random.default_rng(0), groups)
+    >>> len(aside), np.intersect1d(groups[others], groups[aside])
+    (12, array([], dtype=int64))
+    """
+    if groups is None:
+        order = rng.permutation(rows)
+    else:
+        turns = np.where(groups > 0, rng.random(int(groups.max(initial=0)) + 1)[groups], rng.random(rows))
+        order = np.argsort(turns, kind="stable")
+        whole = (
+            int(np.searchsorted(turns[order], turns[order[count - 1]], side="right")) if 0 < count <= rows else count
+        )
+        count = whole if whole <= 2 * count else count
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
 def bands(numbers: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Whether each code stands for a stretch of an axis, as a bracket does for incomes: the ends of the stretches, from low to high, and
     the code of each, (2 L,) and (2 L,); None where codes alternate, or where so many of so few numbers would do so by chance.

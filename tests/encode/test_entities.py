@@ -15,6 +15,8 @@ import lookalike
 from lookalike import LookalikeWarning, Run
 from lookalike.encode.key import KeyEncoder
 from lookalike.encode.ties.entities import Entity, group
+from lookalike.model.autoregressive import AutoregressiveSettings
+from lookalike.model.training.task import held_out_rows
 from lookalike.schema import ColumnSpec, Values
 
 HELD = {
@@ -119,6 +121,14 @@ def test_a_key_that_settles_nothing_is_given_to_any_rows_and_may_count_them():
     twin = fitted(table.assign(line=rng.permutation(table["line"])))
     assert twin.encoder.entities == []
     assert (twin.sample(500, seed=1).groupby("order_id")["town"].nunique() > 1).any()
+
+
+def test_rows_held_out_are_of_strangers(twin):
+    """A net that learned half of a customer's rows would find the other half likely for ever."""
+    encoded = twin.encoder.encode(pa.Table.from_pandas(lines()), seed=0)
+    training, held_out = held_out_rows(encoded, AutoregressiveSettings(), np.random.default_rng(0))
+    assert not set(encoded.groups[training]) & set(encoded.groups[held_out]) - {0}
+    assert len(held_out) == pytest.approx(len(encoded) / 10, rel=0.2) and len(held_out) + len(training) == len(encoded)
 
 
 @given(st.integers(1, 60), st.integers(1, 4), st.integers(1, 6), st.integers(0, 10**6))

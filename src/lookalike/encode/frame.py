@@ -25,6 +25,7 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
+from lookalike.schema.values import whose
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class TableEncoder:
         columns = self.rewrites.forward(self._parse(table))
         for place, (name, encoder) in enumerate(self.encoders.items()):
             codes[:, place], residuals[:, place] = encoder.encode(columns[name], generator(seed, "encode", name))
-        return EncodedTable(self.columns, codes, residuals)
+        return EncodedTable(self.columns, codes, residuals, whose(table, self.schema.kept))
 
     def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> Known:
         """Return what is there of a table to complete.

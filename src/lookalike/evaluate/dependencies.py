@@ -17,7 +17,7 @@ import numpy as np
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import bands, repeats, settled, surprising
+from lookalike.stats import bands, hold_out, repeats, settled, surprising
 
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
@@ -117,9 +117,7 @@ def _pick(rows: int, keys: np.ndarray | None, seed: int, side: str) -> np.ndarra
     """Positions of the rows to look at: where some share ``keys`` (n,), all rows of some keys."""
     if rows <= REAL_ROWS or keys is None:
         return pick(rows, REAL_ROWS, seed, "dependencies", side)
-    rng = generator(seed, "evaluate", "dependencies", side)
-    turn = np.where(keys > 0, rng.random(int(keys.max()) + 1)[keys], rng.random(len(keys)))
-    return np.sort(np.argsort(turn)[:REAL_ROWS])
+    return hold_out(rows, REAL_ROWS, generator(seed, "evaluate", "dependencies", side), keys)[1]
 
 
 def _any_broken(rules: list[Rule], side: str) -> float:

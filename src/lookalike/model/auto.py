@@ -80,7 +80,7 @@ class Auto(Generator):
         """Judge both on the rows that the net holds out to know when to stop, before it learns from them too."""
         net_settings = Autoregressive.Settings()
         assert isinstance(net_settings, NetSettings)
-        training, fresh = held_out_rows(len(table), net_settings, generator(seed, "held out"))
+        training, fresh = held_out_rows(table, net_settings, generator(seed, "held out"))
         trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
         trees.fit(table.take(training), seed=seed, run=run)
         net.fit_once(table, seed=seed, run=run)

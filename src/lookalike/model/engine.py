@@ -150,7 +150,7 @@ class NetEngine(Generator):
         if ledger is not None or (isinstance(self.settings, PrivateSettings) and self.settings.private):
             trainer, fitted = self._private_trainer(table, seed, run, ledger)
         else:
-            training, held_out = held_out_rows(len(table), self.settings, generator(seed, "held out"))
+            training, held_out = held_out_rows(table, self.settings, generator(seed, "held out"))
             task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
             trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
         self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from

@@ -155,7 +155,7 @@ class Ensemble(Generator):
         self._mark(table, seed, run)
         rows, fresh = np.arange(len(table)), np.zeros(0, int)
         if self.settings.weights == "learned":
-            rows, fresh = weigh.held_out(len(table), seed)
+            rows, fresh = weigh.held_out(len(table), seed, table.groups)
         plans = plans_of(self.settings, rows, seed)
         settings = self.settings
         together = Together(

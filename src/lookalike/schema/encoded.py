@@ -54,11 +54,15 @@ class EncodedTable:
     residuals
         (n, d) float64; about [-1, 1], 0 wherever the code is not an interval. An encoder may give residuals a little
         outside [-1, 1] for the furthest values, so that decoding what was encoded is exact; engines clip.
+    groups
+        (n,) int64: whose each row is, counted from 1, 0 where it is nobody else's; None where every row stands for itself. Rows held
+        out are not held out apart from others of their group.
     """
 
     columns: tuple[EncodedColumn, ...]
     codes: np.ndarray
     residuals: np.ndarray
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         assert self.codes.shape == self.residuals.shape == (len(self.codes), len(self.columns))
@@ -68,7 +72,8 @@ class EncodedTable:
 
     def take(self, rows: np.ndarray) -> EncodedTable:
         """Return some of the rows, in the order given."""
-        return EncodedTable(self.columns, self.codes[rows], self.residuals[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return EncodedTable(self.columns, self.codes[rows], self.residuals[rows], groups)
 
 
 def no_rows(columns: tuple[EncodedColumn, ...]) -> EncodedTable:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -59,6 +60,18 @@ def numbered(cells: pa.Array) -> np.ndarray:
     [1, 0, 2, 1]
     """
     return np.asarray(cells.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64) + 1)
+
+
+def whose(table: pa.Table, specs: Iterable[ColumnSpec]) -> np.ndarray | None:
+    """Return (n,) int64 whose each row is, by the coarsest of the keys that several rows share, counted from 1; 0 where it is nobody's;
+    None where there is no such key.
+
+    >>> whose(pa.table({"customer": ["a", None, "a"]}), [ColumnSpec(name="customer", kind="key", repeated=True)]).tolist()
+    [1, 0, 1]
+    """
+    shared = [spec.name for spec in specs if spec.kind == "key" and spec.repeated and spec.name in table.column_names]
+    numbers = (numbered(table.column(name).combine_chunks()) for name in shared)
+    return min(numbers, key=lambda found: int(found.max(initial=0)), default=None)
 
 
 def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:

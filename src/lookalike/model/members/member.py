@@ -174,6 +174,8 @@ def described(column: EncodedColumn) -> dict[str, np.ndarray]:
 def write_table(path: Path, table: EncodedTable) -> None:
     """Write an encoded table as an artefact."""
     arrays = {"codes": table.codes, "residuals": table.residuals}
+    if table.groups is not None:
+        arrays["groups"] = table.groups
     for place, column in enumerate(table.columns):
         arrays |= {f"{name}/{place}": array for name, array in described(column).items()}
     columns = [{"name": c.name, "cardinality": c.cardinality, "ordered": c.ordered} for c in table.columns]
@@ -187,7 +189,7 @@ def read_table(path: Path) -> EncodedTable:
     for place, column in enumerate(documents["table"]):
         known: dict[str, Any] = {name: arrays.get(f"{name}/{place}") for name in DESCRIBED}
         columns.append(EncodedColumn(**column, **known))
-    return EncodedTable(tuple(columns), arrays["codes"], arrays["residuals"])
+    return EncodedTable(tuple(columns), arrays["codes"], arrays["residuals"], arrays.get("groups"))
 
 
 def write_job(folder: Path, plan: Plan, *, minutes: float | None, resume: bool) -> None:

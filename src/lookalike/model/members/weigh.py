@@ -21,6 +21,7 @@ from lookalike.model.base import Generator
 from lookalike.model.training.heldout import Distance
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedTable
+from lookalike.stats import hold_out
 
 SHARPNESS = 50
 """Members that are any good differ by a few hundredths; without it all would weigh about the same."""
@@ -57,11 +58,10 @@ class Worth:
         return self.quality * self.privacy
 
 
-def held_out(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (numbers, sorted) that members may learn from, and those that none may."""
-    order = generator(seed, "weights").permutation(rows)
+def held_out(rows: int, seed: int, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows (numbers, sorted) that members may learn from, and those that none may; rows of a group (n,) go together."""
     count = min(int(rows * HELD_OUT_SHARE), HELD_OUT_MOST)
-    return np.sort(order[count:]), np.sort(order[:count])
+    return hold_out(rows, count, generator(seed, "weights"), groups)
 
 
 def worth(member: Generator, learned: EncodedTable, fresh: EncodedTable, seed: int) -> Worth:

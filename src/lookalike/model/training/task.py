@@ -17,6 +17,8 @@ from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.training.adam import Adam
 from lookalike.model.training.device import Precision, Replay, choose
+from lookalike.schema.encoded import EncodedTable
+from lookalike.stats import hold_out
 
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
 """Widths of a net's layers."""
@@ -195,12 +197,13 @@ class Task(ABC):
         return order.to(self.averaged.device).tensor_split(self.steps)
 
 
-def held_out_rows(rows: int, settings: NetSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def held_out_rows(
+    table: EncodedTable, settings: NetSettings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers to train on and those held out (none without early stopping)."""
+    rows = len(table)
     if not settings.early_stopping:
         return np.arange(rows), np.arange(0)
     if rows < 2:
         raise SettingsError(f"early_stopping needs two rows at least, however: the table has {rows}. Turn it off.")
-    order = rng.permutation(rows)
-    count = min(max(int(rows * HELD_OUT_SHARE), 1), HELD_OUT_MOST)
-    return np.sort(order[count:]), np.sort(order[:count])
+    return hold_out(rows, min(max(int(rows * HELD_OUT_SHARE), 1), HELD_OUT_MOST), rng, table.groups)

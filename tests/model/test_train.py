@@ -173,7 +173,7 @@ class TestTheSecondTraining:
         assert run.losses[: first["epochs"]] == alone.losses
 
     def test_rows_held_out_are_learned_from(self, toy):
-        rows = held_out_rows(len(toy), NetSettings(early_stopping=True), generator(0, "held out"))[1]
+        rows = held_out_rows(toy, NetSettings(early_stopping=True), generator(0, "held out"))[1]
         marked = EncodedTable(toy.columns, toy.codes.copy(), toy.residuals)
         marked.codes[rows] = [2, 1, 0]  # a row that only those held out show so often
         once, twice = (self.fit(marked, Run(), refit_rows=most, epochs=8) for most in (0, 600))
@@ -253,9 +253,9 @@ def test_an_epoch_has_enough_steps_for_every_row(rows: int, batch: int, settings
     assert size * steps >= rows
 
 
-def test_every_row_is_trained_on_or_held_out():
+def test_every_row_is_trained_on_or_held_out(make_toy):
     settings = NetSettings(early_stopping=True)
-    training, held_out = held_out_rows(997, settings, np.random.default_rng(0))
+    training, held_out = held_out_rows(make_toy(997), settings, np.random.default_rng(0))
     assert sorted([*training, *held_out]) == list(range(997))
     assert len(held_out) == 99
 

@@ -17,7 +17,7 @@ import numpy as np
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import bands, hold_out, repeats, settled, surprising
+from lookalike.stats import Bands, hold_out, repeats, settled, surprising
 
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
@@ -218,6 +218,8 @@ def _rules(columns: list[Column], picks: dict[str, np.ndarray], levels: list[Lev
     """What a column, first a part of its dates, at last stretches of its axis, settles: others, or where they have gaps."""
     whole = {level.name: level for level in levels}
     counts = [(level, np.bincount(level.codes["real"], minlength=level.size)) for level in (*levels, *gaps)]
+    few = [np.count_nonzero(theirs) <= MAXIMUM_BANDS for _, theirs in counts]
+    banded = Bands({place: counts[place][0].codes["real"] for place in np.flatnonzero(few).tolist()})
     found: dict[tuple[str, str], Rule] = {}
     for column in columns:
         name = column.name
@@ -232,22 +234,15 @@ def _rules(columns: list[Column], picks: dict[str, np.ndarray], levels: list[Lev
                 if settles is not None and surprising(mine, theirs):
                     settles[mine < 2] = -1
                     found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
-        for dependent, theirs in counts if column.numeric else ():
-            if dependent.name == name or (name, dependent.name) in found or np.count_nonzero(theirs) > MAXIMUM_BANDS:
-                continue
-            if (stretches := _bands(column, dependent, picks["real"])) is not None:
-                determinant = _stretches(column, stretches[0], picks)
-                settles = np.append(stretches[1][::2], [-1, -1])
-                found[name, dependent.name] = Rule(determinant, dependent, dict.fromkeys(dependent.codes, settles))
+        if not column.numeric:
+            continue
+        side, rows = column.sides["real"], picks["real"]
+        for place, ends, codes in banded.along(_read(side, None)[rows], ~side.missing[rows]):
+            dependent = counts[place][0]
+            if dependent.name != name and (name, dependent.name) not in found:
+                due = dict.fromkeys(dependent.codes, np.append(codes[::2], [-1, -1]))
+                found[name, dependent.name] = Rule(_stretches(column, ends, picks), dependent, due)
     return list(found.values())
-
-
-def _bands(column: Column, dependent: Levels, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The stretches of the real rows' axis that a dependent's levels stand for, as :func:`~lookalike.stats.bands` gives them."""
-    side = column.sides["real"]
-    there = np.flatnonzero(~side.missing[rows])
-    found = bands(_read(side, None)[rows][there], dependent.codes["real"][there]) if len(there) else None
-    return found if found is not None and len(found[0]) > 2 else None
 
 
 def _rules_of_key(key: Levels, levels: list[Levels]) -> list[Rule]:
@@ -297,7 +292,8 @@ def _holds_everywhere(
     if determinant is None or dependent is None:
         return False
     if rule.determinant.banded:
-        return _bands(named[rule.determinant.name], dependent, everything["real"]) is not None
+        side = named[rule.determinant.name].sides["real"]
+        return any(Bands({0: dependent.codes["real"]}).along(_read(side, None), ~side.missing))
     codes = determinant.codes["real"]
     rows = np.flatnonzero(codes) if determinant.name in keys else slice(None)
     return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None

@@ -62,13 +62,13 @@ def find_absences(
     if not gaps:
         return []
     codes = {name: _codes(encoders[name], columns[name]) for name in columns}
-    step = -(-len(next(iter(codes.values()))) // GLANCE)
+    maybe = _at_a_glance(codes, gaps)
     found: list[Absence] = []
     for dependent, missing in gaps.items():
         share, open_rows = float(missing.mean()), np.ones(len(missing), bool)
         offers = []
         for determinant, code in codes.items():
-            if determinant == dependent or _mixed(code[::step], missing[::step]):
+            if determinant == dependent or dependent not in maybe[determinant]:
                 continue
             if (due := _due(code, missing, share)) is None:
                 continue
@@ -89,10 +89,18 @@ def _codes(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     return values.missing.astype(np.int64)
 
 
-def _mixed(codes: np.ndarray, missing: np.ndarray) -> bool:
-    """Whether some rows of every code are missing, and some are there."""
-    gaps, rows = np.bincount(codes[missing], minlength=int(codes.max()) + 1), np.bincount(codes)
-    return not ((rows > 0) & ((gaps == 0) | (gaps == rows))).any()
+def _at_a_glance(codes: Mapping[str, np.ndarray], gaps: Mapping[str, np.ndarray]) -> dict[str, set[str]]:
+    """Which columns' gaps each column may say something about: of some rows of one of its codes all are missing, or none."""
+    step = -(-len(next(iter(codes.values()))) // GLANCE)
+    missing = np.stack([gap[::step] for gap in gaps.values()], axis=1)
+    names, found = np.array(list(gaps), object), {}
+    for determinant, code in codes.items():
+        order = np.argsort(code[::step], kind="stable")
+        starts = np.flatnonzero(np.diff(code[::step][order], prepend=-1))
+        counts = np.add.reduceat(missing[order], starts, axis=0, dtype=np.int64)
+        rows = np.diff(np.append(starts, len(order)))[:, None]
+        found[determinant] = set(names[((counts == 0) | (counts == rows)).any(0)])
+    return found
 
 
 def _due(codes: np.ndarray, missing: np.ndarray, share: float) -> np.ndarray | None:

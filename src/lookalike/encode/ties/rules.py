@@ -19,7 +19,7 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import Values
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import bands, repeats, settled, surprising
+from lookalike.stats import Bands, repeats, settled, surprising
 
 MOST_LEVELS = 5_000
 """A number of more distinct values is an amount, not a label."""
@@ -127,6 +127,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
         for name in columns
         if first[name] == name and (ways := list(_telling(encoders[name], columns[name], levels.get(name))))
     }
+    banded = Bands({name: level.places for name, level in levels.items() if level.held <= MOST_BANDS})
     rules: list[Rule] = []
     for determinant in [name for name in columns if first[name] == name][:MOST_DETERMINANTS]:
         asked = [
@@ -144,9 +145,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
                     first_side, second_side = ((encoders[name], columns[name]) for name in (determinant, dependent))
                     rules.append(_rule(first_side, second_side, mine, theirs.distinct, found))
                     asked.remove(dependent)
-        rules += _bands(
-            determinant, [name for name in asked if levels[name].held <= MOST_BANDS], encoders, columns, levels
-        )
+        rules += _bands(determinant, asked, encoders, columns, levels, banded)
     return sorted(rules, key=lambda rule: -len(rule.codes))
 
 
@@ -156,20 +155,18 @@ def _bands(
     encoders: Mapping[str, ColumnEncoder],
     columns: Mapping[str, Values],
     levels: Mapping[str, Levels],
+    banded: Bands,
 ) -> Iterator[Rule]:
     """What stretches of a number's axis settle."""
     encoder, values = encoders[determinant], columns[determinant]
     if not isinstance(encoder, NumericEncoder):
         return
     assert values.numbers is not None
-    rows = np.flatnonzero(~values.missing)
-    numbers = values.numbers[rows]
-    for dependent in asked:
-        found = bands(numbers, levels[dependent].places[rows]) if len(rows) else None
-        if found is not None and len(found[0]) > 2:
-            nowhere = Levels(np.zeros(1, np.int64), found[0])
+    for dependent, ends, codes in banded.along(values.numbers, ~values.missing):
+        if dependent in asked:
+            nowhere = Levels(np.zeros(1, np.int64), ends)
             theirs = encoders[dependent], columns[dependent]
-            yield _rule((encoder, values), theirs, nowhere, levels[dependent].distinct, np.append(-1, found[1]))
+            yield _rule((encoder, values), theirs, nowhere, levels[dependent].distinct, np.append(-1, codes))
 
 
 def _standing(encoder: ColumnEncoder) -> int:

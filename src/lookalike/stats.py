@@ -284,12 +284,14 @@ class Bands:
         self.columns = columns
         rows = len(next(iter(columns.values()), ()))
         self.some = slice(None, None, max(rows // BANDS_GLANCE, 1))
-        self.glance = np.stack([codes[self.some] for codes in columns.values()], 1) if columns else np.zeros((rows, 0))
-        self.distinct = np.array([len(np.unique(column)) for column in self.glance.T])
+        self.glance = np.stack([codes[self.some] for codes in columns.values()], 1) if columns else None
+        self.distinct = np.array([len(np.unique(codes[self.some])) for codes in columns.values()])
 
     def along(self, numbers: np.ndarray, there: np.ndarray) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
         """Yield what each column that stands for stretches of an axis is called, and what :func:`bands` says; (n,) numbers, of which
         those that are ``there`` (n,) count."""
+        if self.glance is None:
+            return
         present = np.flatnonzero(there[self.some])
         codes = self.glance[present[np.argsort(numbers[self.some][present], kind="stable")]]
         maybe = (codes[1:] != codes[:-1]).sum(0) < self.distinct

@@ -83,6 +83,20 @@ def test_what_is_found_says_most_and_no_more():
     assert encoder_of(parcels(), keep_rules=False).absences == []
 
 
+def test_what_says_all_goes_before_what_says_some():
+    """Who has no job has no employer, and nobody else; who never worked, which few did, has no job either."""
+    rng = np.random.default_rng(0)
+    employer = rng.choice(["state", "own", "never", ""], 2000, p=[0.4, 0.496, 0.004, 0.1])
+    job = np.where(np.isin(employer, ["never", ""]), "", rng.choice(["cook", "clerk"], 2000))
+    table = pa.table(
+        {name: pa.array([x or None for x in cells.tolist()]) for name, cells in (("employer", employer), ("job", job))}
+    )
+    encoder = encoder_of(table)
+    assert [(absence.determinant, absence.dependent) for absence in encoder.absences] == [("employer", "job")]
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3).to_pandas()
+    assert (made["job"].isna() == (made["employer"].isna() | (made["employer"] == "never"))).all()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_gaps_by_chance_are_no_rule(seed):
     rng = np.random.default_rng(seed)

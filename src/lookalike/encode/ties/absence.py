@@ -50,8 +50,8 @@ def find_absences(
 ) -> list[Absence]:
     """Return what holds in every row, such that applying one after the other keeps all.
 
-    Of each column with gaps those others are kept that say most about them, as long as each says something of rows that those before
-    it do not. What a rule settles is left to it.
+    What says most is kept first, as long as it says something of rows that those before it do not, and is not itself said by what it
+    says. What a rule settles is left to it.
     """
     settled = {rule.dependent for rule in rules}
     gaps = {
@@ -63,21 +63,20 @@ def find_absences(
         return []
     codes = {name: _codes(encoders[name], columns[name]) for name in columns}
     maybe = _at_a_glance(codes, gaps)
+    offers = [
+        (int((due[codes[determinant]] >= 0).sum()), dependent, determinant, due)
+        for dependent, missing in gaps.items()
+        for determinant in codes
+        if determinant != dependent
+        and dependent in maybe[determinant]
+        and (due := _due(codes[determinant], missing, float(missing.mean()))) is not None
+    ]
     found: list[Absence] = []
-    for dependent, missing in gaps.items():
-        share, open_rows = float(missing.mean()), np.ones(len(missing), bool)
-        offers = []
-        for determinant, code in codes.items():
-            if determinant == dependent or dependent not in maybe[determinant]:
-                continue
-            if (due := _due(code, missing, share)) is None:
-                continue
-            offers.append((int((due[code] >= 0).sum()), determinant, due))
-        for _, determinant, due in sorted(offers, key=lambda offer: -offer[0]):
-            said = due[codes[determinant]] >= 0
-            if (said & open_rows).sum() < EXPECTED or _follows(determinant, dependent, found):
-                continue
-            open_rows &= ~said
+    unsaid = {name: np.ones(len(missing), bool) for name, missing in gaps.items()}
+    for _, dependent, determinant, due in sorted(offers, key=lambda offer: -offer[0]):
+        said = due[codes[determinant]] >= 0
+        if (said & unsaid[dependent]).sum() >= EXPECTED and not _follows(determinant, dependent, found):
+            unsaid[dependent] &= ~said
             found.append(Absence(determinant, dependent, _by_code(due, encoders[determinant])))
     return list(_in_order(found))
 
@@ -109,6 +108,8 @@ def _due(codes: np.ndarray, missing: np.ndarray, share: float) -> np.ndarray | N
     due = np.full(len(rows), -1, np.int8)
     due[(gaps == rows) & (rows * (1 - share) >= EXPECTED)] = 1
     due[(gaps == 0) & (rows * share >= EXPECTED)] = 0
+    if {0, 1} <= set(due.tolist()) and ((gaps == 0) | (gaps == rows)).all():
+        due[rows > 0] = gaps[rows > 0] > 0  # where every code says something, those of few rows are believed, too
     return due if (due >= 0).any() else None
 
 

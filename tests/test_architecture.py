@@ -17,6 +17,7 @@ FLOOR = {
     "artefact",
     "cache",
     "config",
+    "dependence",
     "errors",
     "accountant",
     "ledger",

@@ -6,7 +6,7 @@ Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -163,56 +163,6 @@ def correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float:
     return math.sqrt(min(1.0, float((sums[used] ** 2 / counts[used]).sum())))
 
 
-BANDS_GLANCE = 1_000
-"""Rows that tell most columns that stand for no stretches."""
-DEPENDENCY_SURPRISE = 20
-"""Rows that would break a dependency if both columns were shuffled, at least: below it, agreement may be chance."""
-DEPENDENCY_REPEATED = 0.5
-"""Share of rows whose level stands in two rows or more, at least: a column that hardly repeats itself settles all others."""
-
-
-def settled(determinant: np.ndarray, dependent: np.ndarray, size: int) -> np.ndarray | None:
-    """Which code of ``dependent`` each of the ``size`` codes of ``determinant`` comes with in every row (−1: it never
-    occurs); None where one comes with several. Source: functional dependencies as in Codd, 1970.
-
-    Shape: (n,) and (n,) codes, gives (size,).
-
-    >>> settled(np.array([0, 1, 0, 2]), np.array([5, 6, 5, 5]), 4).tolist()
-    [5, 6, 5, -1]
-    """
-    for part in (slice(0, 1_000), slice(None)):  # most pairs are told by their first rows
-        found = np.full(size, -1)
-        found[determinant[part]] = dependent[
-            part
-        ]  # the last row of each code; where any other differs nothing is settled
-        if (found[determinant[part]] != dependent[part]).any():
-            return None
-    return found
-
-
-def repeats(counts: np.ndarray) -> bool:
-    """Whether a column's levels (their rows, (k,)) stand in several rows often enough to settle anything.
-
-    >>> repeats(np.array([5, 5])), repeats(np.ones(10)), repeats(np.array([10]))
-    (True, False, False)
-    """
-    again = counts[counts >= 2].sum()
-    return bool(again >= DEPENDENCY_REPEATED * counts.sum() and (counts > 0).sum() >= 2)
-
-
-def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
-    """Whether agreement is more than chance, from the rows of each level of both columns: a row whose level repeats is
-    expected to differ from another of its level as often as two rows at random do, 1 − Σ p².
-
-    >>> surprising(np.array([50, 50]), np.array([50, 50])), surprising(np.array([99, 1]), np.array([99, 1]))
-    (True, False)
-    """
-    again = determinant[determinant >= 2]
-    shares = dependent / dependent.sum()
-    # each level could have settled on anything, so one row of it is free
-    return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
-
-
 def hold_out(
     rows: int, count: int, rng: np.random.Generator, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -236,72 +186,6 @@ def hold_out(
         )
         count = whole if whole <= 2 * count else count
     return np.sort(order[count:]), np.sort(order[:count])
-
-
-def bands(numbers: np.ndarray, codes: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Whether each code stands for a stretch of an axis, as a bracket does for incomes: the ends of the stretches, from low to high, and
-    the code of each, (2 L,) and (2 L,); None where codes alternate, where there is but one, or where so many of so few numbers would do
-    so by chance.
-
-    Shape: (n,), (n,), and the (n,) order of the numbers, which is the same for all codes.
-
-    >>> age = np.arange(60)
-    >>> bands(age, (age >= 18) + (age >= 50) * 1, age.argsort())
-    (array([ 0, 17, 18, 49, 50, 59]), array([0, 0, 1, 1, 2, 2]))
-    >>> bands(age, age % 2, age.argsort()) is None
-    True
-    """
-    axis, found = numbers[order], codes[order]
-    changes = np.flatnonzero(found[1:] != found[:-1])
-    if len(changes) + 1 > np.count_nonzero(np.bincount(found)):
-        return None
-    if not len(changes) or (axis[changes] == axis[changes + 1]).any():
-        return None
-    starts = np.append(0, changes + 1)
-    distinct = np.append(True, axis[1:] != axis[:-1])
-    sizes = np.add.reduceat(distinct.astype(np.int64), starts)
-    chance = sum(math.lgamma(count + 1) for count in (len(sizes), *sizes.tolist())) - math.lgamma(sizes.sum() + 1)
-    if chance > -DEPENDENCY_SURPRISE:
-        return None
-    ends = np.stack([starts, np.append(changes, len(axis) - 1)], 1).ravel()
-    return axis[ends], found[ends]
-
-
-class Bands:
-    """Columns of codes, each of which may stand for stretches of some axis: some rows tell most of them that do not.
-
-    Parameters
-    ----------
-    columns
-        (n,) codes each, by what they are called.
-
-    >>> columns = Bands({"bracket": np.arange(90) // 30, "parity": np.arange(90) % 2})
-    >>> [(name, codes.tolist()) for name, ends, codes in columns.along(np.arange(90), np.ones(90, bool))]
-    [('bracket', [0, 0, 1, 1, 2, 2])]
-    """
-
-    def __init__(self, columns: Mapping[Any, np.ndarray]) -> None:
-        self.columns = columns
-        rows = len(next(iter(columns.values()), ()))
-        self.some = slice(None, None, max(rows // BANDS_GLANCE, 1))
-        self.glance = np.stack([codes[self.some] for codes in columns.values()], 1) if columns else None
-        self.distinct = np.array([len(np.unique(codes[self.some])) for codes in columns.values()])
-
-    def along(self, numbers: np.ndarray, there: np.ndarray) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-        """Yield what each column that stands for stretches of an axis is called, and what :func:`bands` says; (n,) numbers, of which
-        those that are ``there`` (n,) count."""
-        if self.glance is None:
-            return
-        present = np.flatnonzero(there[self.some])
-        codes = self.glance[present[np.argsort(numbers[self.some][present], kind="stable")]]
-        maybe = (codes[1:] != codes[:-1]).sum(0) < self.distinct
-        names = [name for name, may_be in zip(self.columns, maybe, strict=True) if may_be]
-        if names:
-            rows = np.flatnonzero(there)
-            order = rows[np.argsort(numbers[rows], kind="stable")]
-            for name in names:
-                if (found := bands(numbers, self.columns[name], order)) is not None:
-                    yield name, *found
 
 
 def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:

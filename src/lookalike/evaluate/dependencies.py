@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.dependence import Bands, repeats, settled, surprising
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import Bands, hold_out, repeats, settled, surprising
+from lookalike.stats import hold_out
 
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is

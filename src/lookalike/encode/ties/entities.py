@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lookalike.dependence import repeats, settled, surprising
 from lookalike.encode.key import KeyStream
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.values import numbered
-from lookalike.stats import repeats, settled, surprising
 
 COUNTED = 20
 """Rows after the first of their keys, at least, for a column to count them."""

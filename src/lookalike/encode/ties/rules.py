@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from lookalike.dependence import Bands, repeats, settled, surprising
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import Values
 from lookalike.schema.parts import Part, parts_of
-from lookalike.stats import Bands, repeats, settled, surprising
 
 MOST_LEVELS = 5_000
 """A number of more distinct values is an amount, not a label."""

@@ -13,6 +13,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pyarrow as pa
 
+from lookalike.dependence import settled
 from lookalike.errors import SchemaError
 from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
@@ -20,7 +21,6 @@ from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.found.formulas import find_formulas
-from lookalike.stats import settled
 
 CROSSINGS = 20
 """Rows that would break an order if one column were shuffled, at least: two ranges that lie apart need no rule."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 
@@ -182,6 +183,16 @@ class TestOnCUDA:
             rows.append(engine.sample(500, seed=0))
         assert same(rows[1], rows[2])
         assert same(rows[0], rows[1])
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+    def test_recordings_thrown_away_do_not_break_the_next(self, make, toy: EncodedTable):
+        before = gc.get_threshold()
+        gc.set_threshold(20)  # collects again and again, while steps are recorded too, were that not put off
+        try:
+            for _ in range(3):
+                make(epochs=12, cuda_graph=True).fit(toy, seed=0, run=Run())
+        finally:
+            gc.set_threshold(*before)
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
     def test_any_order_is_drawn_anew_for_each_recorded_step(self, toy: EncodedTable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,19 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Throw nothing away for a while that only the garbage collector would find; before that, it looks once."""
+    before = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 @dataclass
 class Recorded:
     """A CUDA graph, where it looks for what it is given, and where it leaves what came out."""
@@ -116,7 +130,9 @@ class Replay:
         graph, places = torch.cuda.CUDAGraph(), [part.clone() for part in given]
         for generator in self.generators:
             graph.register_generator_state(generator)
-        with torch.cuda.graph(graph):
+        # a graph of an earlier fit, thrown away by the collector while this one is recorded, breaks the recording ("operation not
+        # permitted when stream is capturing")
+        with no_collection(), torch.cuda.graph(graph):
             losses = self.step(*places)
         # torch sets the generators' counters to nought on the recording's own stream, and waits for that nowhere: on a busy card it
         # came after the first replay had set them to where they are, and the same seed gave other rows (one training in fifteen)

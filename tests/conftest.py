@@ -7,10 +7,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from lookalike import Run, fit, registry
+from lookalike.encode.frame import TableEncoder
+from lookalike.schema import EncodedTable
 
 
 def quick_settings(engine, epochs=1):
@@ -68,3 +71,11 @@ def bench_table(name: str) -> Path:
     if path is None or not path.exists():
         pytest.skip(f"{name} not found: set LOOKALIKE_DATA to the folder of bench tables to run this")
     return path
+
+
+def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
+    """Every code and residual of every column, without any relation."""
+    rng = np.random.default_rng(1)
+    codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
+    interval = np.stack([column.interval[codes[:, place]] for place, column in enumerate(encoder.columns)], 1)
+    return EncodedTable(encoder.columns, codes, np.where(interval, rng.uniform(-1, 1, codes.shape), 0.0))

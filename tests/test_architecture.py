@@ -19,6 +19,7 @@ FLOOR = {
     "config",
     "dependence",
     "errors",
+    "joint",
     "accountant",
     "ledger",
     "neighbours",

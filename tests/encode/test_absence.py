@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.schema import EncodedTable
 from lookalike.schema.infer import infer_schema
 
 
@@ -42,12 +42,6 @@ def encoder_of(table: pa.Table, **settings) -> TableEncoder:
     encoder = TableEncoder(infer_schema(table), EncoderSettings(**settings))
     encoder.fit(table, seed=0)
     return encoder
-
-
-def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
-    rng = np.random.default_rng(1)
-    codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
-    return EncodedTable(encoder.columns, codes, np.zeros(codes.shape))
 
 
 def check(made: pd.DataFrame) -> None:

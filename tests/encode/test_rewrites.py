@@ -13,10 +13,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import LookalikeWarning, SchemaError
-from lookalike.schema import ColumnSpec, EncodedTable, Schema
+from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.constraints import Combinations, Formula, Inequality, NullTogether, Range
 from lookalike.schema.infer import infer_schema
@@ -37,14 +38,6 @@ def encoder_of(table: pa.Table, schema: Schema, **how) -> TableEncoder:
     encoder = TableEncoder(schema, EncoderSettings(**{"intervals": "quantiles", "rare_rows": 1, **how}))
     encoder.fit(table, seed=0)
     return TableEncoder.from_state(schema, json.loads(json.dumps(encoder.state())))
-
-
-def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
-    """Every code and residual of every column, without any relation."""
-    rng = np.random.default_rng(1)
-    codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
-    interval = np.stack([column.interval[codes[:, place]] for place, column in enumerate(encoder.columns)], 1)
-    return EncodedTable(encoder.columns, codes, np.where(interval, rng.uniform(-1, 1, codes.shape), 0.0))
 
 
 def check(table: pa.Table, schema: Schema, *, rows: int = 3000, **how) -> pa.Table:

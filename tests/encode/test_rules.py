@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.ties.settle import settled_codes
-from lookalike.schema import EncodedTable
 from lookalike.schema.infer import infer_schema
 
 
@@ -37,13 +37,6 @@ def encoder_of(table: pa.Table, **settings) -> TableEncoder:
     encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals="quantiles", **settings))
     encoder.fit(table, seed=0)
     return encoder
-
-
-def scrambled(encoder: TableEncoder, rows: int = 3000) -> EncodedTable:
-    """Every code of every column, without any relation."""
-    rng = np.random.default_rng(1)
-    codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
-    return EncodedTable(encoder.columns, codes, np.zeros(codes.shape))
 
 
 def test_rules_are_found_and_no_others():

@@ -19,7 +19,7 @@ from lookalike.table import as_table
 def places(rows, seed):
     """A city settles its state and its tax; a plan settles nothing."""
     random = np.random.default_rng(seed)
-    city = random.integers(0, 30, rows)
+    city = random.integers(0, 70, rows)
     return pa.table({
         "city": [f"city {place}" for place in city],
         "state": pa.array([None if place % 7 == 6 else f"state {place % 7}" for place in city]),
@@ -48,7 +48,7 @@ def test_rules_are_found_and_fresh_rows_and_copies_keep_them():
     found = measured(real, places(1000, 1), places(500, 2))
     assert {tuple(entry["columns"]) for entry in found["pairs"]} == {("city", "state"), ("city", "tax")}
     assert found["rules"] == 2 and found["broken"] == found["fresh"] == 0
-    assert all(entry["levels"] == 30 and entry["rows"] == 1000 for entry in found["pairs"])
+    assert all(entry["levels"] == 70 and entry["rows"] == 1000 for entry in found["pairs"])
     assert measured(real, real)["broken"] == 0 and measured(real, real)["fresh"] is None
 
 
@@ -98,6 +98,37 @@ def test_a_part_of_a_date_settles():
     assert found["broken"] == found["fresh"] == 0 and all(entry["rows"] == 2000 for entry in found["pairs"])
     late = measured(shifts(2000, 0), shifts(2000, 1, late=3600))
     assert late["pairs"][0]["columns"] == ["at", "night"] and late["broken"] == pytest.approx(1 / 12, abs=0.02)
+
+
+def listed(rows, seed, wrong=0):
+    """A price is an article's in a size; the first rows of some tables have another's."""
+    random = np.random.default_rng(seed)
+    article, size = random.integers(0, 20, rows), random.integers(0, 4, rows)
+    prices = np.random.default_rng(9).integers(0, 50, (20, 4)) / 2
+    price = prices[article, size]
+    price[:wrong] += 0.25
+    return pa.table({
+        "article": [f"a{place}" for place in article],
+        "size": size,
+        "price": price,
+        "shop": random.integers(0, 9, rows),
+    })  # fmt: skip
+
+
+def test_columns_settle_another_together(monkeypatch):
+    found = measured(listed(4000, 0), listed(1000, 1, wrong=30), listed(1000, 2))
+    (entry,) = found["pairs"]
+    assert sorted(entry["columns"][:-1]) == ["article", "size"] and entry["columns"][-1] == "price"
+    assert entry["levels"] == 80 and entry["rows"] == 1000 and entry["part"] is None
+    assert entry["broken"] == found["broken"] == 0.03 and found["fresh"] == 0
+    # what rows that were not picked say otherwise is open
+    monkeypatch.setattr(module, "REAL_ROWS", 2000)
+    real = listed(4000, 0)
+    picked = module.pick(4000, 2000, 0, "dependencies", "real")
+    price = real["price"].to_numpy().copy()
+    price[np.setdiff1d(np.arange(4000), picked)[0]] += 0.25
+    (entry,) = measured(real.set_column(2, "price", pa.array(price)), real)["pairs"]
+    assert entry["levels"] == 79 and entry["broken"] == 0
 
 
 @pytest.mark.parametrize("seed", range(5))

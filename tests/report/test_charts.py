@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lookalike.report import charts
@@ -98,6 +98,7 @@ def test_any_numbers_make_a_chart(real, synthetic):
 
 
 @settings(max_examples=40, deadline=None)
+@example([2**52 - 6] * 4 + [2**52 + 2], 1)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=60), st.sampled_from([1, 10**6]))
 def test_any_integers_make_a_chart(cells, divisor):
     array = pa.array([cell // divisor for cell in cells], pa.int64())

@@ -18,8 +18,9 @@ from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
+from lookalike.encode.ties.joint import Joint, find_joints
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
-from lookalike.encode.ties.settle import settle, settle_values
+from lookalike.encode.ties.settle import follow, in_order, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
@@ -78,6 +79,7 @@ class TableEncoder:
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
         self.rules: list[Rule] = []
+        self.joints: list[Joint] = []
         self.absences: list[Absence] = []
         self.entities: list[Entity] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
@@ -108,9 +110,10 @@ class TableEncoder:
             key.fit(_one_array(table, name))
         if self.settings.keep_rules:
             self.rules = find_rules(self.encoders, columns)
+            self.joints = find_joints(self.encoders, columns, self.rules)
             self.absences = find_absences(self.encoders, columns, self.rules)
             shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
-            self.entities = find_entities(shared, columns, self.rules)
+            self.entities = find_entities(shared, columns, self.rules, self.joints)
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
@@ -228,10 +231,12 @@ class TableEncoder:
             asked = parse(self.cell(name, value), self.encoders[name].spec).take(np.zeros(len(encoded), np.int64))
             drawn[name] = _put_in(drawn[name], asked, np.ones(len(encoded), bool))
             known[:, list(self.encoders).index(name)] = True
-        settle_values(self.rules, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        ties = self.ties
+        settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
         given_out: dict[str, pa.Array] = {}
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
+            follow(ties, self.encoders, drawn, known)
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled} | given_out)
 
@@ -254,13 +259,19 @@ class TableEncoder:
             cells[entity.key] = renewed(whole.column(entity.key), keys[entity.key].distinct, part)
         return self.with_keys(pa.table(cells), keys)
 
+    @property
+    def ties(self) -> list[Rule | Joint]:
+        """What columns settle, alone and together, in the order in which it is to be applied."""
+        return in_order([*self.rules, *self.joints])
+
     def settle(self, encoded: EncodedTable, known: np.ndarray | None = None, *, gaps: bool = True) -> EncodedTable:
         """Return the rows with every code that another column settles as it does, and cells missing where others say so, unless all
         are to be filled (``gaps`` False); ``known`` (n, d) cells are left alone."""
-        settled = settle(self.rules, self.encoders, encoded, known)
+        ties = self.ties
+        settled = settle(ties, self.encoders, encoded, known)
         if not gaps or not self.absences:
             return settled
-        return settle(self.rules, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
+        return settle(ties, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.
@@ -314,6 +325,7 @@ class TableEncoder:
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
             "rewrites": self.rewrites.state(),
             "rules": rules_state(self.rules),
+            "joints": [joint.state() for joint in self.joints],
             "absences": [absence.state() for absence in self.absences],
             "entities": [entity.state() for entity in self.entities],
             "keys": {name: key.state() for name, key in self.keys.items()},
@@ -328,6 +340,8 @@ class TableEncoder:
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
+        # twins of earlier releases have none of the following
+        encoder.joints = [Joint.from_state(joint, encoder.encoders) for joint in state.get("joints", [])]
         encoder.absences = [Absence.from_state(absence) for absence in state.get("absences", [])]
         encoder.entities = [Entity.from_state(entity) for entity in state.get("entities", [])]
         for name, key in encoder.keys.items():

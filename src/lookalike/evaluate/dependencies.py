@@ -1,4 +1,4 @@
-"""What one column settles about another: a city lies in one state, a degree takes one number of years, a date has one weekday.
+"""What columns settle about another: a city lies in one state, a date has one weekday, an article and a size have one price.
 
 Where every real row agrees on such a rule, a row that breaks it is impossible, however rare its cells are not. Trees see
 that too, but do not say which rule it was.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from lookalike.dependence import Bands, repeats, settled, surprising
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
+from lookalike.joint import find_together, settled_together
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import hold_out
@@ -32,8 +33,8 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Levels:
-    """One column, a part of its dates, stretches of its axis, or whether its cells are missing, as levels: ``codes`` (n,) int64 a side
-    in [0, size), missing being a level of its own."""
+    """One column, a part of its dates, stretches of its axis, whether its cells are missing, or several columns ``together``, as levels:
+    ``codes`` (n,) int64 a side in [0, size), missing being a level of its own."""
 
     name: str
     size: int
@@ -41,6 +42,11 @@ class Levels:
     part: Part | None = None
     gaps: bool = False
     banded: bool = False
+    together: tuple[Levels, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [level.name for level in self.together or (self,)]
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,14 @@ def dependencies(
     ``sides`` are the tables besides the real one, ``keys`` those of several rows each, as
     :func:`~lookalike.evaluate.prepare.shared_keys` gives them. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
     share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
-    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinant, dependent], part, gaps, levels,
+    how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinants …, dependent], part, gaps, levels,
     rows, broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
     of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
 
     A rule is an exact functional dependency between labels, or numbers and dates of at most 5,000 values; also between a part of a
     date (year, month, weekday, hour, day …) and another column, named {part: "weekday"} (None otherwise), or between stretches of
-    a number's axis and another, as an income settles its bracket ({part: "range"}). A column that does not settle another may yet settle whether its cells are missing ({gaps: True}). A rule is counted only where it is no matter of
+    a number's axis and another, as an income settles its bracket ({part: "range"}); or between two or three columns together and another
+    that none of them settles alone, in those of their combinations in which all real rows agree (:mod:`lookalike.joint`). A column that does not settle another may yet settle whether its cells are missing ({gaps: True}). A rule is counted only where it is no matter of
     course: levels that stand in one real row say nothing, half of the rows must have a level that repeats, the dependent column
     must vary, and chance would have broken it in at least 20 rows: a row whose level repeats is expected to differ from another
     of its level as often as two rows at random do, 1 − Σ p². A level that the real table does not hold cannot break a rule. Two columns that settle each other are two rules. Keys are new in every table: a
@@ -95,11 +102,12 @@ def dependencies(
     levels = [level for column in columns if (level := _levels(column, picks)) is not None]
     gaps = [_gaps(column, picks) for column in columns if 0 < column.sides["real"].missing.mean() < 1]
     found = _rules(columns, picks, levels, gaps)
+    found += _rules_together(levels)
     shared = [_key(name, codes, picks) for name, codes in keys.items()]
     found += [
         rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
     ]
-    found = [rule for rule in found if _holds_everywhere(rule, columns, keys, picks)]
+    found = [held for rule in found if (held := _held_everywhere(rule, columns, keys, picks)) is not None]
     rows = len(picks["synthetic"])
     if not found or rows == 0:
         return {**nothing, "rows": rows}
@@ -134,7 +142,7 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
         known = rule.known(side)
         shares[side] = float(rule.broken(side).sum()) / known if known else 0.0
     return {
-        "columns": [rule.determinant.name, rule.dependent.name],
+        "columns": [*rule.determinant.names, rule.dependent.name],
         "part": "range"
         if rule.determinant.banded
         else None
@@ -201,6 +209,18 @@ def _gaps(column: Column, picks: dict[str, np.ndarray]) -> Levels:
     return Levels(column.name, 2, missing, gaps=True)
 
 
+def _together(levels: tuple[Levels, ...]) -> Levels:
+    """Combinations of columns that real rows have, in order; what they do not have shares the last code."""
+    codes: dict[str, np.ndarray] = {side: np.zeros(len(rows), np.int64) for side, rows in levels[0].codes.items()}
+    for level in levels:
+        codes = {side: rows * level.size + level.codes[side] for side, rows in codes.items()}
+    known = np.unique(codes["real"])
+    for side, rows in codes.items():
+        place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+        codes[side] = np.where(known[place] == rows, place, len(known))
+    return Levels(" and ".join(level.name for level in levels), len(known) + 1, codes, together=levels)
+
+
 def _key(name: str, codes: Codes, picks: dict[str, np.ndarray]) -> Levels:
     """A key's picked rows as levels: 0 where a row has none."""
     picked = {side: codes[side][rows] for side, rows in picks.items()}
@@ -246,6 +266,23 @@ def _rules(columns: list[Column], picks: dict[str, np.ndarray], levels: list[Lev
     return list(found.values())
 
 
+def _rules_together(levels: list[Levels]) -> list[Rule]:
+    """What two or three columns settle together that none of them settles alone."""
+    named = {level.name: level for level in levels}
+    real = {name: level.codes["real"] for name, level in named.items()}
+    alone = {
+        (one, other)
+        for one in named
+        for other in named
+        if one != other and settled(real[one], real[other], named[one].size) is not None
+    }
+    found = []
+    for together, dependent, _, settles in find_together(real, alone):
+        determinant, due = _together(tuple(named[name] for name in together)), np.append(settles, -1)
+        found.append(Rule(determinant, named[dependent], dict.fromkeys(determinant.codes, due)))
+    return found
+
+
 def _rules_of_key(key: Levels, levels: list[Levels]) -> list[Rule]:
     """What a key settles in the real rows that have it, and what the first row of it has in each table."""
     rows = np.flatnonzero(key.codes["real"])
@@ -273,13 +310,35 @@ def _of_first_rows(keys: np.ndarray, dependent: np.ndarray, size: int) -> np.nda
     return found
 
 
-def _holds_everywhere(
+def _held_everywhere(
     rule: Rule, columns: list[Column], keys: Mapping[str, Codes], picks: dict[str, np.ndarray]
-) -> bool:
-    """Whether rows of the real table that were not picked keep the rule as well."""
+) -> Rule | None:
+    """The rule as far as rows of the real table that were not picked keep it as well; None where they do not."""
     whole = count_rows(columns, "real")
     if len(picks["real"]) == whole:
-        return True
+        return rule
+    if rule.determinant.together:
+        return _held_together(rule, columns, picks)
+    return rule if _holds_everywhere(rule, columns, keys, whole) else None
+
+
+def _held_together(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> Rule | None:
+    """As :func:`_held_everywhere`, but for those combinations in which other rows say otherwise."""
+    everything = {"real": np.arange(count_rows(columns, "real"))}
+    named = {column.name: column for column in columns}
+    levels = [_levels(named[one.name], everything) for one in (*rule.determinant.together, rule.dependent)]
+    codes = [level.codes["real"] for level in levels if level is not None]
+    found = settled_together(codes[:-1], codes[-1]) if len(codes) == len(levels) else None
+    if found is None:
+        return None
+    rows, settles = found
+    due = rule.settles["real"].copy()
+    due[rule.determinant.codes["real"][settles[rows[picks["real"]]] < 0]] = -1
+    return replace(rule, settles=dict.fromkeys(rule.settles, due))
+
+
+def _holds_everywhere(rule: Rule, columns: list[Column], keys: Mapping[str, Codes], whole: int) -> bool:
+    """Whether all rows of the real table keep the rule."""
     named = {column.name: column for column in columns}
     everything = {"real": np.arange(whole)}
     determinant, dependent = (

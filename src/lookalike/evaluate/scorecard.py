@@ -13,7 +13,7 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                            accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
                                       even: {the same five}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
-                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinant, dependent],
+                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinants …, dependent],
                                           part, gaps, levels, rows, broken, fresh}, worst first]},
                            constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
                                          first]}, of those that the schema declares,

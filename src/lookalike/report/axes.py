@@ -58,6 +58,7 @@ def edges_of(numbers: np.ndarray, spec: ColumnSpec, most: int = 32) -> tuple[np.
     if not _is_time(spec) and low > 0 and high > 40 * max(low, median / 8) and high > 8 * median:
         return _power_edges(low, high, wanted, whole), True
     step = _round_step((high - low) / wanted, whole or _is_time(spec))
+    step = max(step, 2 * float(np.spacing(max(abs(low), abs(high)))))  # beyond 2⁵² a half is no float any more
     first, last = math.floor(low / step), math.ceil(high / step)
     edges = np.arange(first, max(last, first + 1) + (2 if whole else 1)) * step
     return (edges - step / 2 if whole and step == 1 else edges), False

@@ -36,9 +36,9 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     ),
     "dependencies": (
         "In every real row one column settles another, as a city settles its state, or a part of it does, as a date has one "
-        "weekday and an income lies in one bracket. A key settles what all of its rows share. A synthetic row that says otherwise is "
+        "weekday and an income lies in one bracket, or two or three do together, as an article and a size have one price. A key settles what all of its rows share. A synthetic row that says otherwise is "
         "impossible, even if every cell of it is common.",
-        "Rules that hold in nearly all rows, or of three columns together, are not looked for. A rule may end where the table "
+        "Rules that hold in nearly all rows, or of more columns together, are not looked for. A rule may end where the table "
         "ends: the rows kept back say whether strangers keep it.",
     ),
     "constraints": (

@@ -108,8 +108,10 @@ def _sides(rule: Mapping[str, Any]) -> list[str]:
     ['sold_at (its weekday)', 'day']
     >>> _sides({"columns": ["status", "sent_at"], "part": None, "gaps": True})
     ['status', 'sent_at (whether it is missing)']
+    >>> _sides({"columns": ["article", "size", "price"], "part": None, "gaps": False})
+    ['article, size', 'price']
     """
-    determinant, dependent = rule["columns"]
+    determinant, dependent = ", ".join(rule["columns"][:-1]), rule["columns"][-1]
     if rule.get("part") is not None:
         determinant = f"{determinant} (its {rule['part']})"
     return [determinant, f"{dependent} (whether it is missing)" if rule.get("gaps") else dependent]

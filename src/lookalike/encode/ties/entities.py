@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lookalike.dependence import repeats, settled, surprising
 from lookalike.encode.key import KeyStream
+from lookalike.encode.ties.joint import Joint
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.values import numbered
@@ -58,15 +59,19 @@ class Entity:
         return cls(**{**state, "holds": tuple(state["holds"]), "counts": counts})
 
 
-def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule]) -> list[Entity]:
+def find_entities(
+    keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule], joints: Sequence[Joint] = ()
+) -> list[Entity]:
     """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing.
 
-    A column that another one settles, or that settles another, is held only together with it.
+    A column that another one settles, or that settles another, is held only together with it; one that several settle only together
+    with all of them.
     """
     places = {name: numbered(cells) for name, cells in keys.items()}
     shared = [name for name in keys if repeats(np.bincount(places[name])[1:])]
     levels = {name: levels_of(values) for name, values in columns.items()}
     tied = {name for rule in rules for name in (rule.determinant, rule.dependent)}
+    tied |= {name for joint in joints for name in (*joint.determinants, joint.dependent)}
     found: list[Entity] = []
     for key in sorted(shared, key=lambda name: -places[name].max()):
         rows = np.flatnonzero(places[key])
@@ -81,6 +86,8 @@ def find_entities(keys: Mapping[str, pa.Array], columns: Mapping[str, Values], r
             rule.dependent if rule.dependent in holds else rule.determinant
             for rule in rules
             if (rule.dependent in holds) != (rule.determinant in holds)
+        } | {
+            joint.dependent for joint in joints if joint.dependent in holds and not holds.issuperset(joint.determinants)
         }:
             holds -= torn
         finer = [one.key for one in found if _settles(places[one.key], places[key])]

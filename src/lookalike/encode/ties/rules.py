@@ -117,7 +117,7 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     compared with others. What a part of a date settles the whole of it is not asked for. The finest determinants come first: what
     they settle may settle more.
     """
-    levels = {name: levels_of(values) for name, values in columns.items() if _few(values)}
+    levels = {name: levels_of(values) for name, values in columns.items() if few(values)}
     alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
     first = {name: name for name in columns}
     for name in sorted(levels, key=lambda name: _standing(encoders[name])):
@@ -192,7 +192,7 @@ def _parting(codes: np.ndarray) -> bytes:
     return blake2b(first[places].astype(np.int64).tobytes(), digest_size=16).digest()
 
 
-def _few(values: Values) -> bool:
+def few(values: Values) -> bool:
     if values.numbers is None:
         return True
     parts = values.numbers[: 4 * MOST_LEVELS], values.numbers  # most amounts are told by their first rows
@@ -222,23 +222,49 @@ def _rule(
     are the dependent's distinct ones."""
     (first, first_values), (second, second_values) = determinant, dependent
     size = len(mine.distinct) if mine.distinct is not None else len(first_values.levels or ())
-    beside = np.append(found, np.full(size, -1))[1 : size + 1]
+    settles = np.append(found, np.full(size, -1))[1 : size + 1]
     if mine.distinct is None:
         assert first_values.levels is not None and isinstance(first, CategoryEncoder)
-        beside = beside[pc.index_in(first.levels, first_values.levels.cast(first.levels.type)).to_numpy()]
-    missing, place = beside == 0, np.maximum(beside - 1, 0)
-    if numbers is not None:
-        values = Values(missing, numbers=np.where(missing | (beside < 0), numbers.dtype.type(0), numbers[place]))
-    else:
-        assert second_values.levels is not None and isinstance(second, CategoryEncoder)
-        known = pc.index_in(second_values.levels.cast(second.levels.type), second.levels).to_numpy()
-        labels = np.where(beside > 0, known[place], -1).astype(np.int32)
-        values = Values(missing, codes=labels, levels=second.levels)
-    seen = np.flatnonzero(beside >= 0)
-    codes = np.full(len(beside), -1, np.int32)
-    codes[seen], _ = second.encode(values.take(seen), np.random.default_rng(0))
+        settles = settles[pc.index_in(first.levels, first_values.levels.cast(first.levels.type)).to_numpy()]
+    values, codes = beside(second, second_values, numbers, settles)
     counts = None if mine.distinct is None else np.append(mine.counts, np.zeros(size))[1 : size + 1].astype(np.int64)
     return Rule(first.spec.name, second.spec.name, codes, values, mine.distinct, counts, mine.part)
+
+
+def beside(
+    encoder: ColumnEncoder, values: Values, numbers: np.ndarray | None, settles: np.ndarray
+) -> tuple[Values, np.ndarray]:
+    """Return (L,) values and (L,) int32 codes of a dependent, of which ``settles`` (L,) counts the levels in ``values`` from 1, missing
+    being 0; −1 where nothing is settled. ``numbers`` are its distinct ones."""
+    missing, place = settles == 0, np.maximum(settles - 1, 0)
+    if numbers is not None:
+        found = Values(missing, numbers=np.where(missing | (settles < 0), numbers.dtype.type(0), numbers[place]))
+    else:
+        assert values.levels is not None and isinstance(encoder, CategoryEncoder)
+        known = pc.index_in(values.levels.cast(encoder.levels.type), encoder.levels).to_numpy()
+        labels = np.where(settles > 0, known[place], -1).astype(np.int32)
+        found = Values(missing, codes=labels, levels=encoder.levels)
+    seen, codes = np.flatnonzero(settles >= 0), np.full(len(settles), -1, np.int32)
+    codes[seen], _ = encoder.encode(found.take(seen), np.random.default_rng(0))
+    return found, codes
+
+
+def values_state(values: Values) -> dict[str, Any]:
+    """Values as JSON."""
+    return {
+        "missing": values.missing.tolist(),
+        "numbers": None if values.numbers is None else values.numbers.tolist(),
+        "labels": None if values.codes is None else values.codes.tolist(),
+    }
+
+
+def values_from(state: Mapping[str, Any], encoder: ColumnEncoder) -> Values:
+    """What :func:`values_state` gave, of a column of this encoder."""
+    missing = np.asarray(state["missing"], bool)
+    if isinstance(encoder, CategoryEncoder):
+        return Values(missing, codes=np.asarray(state["labels"], np.int32), levels=encoder.levels)
+    assert isinstance(encoder, NumericEncoder)
+    return Values(missing, numbers=np.asarray(state["numbers"], encoder.dtype))
 
 
 def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
@@ -251,9 +277,7 @@ def rules_state(rules: Sequence[Rule]) -> list[dict[str, Any]]:
             "levels": None if rule.levels is None else rule.levels.tolist(),
             "counts": None if rule.counts is None else rule.counts.tolist(),
             "codes": rule.codes.tolist(),
-            "missing": rule.values.missing.tolist(),
-            "numbers": None if rule.values.numbers is None else rule.values.numbers.tolist(),
-            "labels": None if rule.values.codes is None else rule.values.codes.tolist(),
+            **values_state(rule.values),
         }
         for rule in rules
     ]
@@ -263,12 +287,7 @@ def rules_from(state: list[dict[str, Any]], encoders: Mapping[str, ColumnEncoder
     """What :func:`rules_state` gave."""
     found = []
     for one in state:
-        second, missing = encoders[one["dependent"]], np.asarray(one["missing"], bool)
-        if isinstance(second, CategoryEncoder):
-            values = Values(missing, codes=np.asarray(one["labels"], np.int32), levels=second.levels)
-        else:
-            assert isinstance(second, NumericEncoder)
-            values = Values(missing, numbers=np.asarray(one["numbers"], second.dtype))
+        values = values_from(one, encoders[one["dependent"]])
         first, part = encoders[one["determinant"]], one.get("part")  # twins of earlier releases have none
         part = None if part is None else Part.of(first.spec, part)
         levels, counts = one["levels"], one.get("counts")

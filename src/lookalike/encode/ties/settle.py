@@ -11,6 +11,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.mixture import Modes
 from lookalike.encode.numeric import NumericEncoder
+from lookalike.encode.ties.joint import Joint
 from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
 from lookalike.schema.parts import Part
@@ -23,10 +24,26 @@ WHOLE_BIN, MODE_REACH = 2.0, 0.25
 """How far from where a number lies in its bin, or mode, another may that stands in for it: anywhere, and a standard deviation."""
 
 
+def in_order(rules: Sequence[Rule | Joint]) -> list[Rule | Joint]:
+    """Return the rules such that each comes after those that settle what it is told by, and else as they were."""
+    left, ordered = list(rules), list[Rule | Joint]()
+    while left:
+        waiting = {rule.dependent for rule in left}
+        held_up = [rule for rule in left if waiting & set(_determinants(rule))]
+        if len(held_up) == len(left):
+            return ordered + left  # a circle: whichever goes last is kept
+        ordered += [rule for rule in left if not waiting & set(_determinants(rule))]
+        left = held_up
+    return ordered
+
+
 def settle(
-    rules: Sequence[Rule], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray | None = None
+    rules: Sequence[Rule | Joint],
+    encoders: Mapping[str, ColumnEncoder],
+    table: EncodedTable,
+    known: np.ndarray | None = None,
 ) -> EncodedTable:
-    """Return the table with every dependent code as its determinant settles it; ``known`` (n, d) cells are left alone.
+    """Return the table with every dependent code as its determinants settle it; ``known`` (n, d) cells are left alone.
 
     A code whose levels settle different things settles nothing here: which of them a cell gets is drawn later
     (:func:`settle_values`).
@@ -36,7 +53,10 @@ def settle(
     places = {name: place for place, name in enumerate(encoders)}
     codes, residuals = table.codes.copy(), table.residuals.copy()
     for rule in rules:
-        due = settled_codes(rule, encoders[rule.determinant])[codes[:, places[rule.determinant]]]
+        if isinstance(rule, Joint):
+            due = rule.due({name: codes[:, places[name]] for name in rule.determinants}, encoders)
+        else:
+            due = settled_codes(rule, encoders[rule.determinant])[codes[:, places[rule.determinant]]]
         place = places[rule.dependent]
         moved = (due >= 0) & (due != codes[:, place])
         if known is not None:
@@ -148,7 +168,7 @@ class Spans:
 
 
 def settle_values(
-    rules: Sequence[Rule],
+    rules: Sequence[Rule | Joint],
     encoders: Mapping[str, ColumnEncoder],
     table: EncodedTable,
     drawn: dict[str, Values],
@@ -161,21 +181,38 @@ def settle_values(
     dependents follow. Cells that are ``known`` (n, d) are left alone.
     """
     places = {name: place for place, name in enumerate(encoders)}
-    for determinant in dict.fromkeys(rule.determinant for rule in rules):
-        own = [rule for rule in rules if rule.determinant == determinant and _tells(encoders[rule.dependent])]
+    alone = [rule for rule in rules if isinstance(rule, Rule)]
+    for determinant in dict.fromkeys(rule.determinant for rule in alone):
+        own = [rule for rule in alone if rule.determinant == determinant and _tells(encoders[rule.dependent])]
         if own:
             place = places[determinant]
             wanted = table.codes[:, [places[rule.dependent] for rule in own]].T
             cells = _Cells(own, wanted, table.codes[:, place], table.residuals[:, place], drawn[determinant], rng)
             cells.choose(encoders[determinant], ~known[:, place])
+    follow(rules, encoders, drawn, known)
+
+
+def follow(
+    rules: Sequence[Rule | Joint],
+    encoders: Mapping[str, ColumnEncoder],
+    drawn: dict[str, Values],
+    known: np.ndarray,
+) -> None:
+    """Give every dependent of the decoded values what its determinants settle; ``known`` (n, d) cells are left alone."""
+    places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
-        theirs, level = drawn[rule.dependent], rule.places(drawn[rule.determinant])
+        theirs = drawn[rule.dependent]
+        level = rule.places(drawn, encoders) if isinstance(rule, Joint) else rule.places(drawn[rule.determinant])
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
         due = rule.values.take(level[rows])
         theirs.missing[rows] = due.missing
         for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
             if part is not None and settled_part is not None:
                 part[rows] = settled_part
+
+
+def _determinants(rule: Rule | Joint) -> tuple[str, ...]:
+    return rule.determinants if isinstance(rule, Joint) else (rule.determinant,)
 
 
 def _tells(encoder: ColumnEncoder) -> bool:

@@ -1,0 +1,207 @@
+"""What two or three columns settle together: a route its distance, an article and a size their price, a year and a quarter the period.
+
+Found as :mod:`lookalike.joint` counts it, and kept as what one column settles is (:mod:`lookalike.encode.ties.settle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from lookalike.dependence import settled
+from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.numeric import NumericEncoder
+from lookalike.encode.ties.rules import Rule, beside, few, levels_of, values_from, values_state
+from lookalike.joint import find_together
+from lookalike.schema import Values
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Rows that agree in all ``determinants`` have the same value in ``dependent``, in nearly all combinations learned from.
+
+    Combinations are counted by the levels of each column, missing being 0, as digits of a number are.
+
+    Attributes
+    ----------
+    determinants, dependent
+        Names of two or three columns, and of another.
+    levels
+        For each determinant the sorted values of a number, None of a label, whose levels its encoder counts.
+    combinations
+        (k,) sorted: those whose rows all agree, of two rows or more.
+    codes
+        (k,) int32: the dependent's code beside each.
+    values
+        (k,) the dependent's value beside each.
+    """
+
+    determinants: tuple[str, ...]
+    dependent: str
+    levels: tuple[np.ndarray | None, ...]
+    combinations: np.ndarray
+    codes: np.ndarray
+    values: Values
+
+    def places(self, columns: Mapping[str, Values], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
+        """Return (n,) which combination each row of decoded columns has, −1 where it is none that is known."""
+        parts = []
+        for name, levels in zip(self.determinants, self.levels, strict=True):
+            place = _places(columns[name], levels)
+            parts.append((place, _count(levels, encoders[name])))
+        return self._found(parts)
+
+    def due(self, codes: Mapping[str, np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
+        """Return (n,) the dependent's code beside each row's codes; −1 where they do not tell which combination it has."""
+        parts = []
+        for name, levels in zip(self.determinants, self.levels, strict=True):
+            place = _places_of_codes(levels, encoders[name])[codes[name]]
+            parts.append((place, _count(levels, encoders[name])))
+        found = self._found(parts)
+        return np.where(found >= 0, self.codes[found], -1)
+
+    def _found(self, parts: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
+        wanted, known = _digits(parts), np.all([place >= 0 for place, _ in parts], axis=0)
+        found = np.minimum(np.searchsorted(self.combinations, wanted), len(self.combinations) - 1)
+        return np.where(known & (self.combinations[found] == wanted), found, -1)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "determinants": list(self.determinants),
+            "dependent": self.dependent,
+            "levels": [None if levels is None else levels.tolist() for levels in self.levels],
+            "combinations": self.combinations.tolist(),
+            "codes": self.codes.tolist(),
+            **values_state(self.values),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], encoders: Mapping[str, ColumnEncoder]) -> Joint:
+        levels = []
+        for name, cells in zip(state["determinants"], state["levels"], strict=True):
+            encoder = encoders[name]
+            levels.append(np.asarray(cells, encoder.dtype) if isinstance(encoder, NumericEncoder) else None)
+        return cls(
+            tuple(state["determinants"]),
+            state["dependent"],
+            tuple(levels),
+            np.asarray(state["combinations"], np.int64),
+            np.asarray(state["codes"], np.int32),
+            values_from(state, encoders[state["dependent"]]),
+        )
+
+
+def find_joints(
+    encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], rules: Sequence[Rule]
+) -> list[Joint]:
+    """Return what columns settle together that none of them settles alone, such that each column is settled once, and by columns that do
+    not follow from it. Rare labels that are to be hidden are settled by nothing.
+    """
+    able = {
+        name: encoder for name, encoder in encoders.items() if isinstance(encoder, (CategoryEncoder, NumericEncoder))
+    }
+    levels = {name: levels_of(columns[name]) for name in able if few(columns[name])}
+    codes = {name: level.places for name, level in levels.items()}
+    alone = {
+        (one, other)
+        for one in levels
+        for other in levels
+        if one != other and settled(codes[one], codes[other], len(levels[one].counts)) is not None
+    }
+    follows = {rule.dependent: {rule.determinant} for rule in rules}
+    for rule in rules:
+        follows[rule.dependent].add(rule.determinant)
+    found: list[Joint] = []
+    for together, dependent, rows, settles in find_together(codes, alone):
+        if dependent in follows or any(_follows(name, dependent, follows) for name in together):
+            continue
+        follows[dependent] = set(together)
+        seen = np.flatnonzero(settles >= 0)
+        first = np.unique(rows, return_index=True)[1][seen]
+        found.append(_joint(together, dependent, encoders, columns, first, settles[seen]))
+    return [joint for joint in found if len(joint.combinations)]
+
+
+def _joint(
+    together: tuple[str, ...],
+    dependent: str,
+    encoders: Mapping[str, ColumnEncoder],
+    columns: Mapping[str, Values],
+    rows: np.ndarray,
+    settles: np.ndarray,
+) -> Joint:
+    """The rule of combinations of which (k,) ``rows`` have one each."""
+    levels, parts = [], []
+    for name in together:
+        own, encoder = levels_of(columns[name]), encoders[name]
+        place = own.places[rows]
+        if isinstance(encoder, CategoryEncoder):
+            parsed = columns[name].levels
+            assert parsed is not None
+            place = np.append(0, pc.index_in(parsed.cast(encoder.levels.type), encoder.levels).to_numpy() + 1)[place]
+        levels.append(own.distinct)
+        parts.append((place, _count(own.distinct, encoder)))
+    combinations = _digits(parts)
+    order = np.argsort(combinations)
+    distinct = levels_of(columns[dependent]).distinct
+    encoder = encoders[dependent]
+    values, codes = beside(encoder, columns[dependent], distinct, settles[order])
+    shown: np.ndarray = np.arange(len(codes))
+    if isinstance(encoder, CategoryEncoder) and encoder.settings.rare_categories == "hide":
+        shown = np.flatnonzero(codes != encoder.pool_code)
+    return Joint(together, dependent, tuple(levels), combinations[order][shown], codes[shown], values.take(shown))
+
+
+def _follows(name: str, other: str, follows: Mapping[str, set[str]]) -> bool:
+    """Whether a column follows from another, over however many steps."""
+    return name == other or any(_follows(one, other, follows) for one in follows.get(name, ()))
+
+
+def _count(levels: np.ndarray | None, encoder: ColumnEncoder) -> int:
+    """How many places a column has, that of missing included."""
+    if levels is not None:
+        return len(levels) + 1
+    assert isinstance(encoder, CategoryEncoder)
+    return len(encoder.levels) + 1
+
+
+def _digits(parts: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
+    """(n,) whole numbers whose digits are the places (n,) of each column."""
+    number = np.zeros(len(parts[0][0]), np.int64)
+    for place, count in parts:
+        number = number * count + place
+    return number
+
+
+def _places(values: Values, levels: np.ndarray | None) -> np.ndarray:
+    """(n,) the level of each cell, from 1; 0 where it is missing, −1 where it is none that is known."""
+    if levels is None:
+        assert values.codes is not None
+        place = values.codes.astype(np.int64) + 1
+    elif not len(levels):
+        place = np.full(len(values), -1)
+    else:
+        assert values.numbers is not None
+        near = np.minimum(np.searchsorted(levels, values.numbers), len(levels) - 1)
+        place = np.where(levels[near] == values.numbers, near + 1, -1)
+    return np.where(values.missing, 0, place)
+
+
+def _places_of_codes(levels: np.ndarray | None, encoder: ColumnEncoder) -> np.ndarray:
+    """(K,) the level that each code stands for, from 1; 0 for missing, −1 where it stands for several."""
+    found = np.full(encoder.column.cardinality, -1, np.int64)
+    if isinstance(encoder, CategoryEncoder):
+        found[: len(encoder.level_of_code)] = encoder.level_of_code + 1
+    elif levels is not None and len(levels):
+        codes, _ = encoder.encode(Values(np.zeros(len(levels), bool), numbers=levels), np.random.default_rng(0))
+        alone = np.bincount(codes, minlength=len(found))[codes] == 1
+        alone &= ~encoder.column.interval[codes]
+        found[codes[alone]] = np.flatnonzero(alone) + 1
+    if encoder.missing is not None:
+        found[encoder.missing] = 0
+    return found

@@ -1,0 +1,168 @@
+"""What two or three columns settle together, counted: a route its distance, an article and a size their price."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from itertools import combinations as subsets
+from typing import TypeVar
+
+import numpy as np
+
+from lookalike.dependence import DEPENDENCY_SURPRISE, repeats
+
+Name = TypeVar("Name", bound=Hashable)
+
+MOST_TOGETHER = 3
+"""Columns that settle another together, at most."""
+MOST_LEVELS = 1_000
+"""Levels of a column that settles others together with more, at most."""
+MOST_SETS = 4_000
+"""Sets of columns that are looked at, at most, those of the fewest combinations first: all twos of 90, or all threes of 29 columns."""
+GLANCE = 2_000
+"""Rows that tell most sets of columns that settle nothing."""
+GLANCE_EXCEPTIONS = 0.02
+"""Rows of these that do not agree with the one beside them of their combination, at most, of those that two rows at random would."""
+EXCEPTIONS = 0.005
+"""Rows that do not agree with the others of their combination, at most, of those that would not if a column were shuffled."""
+DENSE = 4
+"""Codes are counted one by one where they are no more than so many a row, else sorted."""
+
+
+def joined(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return (n,) one code for each combination of the columns' (n,) codes, in their order.
+
+    >>> joined([np.array([0, 1, 0, 1]), np.array([5, 5, 7, 5])]).tolist()
+    [0, 2, 1, 2]
+    """
+    codes = _crossed(columns)
+    if codes.max(initial=0) > DENSE * len(codes):
+        return np.unique(codes, return_inverse=True)[1]
+    return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
+
+
+def _crossed(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) a whole number for each combination of codes, in their order."""
+    codes = columns[0].astype(np.int64)
+    for column in columns[1:]:
+        codes = codes * (int(column.max(initial=0)) + 1) + column
+    return codes
+
+
+def _counted(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of codes that rows have, (p,) and (p,), and how many rows each has."""
+    codes, kinds = _crossed([first, second]), int(second.max(initial=0)) + 1
+    if codes.max(initial=0) > DENSE * len(codes):
+        pairs, rows = np.unique(codes, return_counts=True)
+    else:
+        counts = np.bincount(codes)
+        pairs = np.flatnonzero(counts)
+        rows = counts[pairs]
+    return pairs // kinds, pairs % kinds, rows
+
+
+def settled_together(columns: Sequence[np.ndarray], dependent: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return (n,) which combination of the columns' codes each row has, and (k,) the code of ``dependent`` that each settles: −1 where
+    its rows do not agree, or there is but one. None where too many do not agree, or where not all of the columns are needed.
+
+    A column is needed where at least :data:`~lookalike.dependence.DEPENDENCY_SURPRISE` of the rows that agree would not if it were
+    shuffled among those that have the others' codes: of m rows of a combination, m − 1 are expected to differ from the first as often
+    as two rows of the others' codes do, 1 − Σ p².
+
+    Shape: (n,) codes each.
+
+    >>> article, size = np.arange(600) % 5, np.arange(600) % 3
+    >>> rows, found = settled_together([article, size], article * 7 + size * 2)
+    >>> found[rows[:3]].tolist(), settled_together([article, size], article) is None
+    ([0, 9, 18], True)
+    """
+    together = joined(columns)
+    counts = np.bincount(together)
+    if not repeats(counts):
+        return None
+    combinations, codes, rows = _counted(together, dependent)
+    most, found = np.zeros(len(counts), np.int64), np.full(len(counts), -1)
+    np.maximum.at(most, combinations, rows)
+    agree = (most == counts) & (counts > 1)
+    found[combinations] = codes
+    found[~agree] = -1
+    exceptions = (counts - most).sum()
+    if exceptions > EXCEPTIONS * len(dependent):
+        return None
+    expected = min(
+        _broken_by_chance(together, counts * agree, joined([*columns[:one], *columns[one + 1 :]]), dependent)
+        for one in range(len(columns))
+    )
+    rule = expected >= DEPENDENCY_SURPRISE and exceptions <= EXCEPTIONS * expected
+    return (together, found) if rule else None
+
+
+def _broken_by_chance(together: np.ndarray, counts: np.ndarray, others: np.ndarray, dependent: np.ndarray) -> float:
+    """Rows that would not agree with the first of their combination if they were any of the ``others``' (n,); (k,) rows of each."""
+    codes, _, rows = _counted(others, dependent)
+    alike = np.bincount(codes, rows.astype(np.float64) ** 2) / np.maximum(np.bincount(others), 1.0) ** 2  # Σ p²
+    other_of = np.zeros(len(counts), np.int64)
+    other_of[together] = others
+    return float((np.maximum(counts - 1, 0) * (1 - alike[other_of])).sum())
+
+
+def find_together(
+    columns: Mapping[Name, np.ndarray], alone: Collection[tuple[Name, Name]]
+) -> Iterator[tuple[tuple[Name, ...], Name, np.ndarray, np.ndarray]]:
+    """Yield columns that settle another together, which that is, and what :func:`settled_together` says of them.
+
+    Parameters
+    ----------
+    columns
+        (n,) codes each, from 0, by what they are called.
+    alone
+        What one column settles about another: pairs that nothing more need be known of.
+
+    >>> article, size = np.arange(600) % 5, np.arange(600) % 3
+    >>> columns = {"article": article, "size": size, "price": article * 7 + size * 2, "day": np.arange(600) // 100}
+    >>> [(together, dependent) for together, dependent, *_ in find_together(columns, [])]
+    [(('size', 'article'), 'price')]
+    """
+    names = list(columns)
+    held = {name: np.count_nonzero(np.bincount(codes)) for name, codes in columns.items()}
+    able = [name for name in names if 2 <= held[name] <= MOST_LEVELS]
+    if not able:
+        return
+    step = -(-len(columns[names[0]]) // GLANCE)
+    glance = np.stack([codes[::step] for codes in columns.values()], axis=1).astype(np.int32)
+    rows = len(glance)
+    varied = np.array([1 - ((np.bincount(codes) / rows) ** 2).sum() for codes in glance.T])
+    found: dict[Name, list[set[Name]]] = {name: [] for name in names}
+    for chosen in _sets(sorted(able, key=held.__getitem__), held, alone):
+        codes = _crossed([glance[:, names.index(name)] for name in chosen])
+        order = np.argsort(codes, kind="stable")
+        beside = np.flatnonzero(np.diff(codes[order]) == 0)
+        differ = (glance[order[beside]] != glance[order[beside + 1]]).sum(0)
+        chance = len(beside) * varied
+        for place in np.flatnonzero((chance > 1) & (differ <= GLANCE_EXCEPTIONS * chance)):
+            dependent = names[place]
+            if (
+                dependent in chosen
+                or any((name, dependent) in alone for name in chosen)
+                or any(fewer <= set(chosen) for fewer in found[dependent])
+            ):
+                continue
+            settles = settled_together([columns[name] for name in chosen], columns[dependent])
+            if settles is not None:
+                found[dependent].append(set(chosen))
+                yield chosen, dependent, *settles
+
+
+def _sets(
+    names: Sequence[Name], held: Mapping[Name, int], alone: Collection[tuple[Name, Name]]
+) -> list[tuple[Name, ...]]:
+    """Twos, then threes, of columns none of which settles another, those of few combinations first."""
+    found: list[tuple[Name, ...]] = []
+    for size in range(2, MOST_TOGETHER + 1):
+        sets = [
+            chosen
+            for chosen in subsets(names, size)
+            if not any((one, other) in alone or (other, one) in alone for one, other in subsets(chosen, 2))
+        ]
+        found += sorted(sets, key=lambda chosen: math.prod(held[name] for name in chosen))
+    return found[:MOST_SETS]

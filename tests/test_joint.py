@@ -19,7 +19,7 @@ def prices(rows: int = 5000, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def found(columns: dict[str, np.ndarray]) -> set[tuple[frozenset[str], str]]:
-    return {(frozenset(together), dependent) for together, dependent, *_ in find_together(columns, [])}
+    return {(frozenset(together), dependent) for together, dependent, *_ in find_together(columns)}
 
 
 def test_a_list_of_prices_is_found_and_nothing_else():
@@ -72,10 +72,7 @@ def test_a_column_that_is_not_needed_is_left_out(other):
 def test_what_is_settled_alone_is_not_asked_for():
     columns = prices()
     columns["kind"] = columns["article"] % 5
-    alone = [("article", "kind")]
-    assert [(together, dependent) for together, dependent, *_ in find_together(columns, alone)] == [
-        (("size", "article"), "price")
-    ]
+    assert found(columns) == {(frozenset({"article", "size"}), "price")}
 
 
 @given(st.integers(0, 10_000), st.integers(2, 9), st.integers(30, 600))
@@ -83,3 +80,11 @@ def test_chance_finds_nothing(seed: int, columns: int, rows: int):
     random = np.random.default_rng(seed)
     table = {j: random.integers(0, random.integers(1, 12), rows) for j in range(columns)}
     assert found(table) == set()  # type: ignore[arg-type]
+
+
+def test_of_very_many_columns_the_coarsest_are_looked_at():
+    random = np.random.default_rng(0)
+    columns = {f"c{j}": random.integers(0, 5, 500) for j in range(1500)}
+    columns["price"] = columns["c1"] * 7 + columns["c2"] * 3
+    (_, dependent), *rest = found(columns)
+    assert dependent == "price" and not rest

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations as subsets
 from typing import TypeVar
 
 import numpy as np
 
-from lookalike.dependence import DEPENDENCY_SURPRISE, repeats
+from lookalike.dependence import DEPENDENCY_SURPRISE, repeats, settled
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -17,8 +18,8 @@ MOST_TOGETHER = 3
 """Columns that settle another together, at most."""
 MOST_LEVELS = 1_000
 """Levels of a column that settles others together with more, at most."""
-MOST_SETS = 4_000
-"""Sets of columns that are looked at, at most, those of the fewest combinations first: all twos of 90, or all threes of 29 columns."""
+MOST_LOOKS = 250_000
+"""Sets of columns held against another one, at most, those of the fewest levels first: all of 35 columns, all twos of 79."""
 GLANCE = 2_000
 """Rows that tell most sets of columns that settle nothing."""
 GLANCE_EXCEPTIONS = 0.02
@@ -107,20 +108,15 @@ def _broken_by_chance(together: np.ndarray, counts: np.ndarray, others: np.ndarr
 
 
 def find_together(
-    columns: Mapping[Name, np.ndarray], alone: Collection[tuple[Name, Name]]
+    columns: Mapping[Name, np.ndarray],
 ) -> Iterator[tuple[tuple[Name, ...], Name, np.ndarray, np.ndarray]]:
-    """Yield columns that settle another together, which that is, and what :func:`settled_together` says of them.
+    """Yield columns that settle another together and none of which does alone, which that is, and what :func:`settled_together` says.
 
-    Parameters
-    ----------
-    columns
-        (n,) codes each, from 0, by what they are called.
-    alone
-        What one column settles about another: pairs that nothing more need be known of.
+    Shape: (n,) codes each, from 0, by what they are called.
 
     >>> article, size = np.arange(600) % 5, np.arange(600) % 3
     >>> columns = {"article": article, "size": size, "price": article * 7 + size * 2, "day": np.arange(600) // 100}
-    >>> [(together, dependent) for together, dependent, *_ in find_together(columns, [])]
+    >>> [(together, dependent) for together, dependent, *_ in find_together(columns)]
     [(('size', 'article'), 'price')]
     """
     names = list(columns)
@@ -128,12 +124,17 @@ def find_together(
     able = [name for name in names if 2 <= held[name] <= MOST_LEVELS]
     if not able:
         return
+
+    @cache
+    def alone(one: Name, other: Name) -> bool:
+        return settled(columns[one], columns[other], int(columns[one].max()) + 1) is not None
+
     step = -(-len(columns[names[0]]) // GLANCE)
     glance = np.stack([codes[::step] for codes in columns.values()], axis=1).astype(np.int32)
     rows = len(glance)
     varied = np.array([1 - ((np.bincount(codes) / rows) ** 2).sum() for codes in glance.T])
     found: dict[Name, list[set[Name]]] = {name: [] for name in names}
-    for chosen in _sets(sorted(able, key=held.__getitem__), held, alone):
+    for chosen in _sets(sorted(able, key=held.__getitem__), held, alone, MOST_LOOKS // len(names)):
         codes = _crossed([glance[:, names.index(name)] for name in chosen])
         order = np.argsort(codes, kind="stable")
         beside = np.flatnonzero(np.diff(codes[order]) == 0)
@@ -143,8 +144,8 @@ def find_together(
             dependent = names[place]
             if (
                 dependent in chosen
-                or any((name, dependent) in alone for name in chosen)
                 or any(fewer <= set(chosen) for fewer in found[dependent])
+                or any(alone(name, dependent) for name in chosen)
             ):
                 continue
             settles = settled_together([columns[name] for name in chosen], columns[dependent])
@@ -154,15 +155,18 @@ def find_together(
 
 
 def _sets(
-    names: Sequence[Name], held: Mapping[Name, int], alone: Collection[tuple[Name, Name]]
+    names: Sequence[Name], held: Mapping[Name, int], alone: Callable[[Name, Name], bool], most: int
 ) -> list[tuple[Name, ...]]:
-    """Twos, then threes, of columns none of which settles another, those of few combinations first."""
+    """Twos, then threes, of columns none of which settles another, those of few combinations first; of the first ``names`` alone where
+    all have more than ``most``."""
     found: list[tuple[Name, ...]] = []
     for size in range(2, MOST_TOGETHER + 1):
+        count = max(number for number in range(len(names) + 1) if math.comb(number, size) <= most)
+        most -= math.comb(count, size)
         sets = [
             chosen
-            for chosen in subsets(names, size)
-            if not any((one, other) in alone or (other, one) in alone for one, other in subsets(chosen, 2))
+            for chosen in subsets(names[:count], size)
+            if not any(alone(*pair) or alone(*pair[::-1]) for pair in subsets(chosen, 2))
         ]
         found += sorted(sets, key=lambda chosen: math.prod(held[name] for name in chosen))
-    return found[:MOST_SETS]
+    return found

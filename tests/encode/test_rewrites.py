@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import LookalikeWarning, SchemaError
+from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
-from lookalike.schema.constraints import Combinations, Formula, Inequality, NullTogether, Range
+from lookalike.schema.constraints import Combinations, Formula, Inequality, NullTogether, Range, Share
 from lookalike.schema.infer import infer_schema
 
 DAY0 = date(2020, 1, 1)
@@ -249,6 +249,40 @@ def test_a_formula_that_rounds_up():
     table = pa.table({"price": price / 10, "vat": np.floor(price * 1.9 + 0.5 + 1e-9) / 100})
     assert (vat >= 0).all()
     check(table, schema_of(table, Formula(column="vat", equals="price * 0.19")))
+
+
+def test_a_share_is_kept_and_its_number_computed():
+    rng = np.random.default_rng(0)
+    price = rng.integers(0, 90_000, 400) / 100
+    tax = np.round(price * rng.choice([0, 0.07, 0.19], 400), 2)
+    rule = Share(column="tax", of="price", shares=(0.19, 0, 0.07))
+    for gaps, holes in ((False, False), (True, False), (True, True)):
+        table = pa.table(
+            {
+                "tax": with_gaps(tax.tolist(), 5) if gaps else tax,
+                "price": with_gaps(price.tolist(), 7) if holes else price,
+                "unit": with_gaps(["kg", "g"] * 200, 5) if gaps and not holes else ["kg", "g"] * 200,
+            }
+        )
+        rules = (rule, NullTogether(columns=("tax", "unit"))) if gaps and not holes else (rule,)
+        drawn = check(table, schema_of(table, *rules))
+        shares = drawn["tax"].to_numpy() / np.maximum(drawn["price"].to_numpy(), 1e-9)
+        assert len(np.unique(np.round(shares[drawn["price"].to_numpy() > 100], 2))) >= 3
+    with pytest.raises(InputError, match=r"1 cells of column 'tax' are no share of the fitted table .tax = 0.19, 0 or"):
+        encoder_of(table, schema_of(table, rule)).encode(
+            table.set_column(0, "tax", pa.array([0.0, 5e4] + [0.0] * 398)), seed=0
+        )
+
+
+def test_a_share_and_a_total():
+    rng = np.random.default_rng(0)
+    price = rng.integers(100, 90_000, 400) / 100
+    tax = np.round(price * rng.choice([0.07, 0.19], 400), 2)
+    table = pa.table({"total": np.round(price + tax, 2), "tax": tax, "price": price})
+    rules = Formula(column="total", equals="price + tax"), Share(column="tax", of="price", shares=(0.07, 0.19))
+    check(table, schema_of(table, *rules))
+    circle = Share(column="price", of="total", shares=(0.5,))
+    assert len(encoder_of(table, schema_of(table, *rules, circle)).rewrites.steps) == 2
 
 
 def test_what_is_missing_together_stays_so():

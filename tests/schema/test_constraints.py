@@ -21,6 +21,7 @@ from lookalike.schema.constraints import (
     NullTogether,
     Predicate,
     Range,
+    Share,
     Unique,
     read_constraint,
 )
@@ -79,6 +80,15 @@ def test_old_files_are_read_and_files_without_constraints_stay_old():
         ({"rule": "inequality", "columns": ["low", "start"]}, "of one kind"),
         ({"rule": "inequality", "columns": ["start", "zoned"]}, "of one kind.*with a time zone"),
         ({"rule": "inequality", "columns": ["low", "wait"]}, "of one kind.*span of time"),
+        (
+            {"rule": "share", "column": "low", "of": "city", "shares": [0.1]},
+            "number of a number, however: column 'city'",
+        ),
+        (
+            {"rule": "share", "column": "low", "of": "low", "shares": [0.1]},
+            "of another column, however: 'low = 0.1 of low'",
+        ),
+        ({"rule": "share", "column": "low", "of": "high", "shares": [0.1, 0.1]}, "one of different shares"),
         ({"rule": "inequality", "columns": ["low", "low"]}, "once"),
         ({"rule": "inequality", "columns": ["low", "gone"]}, "kept columns.*'gone', which is dropped"),
         ({"rule": "range", "column": "low"}, "has a bound"),
@@ -182,6 +192,17 @@ def test_formulas():
     assert fits(Formula(column="t", equals="a / 3"), a=[1.0, 2.0], t=[0.33, 0.67]) == [True, True]
     assert fits(Formula(column="t", equals="a + 1", tolerance=2), a=[1, 1], t=[4, 5]) == [True, False]
     assert fits(Formula(column="t", equals="log(a)"), a=[1.0, 2.0, 0.0], t=[0.0, 0.69, 5.0]) == [True, True, True]
+
+
+def test_shares():
+    rule = Share(column="t", of="a", shares=(0.1, -0.5))
+    assert fits(rule, a=[10.0, 10.0, 10.0, None, 0.25], t=[1.0, -5.0, 2.0, 3.0, 0.03]) == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_formula_takes_differences_of_dates_and_no_date_alone():

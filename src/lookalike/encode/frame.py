@@ -18,7 +18,7 @@ from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
-from lookalike.encode.ties.joint import Joint, find_joints
+from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import follow, in_order, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
@@ -79,7 +79,7 @@ class TableEncoder:
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
         self.rules: list[Rule] = []
-        self.joints: list[Joint] = []
+        self.joints: list[JointRule] = []
         self.absences: list[Absence] = []
         self.entities: list[Entity] = []
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
@@ -260,7 +260,7 @@ class TableEncoder:
         return self.with_keys(pa.table(cells), keys)
 
     @property
-    def ties(self) -> list[Rule | Joint]:
+    def ties(self) -> list[Rule | JointRule]:
         """What columns settle, alone and together, in the order in which it is to be applied."""
         return in_order([*self.rules, *self.joints])
 
@@ -341,7 +341,7 @@ class TableEncoder:
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
         # twins of earlier releases have none of the following
-        encoder.joints = [Joint.from_state(joint, encoder.encoders) for joint in state.get("joints", [])]
+        encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state.get("joints", [])]
         encoder.absences = [Absence.from_state(absence) for absence in state.get("absences", [])]
         encoder.entities = [Entity.from_state(entity) for entity in state.get("entities", [])]
         for name, key in encoder.keys.items():

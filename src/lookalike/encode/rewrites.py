@@ -1,6 +1,6 @@
 """Constraints kept by construction: columns are rewritten before they are encoded, and written back after decoding.
 
-An inequality becomes a distance, a formula's column is computed, fixed combinations become one column, and of columns that
+An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, fixed combinations become one column, and of columns that
 are missing together the first decides. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
 others are for a check after decoding.
 """
@@ -15,12 +15,12 @@ import numpy as np
 
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.difference import Difference
-from lookalike.encode.steps import Computed, Joint, Step
+from lookalike.encode.steps import Computed, Joint, Shared, Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
-from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range
+from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range, Share
 
 Declared = TypeVar("Declared", bound=Constraint)
 
@@ -270,6 +270,12 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             names = planner.name(f"{formula.column} known"), planner.name(f"{formula.column} alone")
             found.steps.append(Computed(formula, *names, schema))
             planner.settled.add(formula.column)
+    for share in _declared(schema, Share):
+        if share.column not in planner.settled and planner.allow(share.column, [share.of]):
+            which = planner.name(f"{share.column} share of {share.of}")
+            names = planner.name(f"{share.column} known"), planner.name(f"{share.column} alone")
+            found.steps.append(Shared(share, which, *names, schema))
+            planner.settled.add(share.column)
     for order in _declared(schema, Inequality):
         for place, high in enumerate(order.columns):
             for low in reversed(order.columns[:place]):

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
-from lookalike.schema.axis import decimals_of, natural_of, on_axis, unit_of
-from lookalike.schema.constraints import Formula
+from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, unit_of
+from lookalike.schema.breaches import allowance
+from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
 
 Columns = Mapping[str, Values]
@@ -164,10 +165,10 @@ class Computed(Step):
     Where real cells are missing though the formula is known, or known though it is not, those two facts are modelled.
     """
 
-    def __init__(self, constraint: Formula, known: str, alone: str, schema: Schema) -> None:
+    def __init__(self, constraint: Formula | Share, known: str, alone: str, schema: Schema) -> None:
         self.constraint, self.known, self.alone = constraint, known, alone
         self.target = constraint.column
-        self.targets, self.sources = (self.target,), constraint.expression.names
+        self.targets, self.sources = (self.target,), constraint.names[1:]
         self.words = constraint.words
         self.schema, self.spec = schema, schema[self.target]
 
@@ -187,6 +188,7 @@ class Computed(Step):
 
     def _due(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """(n,) what the formula gives, int64 or float64, and where it is unknown."""
+        assert isinstance(self.constraint, Formula)
         parts = {name: natural_of(columns[name], self.schema[name]) for name in self.sources}
         found = self.constraint.expression.evaluate(parts)
         return found.fill_null(0).to_numpy(), found.is_null().to_numpy(zero_copy_only=False)
@@ -228,6 +230,9 @@ class Computed(Step):
             numbers, missing = np.where(unknown, alone, numbers), np.zeros(len(unknown), bool)
         if self.has_known:
             missing = missing | drawn[self.known].missing
+        return self._told(numbers, missing)
+
+    def _told(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
         return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
 
     def carrier(self, name: str) -> str | None:
@@ -246,6 +251,87 @@ class Computed(Step):
         self.dtype = np.dtype(state["dtype"])
         self.has_known, self.has_alone, self.half_up = state["has_known"], state["has_alone"], state["half_up"]
         self.fill = self.dtype.type(state["fill"])
+
+
+class Shared(Computed):
+    """A number that is one of few shares of another: which share it is is modelled, the number computed and rounded.
+
+    Where the other number is nought every share fits: it is taken for the commonest. Where it is missing and its share is not, that is
+    modelled alone, and whether it is.
+    """
+
+    def __init__(self, constraint: Share, share: str, known: str, alone: str, schema: Schema) -> None:
+        super().__init__(constraint, known, alone, schema)
+        self.share, self.shares = share, np.sort(np.array(constraint.shares))
+        self.levels = pa.array([f"{share:.12g}" for share in self.shares])
+        self.commonest = 0
+
+    def fit(self, columns: Columns) -> None:
+        fits = self._fitting(columns)
+        alone = fits[:, fits.sum(0) == 1]  # rows that tell
+        self.commonest = int((alone if alone.size else fits).sum(1).argmax())
+        super().fit(columns)
+        self.has_known = self.has_alone and bool((columns[self.target].missing & np.isnan(self._whole(columns))).any())
+
+    def _whole(self, columns: Columns) -> np.ndarray:
+        """(n,) what it is a share of, NaN where that is missing."""
+        (name,) = self.sources
+        return as_floats(natural_of(columns[name], self.schema[name]))
+
+    def _fitting(self, columns: Columns) -> np.ndarray:
+        """(s, n) bool: which shares give each cell."""
+        mine, due = as_floats(natural_of(columns[self.target], self.spec)), self.shares[:, None] * self._whole(columns)
+        return np.asarray(np.abs(mine - due) <= allowance(None, decimals_of(self.spec), due))
+
+    def _places(self, columns: Columns) -> np.ndarray:
+        """(n,) which share each cell is; −1 where it is missing, or what it is a share of."""
+        fits = self._fitting(columns)
+        there = ~columns[self.target].missing & ~np.isnan(self._whole(columns))
+        if (there & ~fits.any(0)).any():
+            raise InputError(
+                f"every cell must have a code, however: {int((there & ~fits.any(0)).sum())} cells of column {self.target!r} are no "
+                f"share of the fitted table ({self.words}). Fit again with them."
+            )
+        return np.where(there, np.where(fits[self.commonest], self.commonest, fits.argmax(0)), -1)
+
+    def _due(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        return self._of(self._places(columns), columns)
+
+    def _of(self, places: np.ndarray, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        due = self.shares[places] * self._whole(columns)
+        unknown = (places < 0) | np.isnan(due)
+        return np.where(unknown, 0.0, due), unknown
+
+    def specs(self) -> list[ColumnSpec]:
+        levels = tuple(self.levels.to_pylist())
+        return [ColumnSpec(name=self.share, kind="ordinal", levels=levels), *super().specs()]
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        places = self._places(columns)
+        own = Values(places < 0, codes=places.astype(np.int32), levels=self.levels)
+        return {self.share: own, **super().forward(columns)}
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        own = drawn[self.share]
+        assert own.codes is not None
+        due, missing = self._of(np.where(own.missing, -1, own.codes), done)
+        numbers = self._rounded(due, self.half_up)
+        if self.has_alone:
+            alone, lacking = drawn[self.alone].numbers, np.isnan(self._whole(done))
+            assert alone is not None
+            gone = drawn[self.known].missing if self.has_known else np.zeros(len(lacking), bool)
+            numbers, missing = np.where(lacking, alone, numbers), np.where(lacking, gone, missing)
+        return self._told(numbers, missing)
+
+    def carrier(self, name: str) -> str | None:
+        return None if self.has_alone else self.share
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "commonest": self.commonest}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.commonest = state["commonest"]
 
 
 def fit_in(numbers: np.ndarray, spec: ColumnSpec, dtype: np.dtype) -> np.ndarray:

@@ -270,14 +270,8 @@ def _rules_together(levels: list[Levels]) -> list[Rule]:
     """What two or three columns settle together that none of them settles alone."""
     named = {level.name: level for level in levels}
     real = {name: level.codes["real"] for name, level in named.items()}
-    alone = {
-        (one, other)
-        for one in named
-        for other in named
-        if one != other and settled(real[one], real[other], named[one].size) is not None
-    }
     found = []
-    for together, dependent, _, settles in find_together(real, alone):
+    for together, dependent, _, settles in find_together(real):
         determinant, due = _together(tuple(named[name] for name in together)), np.append(settles, -1)
         found.append(Rule(determinant, named[dependent], dict.fromkeys(determinant.codes, due)))
     return found

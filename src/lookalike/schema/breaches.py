@@ -27,6 +27,7 @@ from lookalike.schema.constraints import (
     NullTogether,
     Predicate,
     Range,
+    Share,
     Unique,
     moment,
 )
@@ -88,6 +89,8 @@ def kept(constraint: Constraint, rows: Rows, reference: Rows | None = None) -> n
         return _combined(constraint, rows, reference or rows)
     if isinstance(constraint, Formula):
         return _computed(constraint, rows)
+    if isinstance(constraint, Share):
+        return _shared(constraint, rows)
     if isinstance(constraint, Unique):
         return _first(row_keys(constraint.columns, rows))
     if isinstance(constraint, NullTogether):
@@ -271,13 +274,22 @@ def _computed(constraint: Formula, rows: Rows) -> np.ndarray:
     mine, due = as_floats(rows.natural(constraint.column)), as_floats(rows.compute(constraint.expression))
     off = np.abs(mine - due)
     return np.asarray(
-        np.isnan(off) | (off <= allowance(constraint, decimals_of(rows.schema[constraint.column]), due)), bool
+        np.isnan(off) | (off <= allowance(constraint.tolerance, decimals_of(rows.schema[constraint.column]), due)), bool
     )
 
 
-def allowance(constraint: Formula, decimals: int | None, numbers: np.ndarray) -> np.ndarray:
-    """(n,) how far a cell may lie from what its formula gives: its own rounding, and that of floats."""
-    own = constraint.tolerance
+def _shared(constraint: Share, rows: Rows) -> np.ndarray:
+    mine, whole = (as_floats(rows.natural(name)) for name in constraint.names)
+    decimals = decimals_of(rows.schema[constraint.column])
+    found = np.isnan(mine + whole)
+    for share in constraint.shares:
+        found |= np.abs(mine - share * whole) <= allowance(None, decimals, share * whole)
+    return found
+
+
+def allowance(tolerance: float | None, decimals: int | None, numbers: np.ndarray) -> np.ndarray:
+    """(n,) how far a cell may lie from what its formula gives: its own rounding, unless more is allowed, and that of floats."""
+    own = tolerance
     if own is None:
         own = 0.0 if decimals is None else 0.5 * 10.0**-decimals
     return own * (1 + 1e-9) + 1e-12 * np.abs(numbers)

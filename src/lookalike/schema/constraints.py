@@ -200,6 +200,42 @@ class Formula(Constraint):
                 )
 
 
+class Share(Constraint):
+    """A number that is one of few shares of another, but for rounding: a tax, a discount, a tip.
+
+    >>> Share(column="tax", of="price", shares=(0.07, 0.19)).words
+    'tax = 0.07 or 0.19 of price'
+    """
+
+    rule = "share"
+    column: str = Field(description="the number that is a share")
+    of: str = Field(description="the number that it is a share of")
+    shares: tuple[float, ...] = Field(min_length=1, description="the shares there may be: 0.07 is seven hundredths")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.column, self.of
+
+    @property
+    def words(self) -> str:
+        texts = [f"{share:.12g}" for share in self.shares]
+        shares = texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
+        return f"{self.column} = {shares} of {self.of}"
+
+    def check(self, columns: Mapping[str, ColumnSpec]) -> None:
+        super().check(columns)
+        for name in self.names:
+            if _family(columns[name]) != "number":
+                raise SchemaError(
+                    f"a share is a number of a number, however: column {name!r} is a {_family(columns[name])}. Correct its kind, or "
+                    "drop the constraint."
+                )
+        if self.column == self.of or len(set(self.shares)) < len(self.shares):
+            raise SchemaError(
+                f"a share is one of different shares of another column, however: {self.words!r} repeats itself. Correct it."
+            )
+
+
 class Unique(Constraint):
     """No two rows have the same cells in these columns; rows where one is missing are left out.
 
@@ -262,7 +298,7 @@ class Predicate(Constraint):
 
 
 RULES: dict[str, type[Constraint]] = {
-    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Unique, NullTogether, Predicate)
+    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Share, Unique, NullTogether, Predicate)
 }
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lookalike.dependence import repeats, settled, surprising
 from lookalike.encode.key import KeyStream
-from lookalike.encode.ties.joint import Joint
+from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.values import numbered
@@ -60,7 +60,7 @@ class Entity:
 
 
 def find_entities(
-    keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule], joints: Sequence[Joint] = ()
+    keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule], joints: Sequence[JointRule] = ()
 ) -> list[Entity]:
     """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing.
 

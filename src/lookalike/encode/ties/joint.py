@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from lookalike.dependence import settled
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
@@ -22,7 +21,7 @@ from lookalike.schema import Values
 
 
 @dataclass(frozen=True)
-class Joint:
+class JointRule:
     """Rows that agree in all ``determinants`` have the same value in ``dependent``, in nearly all combinations learned from.
 
     Combinations are counted by the levels of each column, missing being 0, as digits of a number are.
@@ -81,7 +80,7 @@ class Joint:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], encoders: Mapping[str, ColumnEncoder]) -> Joint:
+    def from_state(cls, state: Mapping[str, Any], encoders: Mapping[str, ColumnEncoder]) -> JointRule:
         levels = []
         for name, cells in zip(state["determinants"], state["levels"], strict=True):
             encoder = encoders[name]
@@ -98,7 +97,7 @@ class Joint:
 
 def find_joints(
     encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], rules: Sequence[Rule]
-) -> list[Joint]:
+) -> list[JointRule]:
     """Return what columns settle together that none of them settles alone, such that each column is settled once, and by columns that do
     not follow from it. Rare labels that are to be hidden are settled by nothing.
     """
@@ -107,17 +106,11 @@ def find_joints(
     }
     levels = {name: levels_of(columns[name]) for name in able if few(columns[name])}
     codes = {name: level.places for name, level in levels.items()}
-    alone = {
-        (one, other)
-        for one in levels
-        for other in levels
-        if one != other and settled(codes[one], codes[other], len(levels[one].counts)) is not None
-    }
     follows = {rule.dependent: {rule.determinant} for rule in rules}
     for rule in rules:
         follows[rule.dependent].add(rule.determinant)
-    found: list[Joint] = []
-    for together, dependent, rows, settles in find_together(codes, alone):
+    found: list[JointRule] = []
+    for together, dependent, rows, settles in find_together(codes):
         if dependent in follows or any(_follows(name, dependent, follows) for name in together):
             continue
         follows[dependent] = set(together)
@@ -134,7 +127,7 @@ def _joint(
     columns: Mapping[str, Values],
     rows: np.ndarray,
     settles: np.ndarray,
-) -> Joint:
+) -> JointRule:
     """The rule of combinations of which (k,) ``rows`` have one each."""
     levels, parts = [], []
     for name in together:
@@ -154,7 +147,7 @@ def _joint(
     shown: np.ndarray = np.arange(len(codes))
     if isinstance(encoder, CategoryEncoder) and encoder.settings.rare_categories == "hide":
         shown = np.flatnonzero(codes != encoder.pool_code)
-    return Joint(together, dependent, tuple(levels), combinations[order][shown], codes[shown], values.take(shown))
+    return JointRule(together, dependent, tuple(levels), combinations[order][shown], codes[shown], values.take(shown))
 
 
 def _follows(name: str, other: str, follows: Mapping[str, set[str]]) -> bool:

@@ -11,7 +11,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.mixture import Modes
 from lookalike.encode.numeric import NumericEncoder
-from lookalike.encode.ties.joint import Joint
+from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
 from lookalike.schema.parts import Part
@@ -24,9 +24,9 @@ WHOLE_BIN, MODE_REACH = 2.0, 0.25
 """How far from where a number lies in its bin, or mode, another may that stands in for it: anywhere, and a standard deviation."""
 
 
-def in_order(rules: Sequence[Rule | Joint]) -> list[Rule | Joint]:
+def in_order(rules: Sequence[Rule | JointRule]) -> list[Rule | JointRule]:
     """Return the rules such that each comes after those that settle what it is told by, and else as they were."""
-    left, ordered = list(rules), list[Rule | Joint]()
+    left, ordered = list(rules), list[Rule | JointRule]()
     while left:
         waiting = {rule.dependent for rule in left}
         held_up = [rule for rule in left if waiting & set(_determinants(rule))]
@@ -38,7 +38,7 @@ def in_order(rules: Sequence[Rule | Joint]) -> list[Rule | Joint]:
 
 
 def settle(
-    rules: Sequence[Rule | Joint],
+    rules: Sequence[Rule | JointRule],
     encoders: Mapping[str, ColumnEncoder],
     table: EncodedTable,
     known: np.ndarray | None = None,
@@ -53,7 +53,7 @@ def settle(
     places = {name: place for place, name in enumerate(encoders)}
     codes, residuals = table.codes.copy(), table.residuals.copy()
     for rule in rules:
-        if isinstance(rule, Joint):
+        if isinstance(rule, JointRule):
             due = rule.due({name: codes[:, places[name]] for name in rule.determinants}, encoders)
         else:
             due = settled_codes(rule, encoders[rule.determinant])[codes[:, places[rule.determinant]]]
@@ -168,7 +168,7 @@ class Spans:
 
 
 def settle_values(
-    rules: Sequence[Rule | Joint],
+    rules: Sequence[Rule | JointRule],
     encoders: Mapping[str, ColumnEncoder],
     table: EncodedTable,
     drawn: dict[str, Values],
@@ -193,7 +193,7 @@ def settle_values(
 
 
 def follow(
-    rules: Sequence[Rule | Joint],
+    rules: Sequence[Rule | JointRule],
     encoders: Mapping[str, ColumnEncoder],
     drawn: dict[str, Values],
     known: np.ndarray,
@@ -202,7 +202,7 @@ def follow(
     places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
         theirs = drawn[rule.dependent]
-        level = rule.places(drawn, encoders) if isinstance(rule, Joint) else rule.places(drawn[rule.determinant])
+        level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else rule.places(drawn[rule.determinant])
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
         due = rule.values.take(level[rows])
         theirs.missing[rows] = due.missing
@@ -211,8 +211,8 @@ def follow(
                 part[rows] = settled_part
 
 
-def _determinants(rule: Rule | Joint) -> tuple[str, ...]:
-    return rule.determinants if isinstance(rule, Joint) else (rule.determinant,)
+def _determinants(rule: Rule | JointRule) -> tuple[str, ...]:
+    return rule.determinants if isinstance(rule, JointRule) else (rule.determinant,)
 
 
 def _tells(encoder: ColumnEncoder) -> bool:

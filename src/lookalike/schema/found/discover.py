@@ -21,6 +21,7 @@ from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.found.formulas import find_formulas
+from lookalike.schema.found.shares import find_shares
 
 CROSSINGS = 20
 """Rows that would break an order if one column were shuffled, at least: two ranges that lie apart need no rule."""
@@ -39,7 +40,8 @@ UNSEEN_SHARE = 0.1
 def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     """Return the constraints that all rows keep and that are no matter of course.
 
-    Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.found.formulas.find_formulas`);
+    Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.found.formulas.find_formulas`), and
+    numbers that are one of few shares of another (:func:`~lookalike.schema.found.shares.find_shares`);
     columns missing in the same rows; pairs of labels many of whose combinations never occur. Each is a finding about these
     rows: whether it is a rule is for the user to say.
 
@@ -52,10 +54,11 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     """
     rows = Rows(table, schema)
     formulas = find_formulas(rows)
-    computed = [set(formula.names) for formula in formulas]
+    shares = find_shares(rows, formulas)
+    computed = [set(rule.names) for rule in (*formulas, *shares)]
     # an amount lies above its own part as a matter of course
     orders = [order for order in _orders(rows) if not any(set(order.names) <= names for names in computed)]
-    return [*orders, *formulas, *_null_together(rows), *_combinations(rows)]
+    return [*orders, *formulas, *shares, *_null_together(rows), *_combinations(rows)]
 
 
 def with_constraints(table: pa.Table, schema: Schema) -> Schema:
@@ -64,7 +67,7 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
 
 
 def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
-    """Return the schema with the rules that are kept unasked: formulas, and orders of columns that lie close together.
+    """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns that lie close together.
 
     An order of columns far apart is learned well enough; of two dates minutes apart in a year, or of the lowest and the highest
     price of a day, it is not, nor is how far apart they lie. What the schema declares goes first: no column of a
@@ -82,9 +85,10 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     everything = Rows(table, free)
     rows = evenly(everything)
     formulas = find_formulas(rows)
-    computed = {formula.column for formula in formulas}
+    shares = find_shares(rows, formulas)
+    computed = {rule.names[0] for rule in (*formulas, *shares)}
     orders = [order for order in _orders(rows, close=True) if not computed & set(order.names)]
-    found = [rule for rule in (*orders, *formulas) if rows is everything or kept(rule, everything).all()]
+    found = [rule for rule in (*orders, *formulas, *shares) if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 
 

@@ -106,9 +106,9 @@ def find_joints(
     }
     levels = {name: levels_of(columns[name]) for name in able if few(columns[name])}
     codes = {name: level.places for name, level in levels.items()}
-    follows = {rule.dependent: {rule.determinant} for rule in rules}
+    follows: dict[str, set[str]] = {}
     for rule in rules:
-        follows[rule.dependent].add(rule.determinant)
+        follows.setdefault(rule.dependent, set()).add(rule.determinant)
     found: list[JointRule] = []
     for together, dependent, rows, settles in find_together(codes):
         if dependent in follows or any(_follows(name, dependent, follows) for name in together):

@@ -193,6 +193,7 @@ def _parting(codes: np.ndarray) -> bytes:
 
 
 def few(values: Values) -> bool:
+    """Whether a column is of labels, or of a number of so few values that it may be one."""
     if values.numbers is None:
         return True
     parts = values.numbers[: 4 * MOST_LEVELS], values.numbers  # most amounts are told by their first rows
@@ -200,6 +201,7 @@ def few(values: Values) -> bool:
 
 
 def levels_of(values: Values) -> Levels:
+    """The column's values, or labels in the order in which they were parsed, as levels."""
     if values.codes is not None:
         return Levels(values.codes.astype(np.int64) + 1)
     assert values.numbers is not None

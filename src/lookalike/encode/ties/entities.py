@@ -70,8 +70,8 @@ def find_entities(
     places = {name: numbered(cells) for name, cells in keys.items()}
     shared = [name for name in keys if repeats(np.bincount(places[name])[1:])]
     levels = {name: levels_of(values) for name, values in columns.items()}
-    tied = {name for rule in rules for name in (rule.determinant, rule.dependent)}
-    tied |= {name for joint in joints for name in (*joint.determinants, joint.dependent)}
+    ties: list[Rule | JointRule] = [*rules, *joints]
+    tied = {name for rule in ties for name in (*rule.determinants, rule.dependent)}
     found: list[Entity] = []
     for key in sorted(shared, key=lambda name: -places[name].max()):
         rows = np.flatnonzero(places[key])
@@ -82,13 +82,7 @@ def find_entities(
             for name, level in levels.items()
             if settled(mine, level.places[rows], size) is not None and surprising(counts, level.counts)
         }
-        while torn := {
-            rule.dependent if rule.dependent in holds else rule.determinant
-            for rule in rules
-            if (rule.dependent in holds) != (rule.determinant in holds)
-        } | {
-            joint.dependent for joint in joints if joint.dependent in holds and not holds.issuperset(joint.determinants)
-        }:
+        while torn := _torn(holds, rules, joints):
             holds -= torn
         finer = [one.key for one in found if _settles(places[one.key], places[key])]
         made_of = finer[-1] if finer else None
@@ -99,6 +93,18 @@ def find_entities(
         found.append(Entity(key, few_first, made_of, alias, () if alias else counting))
     needed = {one.made_of for one in found}
     return [one for one in found if one.holds or one.counts or one.made_of is not None or one.key in needed]
+
+
+def _torn(holds: set[str], rules: Sequence[Rule], joints: Sequence[JointRule]) -> set[str]:
+    """Which of the columns that a key holds are not held together with what they settle, or are settled by."""
+    apart = {
+        rule.dependent if rule.dependent in holds else rule.determinant
+        for rule in rules
+        if (rule.dependent in holds) != (rule.determinant in holds)
+    }
+    return apart | {
+        joint.dependent for joint in joints if joint.dependent in holds and not holds.issuperset(joint.determinants)
+    }
 
 
 def _begins(keys: np.ndarray, values: Values) -> int | None:

@@ -59,6 +59,10 @@ class Rule:
     part: Part | None = None
 
     @property
+    def determinants(self) -> tuple[str, ...]:
+        return (self.determinant,)
+
+    @property
     def banded(self) -> bool:
         """Whether it is stretches of an axis that settle, as incomes do their bracket."""
         return self.counts is not None and not self.counts.any()

@@ -29,11 +29,11 @@ def in_order(rules: Sequence[Rule | JointRule]) -> list[Rule | JointRule]:
     left, ordered = list(rules), list[Rule | JointRule]()
     while left:
         waiting = {rule.dependent for rule in left}
-        held_up = [rule for rule in left if waiting & set(_determinants(rule))]
-        if len(held_up) == len(left):
+        held_up = [not waiting.isdisjoint(rule.determinants) for rule in left]
+        if all(held_up):
             return ordered + left  # a circle: whichever goes last is kept
-        ordered += [rule for rule in left if not waiting & set(_determinants(rule))]
-        left = held_up
+        ordered += [rule for rule, waits in zip(left, held_up, strict=True) if not waits]
+        left = [rule for rule, waits in zip(left, held_up, strict=True) if waits]
     return ordered
 
 
@@ -209,10 +209,6 @@ def follow(
         for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
             if part is not None and settled_part is not None:
                 part[rows] = settled_part
-
-
-def _determinants(rule: Rule | JointRule) -> tuple[str, ...]:
-    return rule.determinants if isinstance(rule, JointRule) else (rule.determinant,)
 
 
 def _tells(encoder: ColumnEncoder) -> bool:

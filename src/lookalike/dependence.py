@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,24 @@ def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
     shares = dependent / dependent.sum()
     # each level could have settled on anything, so one row of it is free
     return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
+
+
+def follows(name: str, other: str, sources: Mapping[str, Collection[str]]) -> bool:
+    """Whether a column is another one, or is told by it over however many steps; ``sources`` are what each is told by.
+
+    >>> sources = {"total": ["price", "tax"], "tax": ["price"]}
+    >>> follows("total", "price", sources), follows("price", "total", sources)
+    (True, False)
+    """
+    seen, waiting = set[str](), [name]
+    while waiting:
+        name = waiting.pop()
+        if name == other:
+            return True
+        if name not in seen:
+            seen.add(name)
+            waiting += sources.get(name, ())
+    return False
 
 
 def bands(numbers: np.ndarray, codes: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -36,23 +36,32 @@ def joined(columns: Sequence[np.ndarray]) -> np.ndarray:
     >>> joined([np.array([0, 1, 0, 1]), np.array([5, 5, 7, 5])]).tolist()
     [0, 2, 1, 2]
     """
-    codes = _crossed(columns)
+    codes = crossed(_sized(columns))
     if codes.max(initial=0) > DENSE * len(codes):
         return np.unique(codes, return_inverse=True)[1]
     return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
 
 
-def _crossed(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """(n,) a whole number for each combination of codes, in their order."""
-    codes = columns[0].astype(np.int64)
-    for column in columns[1:]:
-        codes = codes * (int(column.max(initial=0)) + 1) + column
-    return codes
+def crossed(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Return (n,) a whole number for each combination of codes, in their order: its digits are the codes (n,) of each column, of which
+    there are so many.
+
+    >>> crossed([(np.array([0, 1, 2]), 3), (np.array([5, 0, 5]), 10)]).tolist()
+    [5, 10, 25]
+    """
+    number = np.zeros(len(columns[0][0]), np.int64)
+    for codes, count in columns:
+        number = number * count + codes
+    return number
+
+
+def _sized(columns: Sequence[np.ndarray]) -> list[tuple[np.ndarray, int]]:
+    return [(codes, int(codes.max(initial=0)) + 1) for codes in columns]
 
 
 def _counted(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pairs of codes that rows have, (p,) and (p,), and how many rows each has."""
-    codes, kinds = _crossed([first, second]), int(second.max(initial=0)) + 1
+    codes, kinds = crossed(_sized([first, second])), int(second.max(initial=0)) + 1
     if codes.max(initial=0) > DENSE * len(codes):
         pairs, rows = np.unique(codes, return_counts=True)
     else:
@@ -135,7 +144,7 @@ def find_together(
     varied = np.array([1 - ((np.bincount(codes) / rows) ** 2).sum() for codes in glance.T])
     found: dict[Name, list[set[Name]]] = {name: [] for name in names}
     for chosen in _sets(sorted(able, key=held.__getitem__), held, alone, MOST_LOOKS // len(names)):
-        codes = _crossed([glance[:, names.index(name)] for name in chosen])
+        codes = crossed(_sized([glance[:, names.index(name)] for name in chosen]))
         order = np.argsort(codes, kind="stable")
         beside = np.flatnonzero(np.diff(codes[order]) == 0)
         differ = (glance[order[beside]] != glance[order[beside + 1]]).sum(0)

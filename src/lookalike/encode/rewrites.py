@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lookalike.dependence import follows
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.difference import Difference
 from lookalike.encode.steps import Computed, Joint, Shared, Step
@@ -227,13 +228,9 @@ class _Planner:
         self.taken.add(wanted)
         return wanted
 
-    def _reaches(self, start: str, end: str) -> bool:
-        """Whether ``start`` is decoded from ``end``, over however many steps."""
-        return start == end or any(self._reaches(name, end) for name in self.needs.get(start, ()))
-
     def allow(self, target: str, sources: Iterable[str]) -> bool:
         """Note that a target is decoded from sources, unless one of them is decoded from it."""
-        if any(self._reaches(source, target) for source in sources):
+        if any(follows(source, target, self.needs) for source in sources):
             return False
         self.needs.setdefault(target, set()).update(sources)
         return True

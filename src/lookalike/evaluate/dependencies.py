@@ -16,7 +16,7 @@ import numpy as np
 
 from lookalike.dependence import Bands, repeats, settled, surprising
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
-from lookalike.joint import find_together, settled_together
+from lookalike.joint import crossed, find_together, settled_together
 from lookalike.rng import generator
 from lookalike.schema.parts import Part, parts_of
 from lookalike.stats import hold_out
@@ -211,9 +211,7 @@ def _gaps(column: Column, picks: dict[str, np.ndarray]) -> Levels:
 
 def _together(levels: tuple[Levels, ...]) -> Levels:
     """Combinations of columns that real rows have, in order; what they do not have shares the last code."""
-    codes: dict[str, np.ndarray] = {side: np.zeros(len(rows), np.int64) for side, rows in levels[0].codes.items()}
-    for level in levels:
-        codes = {side: rows * level.size + level.codes[side] for side, rows in codes.items()}
+    codes = {side: crossed([(level.codes[side], level.size) for level in levels]) for side in levels[0].codes}
     known = np.unique(codes["real"])
     for side, rows in codes.items():
         place = np.minimum(np.searchsorted(known, rows), len(known) - 1)

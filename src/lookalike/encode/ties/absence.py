@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.dependence import follows
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
@@ -72,11 +73,13 @@ def find_absences(
         and (due := _due(codes[determinant], missing, float(missing.mean()))) is not None
     ]
     found: list[Absence] = []
+    sources: dict[str, list[str]] = {name: [] for name in gaps}
     unsaid = {name: np.ones(len(missing), bool) for name, missing in gaps.items()}
     for _, dependent, determinant, due in sorted(offers, key=lambda offer: -offer[0]):
         said = due[codes[determinant]] >= 0
-        if (said & unsaid[dependent]).sum() >= EXPECTED and not _follows(determinant, dependent, found):
+        if (said & unsaid[dependent]).sum() >= EXPECTED and not follows(determinant, dependent, sources):
             unsaid[dependent] &= ~said
+            sources[dependent].append(determinant)
             found.append(Absence(determinant, dependent, _by_code(due, encoders[determinant])))
     return list(_in_order(found))
 
@@ -122,13 +125,6 @@ def _by_code(due: np.ndarray, encoder: ColumnEncoder) -> np.ndarray:
     if encoder.missing is not None and len(due) > 1:
         every[encoder.missing] = due[1]
     return every
-
-
-def _follows(column: str, other: str, found: Sequence[Absence]) -> bool:
-    """Whether a column's gaps follow from another, over however many steps."""
-    return column == other or any(
-        _follows(absence.determinant, other, found) for absence in found if absence.dependent == column
-    )
 
 
 def _in_order(found: Sequence[Absence]) -> Iterator[Absence]:

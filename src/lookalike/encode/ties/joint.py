@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from lookalike.dependence import follows
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.rules import Rule, beside, few, levels_of, values_from, values_state
-from lookalike.joint import find_together
+from lookalike.joint import crossed, find_together
 from lookalike.schema import Values
 
 
@@ -65,7 +66,7 @@ class JointRule:
         return np.where(found >= 0, self.codes[found], -1)
 
     def _found(self, parts: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-        wanted, known = _digits(parts), np.all([place >= 0 for place, _ in parts], axis=0)
+        wanted, known = crossed(parts), np.all([place >= 0 for place, _ in parts], axis=0)
         found = np.minimum(np.searchsorted(self.combinations, wanted), len(self.combinations) - 1)
         return np.where(known & (self.combinations[found] == wanted), found, -1)
 
@@ -106,14 +107,14 @@ def find_joints(
     }
     levels = {name: levels_of(columns[name]) for name in able if few(columns[name])}
     codes = {name: level.places for name, level in levels.items()}
-    follows: dict[str, set[str]] = {}
+    sources: dict[str, tuple[str, ...]] = {}
     for rule in rules:
-        follows.setdefault(rule.dependent, set()).add(rule.determinant)
+        sources[rule.dependent] = (*sources.get(rule.dependent, ()), rule.determinant)
     found: list[JointRule] = []
     for together, dependent, rows, settles in find_together(codes):
-        if dependent in follows or any(_follows(name, dependent, follows) for name in together):
+        if dependent in sources or any(follows(name, dependent, sources) for name in together):
             continue
-        follows[dependent] = set(together)
+        sources[dependent] = together
         seen = np.flatnonzero(settles >= 0)
         first = np.unique(rows, return_index=True)[1][seen]
         found.append(_joint(together, dependent, encoders, columns, first, settles[seen]))
@@ -139,7 +140,7 @@ def _joint(
             place = np.append(0, pc.index_in(parsed.cast(encoder.levels.type), encoder.levels).to_numpy() + 1)[place]
         levels.append(own.distinct)
         parts.append((place, _count(own.distinct, encoder)))
-    combinations = _digits(parts)
+    combinations = crossed(parts)
     order = np.argsort(combinations)
     distinct = levels_of(columns[dependent]).distinct
     encoder = encoders[dependent]
@@ -150,25 +151,12 @@ def _joint(
     return JointRule(together, dependent, tuple(levels), combinations[order][shown], codes[shown], values.take(shown))
 
 
-def _follows(name: str, other: str, follows: Mapping[str, set[str]]) -> bool:
-    """Whether a column follows from another, over however many steps."""
-    return name == other or any(_follows(one, other, follows) for one in follows.get(name, ()))
-
-
 def _count(levels: np.ndarray | None, encoder: ColumnEncoder) -> int:
     """How many places a column has, that of missing included."""
     if levels is not None:
         return len(levels) + 1
     assert isinstance(encoder, CategoryEncoder)
     return len(encoder.levels) + 1
-
-
-def _digits(parts: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-    """(n,) whole numbers whose digits are the places (n,) of each column."""
-    number = np.zeros(len(parts[0][0]), np.int64)
-    for place, count in parts:
-        number = number * count + place
-    return number
 
 
 def _places(values: Values, levels: np.ndarray | None) -> np.ndarray:

@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 
+from lookalike.dependence import follows
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.constraints import Formula
 from lookalike.schema.found.arithmetic import (
@@ -50,15 +51,12 @@ def find_formulas(rows: Rows) -> list[Formula]:
     some = evenly(rows)
     numbers = Numbers(some)
     found: dict[str, Formula] = {}
-
-    def needs(name: str, other: str) -> bool:
-        """Whether a column is computed from another, over however many steps."""
-        return name == other or (name in found and any(needs(source, other) for source in found[name].names[1:]))
-
+    sources: dict[str, tuple[str, ...]] = {}
     for look in (_from_one, _from_two, sums, sums_of_products):
         for formula in look(numbers, found):
-            if formula.column not in found and not any(needs(name, formula.column) for name in formula.names[1:]):
-                found[formula.column] = formula
+            column, *parts = formula.names
+            if column not in found and not any(follows(name, column, sources) for name in parts):
+                found[column], sources[column] = formula, tuple(parts)
     return [formula for formula in found.values() if some is rows or kept(formula, rows).all()]
 
 

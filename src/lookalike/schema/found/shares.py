@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 
+from lookalike.dependence import follows
 from lookalike.schema.axis import decimals_of
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.constraints import Formula, Share
@@ -41,27 +42,22 @@ def find_shares(rows: Rows, formulas: Collection[Formula]) -> list[Share]:
     """
     some = evenly(rows)
     numbers = Numbers(some)
-    follows: dict[str, tuple[str, ...]] = {formula.column: formula.names[1:] for formula in formulas}
+    sources: dict[str, tuple[str, ...]] = {formula.column: formula.names[1:] for formula in formulas}
     names = [name for name in list(numbers.specs)[:MOST_NUMBERS] if not numbers.date(name)]
     found: list[Share] = []
-    for target in [name for name in names if name in numbers.targets() and name not in follows]:
+    for target in [name for name in names if name in numbers.targets() and name not in sources]:
         offers = [
             (len(shares), name, shares)
             for name in names
-            if not _follows(name, target, follows) and (shares := _shares(numbers, target, name)) is not None
+            if not follows(name, target, sources) and (shares := _shares(numbers, target, name)) is not None
         ]
         for _, name, shares in sorted(offers):
             rule = Share(column=target, of=name, shares=shares)
             if some is rows or kept(rule, rows).all():
-                follows[target] = (name,)
+                sources[target] = (name,)
                 found.append(rule)
                 break
     return found
-
-
-def _follows(name: str, other: str, follows: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a column is computed from another, over however many steps."""
-    return name == other or any(_follows(source, other, follows) for source in follows.get(name, ()))
 
 
 def _shares(numbers: Numbers, target: str, name: str) -> tuple[float, ...] | None:

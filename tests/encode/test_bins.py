@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.encode.bins import PIECES, ROWS_A_BIN, ROWS_A_PIECE, fit_bins
+from lookalike.encode.bins import PIECES, ROWS_A_BIN, ROWS_A_PIECE, fit_bins, recurring
 from lookalike.stats import kolmogorov_smirnov, total_variation
 
 NUMBERS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300)
@@ -17,31 +17,40 @@ NUMBERS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300)
 @settings(max_examples=100, deadline=None)
 def test_numbers_come_back_from_bin_and_residual(numbers, maximum):
     axis = np.array(numbers, float)
-    bins = fit_bins(axis, maximum=maximum, grain=1.0)
+    bins = fit_bins(axis, maximum=maximum, grain=1.0, rare=5)
     places, residuals = bins.assign(axis, np.random.default_rng(0))
     assert 1 <= len(bins) <= maximum
     assert (np.abs(residuals) <= 1).all() and (np.diff(bins.means) > 0).all()
-    assert (np.round(bins.values(places, residuals)) == axis).all()
+    back = np.round(bins.values(places, residuals))
+    moved = back != axis
+    distinct, counts = np.unique(axis, return_counts=True)
+    recurs = distinct[recurring(distinct, counts, grain=1.0, rare=5)]
+    assert np.isin(back[moved], recurs).all() and not np.isin(axis[moved], recurs).any()
+    between = [
+        ((recurs > min(pair)) & (recurs < max(pair))).any() for pair in zip(axis[moved], back[moved], strict=True)
+    ]
+    assert not any(between)
 
 
 @given(numbers=NUMBERS)
 @settings(max_examples=100, deadline=None)
 def test_bins_and_pieces_hold_the_rows_they_should(numbers):
     axis = np.array(numbers, float)
-    bins = fit_bins(axis, maximum=100, grain=0.0)
+    bins = fit_bins(axis, maximum=100, grain=0.0, rare=5)
     places, _ = bins.assign(axis, np.random.default_rng(0))
     rows = np.bincount(places, minlength=len(bins))
     assert (rows >= min(ROWS_A_BIN, len(axis))).all()
     pieces = np.diff(bins.shares) * np.repeat(rows, np.diff(bins.starts))[:-1]
     whole = np.delete(pieces, bins.starts[1:-1] - 1)
-    assert (whole >= min(ROWS_A_PIECE, len(axis)) - 1e-9).all()
-    assert (np.diff(bins.starts) <= PIECES + 1).all()
+    assert (whole[whole > 0] >= min(ROWS_A_PIECE, len(axis)) - 1e-9).all()
+    alone = np.diff(bins.positions) == 0
+    assert len(bins.positions) <= len(bins) * (PIECES + 1) + 3 * alone.sum()
 
 
 def test_uniform_residuals_give_the_distribution_back():
     rng = np.random.default_rng(0)
     real = rng.lognormal(3, 1, 20_000)
-    bins = fit_bins(real, maximum=20, grain=0.0)
+    bins = fit_bins(real, maximum=20, grain=0.0, rare=5)
     made = bins.values(rng.integers(0, len(bins), 20_000), rng.uniform(-1, 1, 20_000))
     assert kolmogorov_smirnov(real, made) < 0.02
 
@@ -51,7 +60,7 @@ def test_values_of_a_grid_come_back_at_their_frequencies():
     rng = np.random.default_rng(0)
     real = rng.integers(0, 400, 40_000)
     real = np.where(rng.random(40_000) < 1 / 3, real // 2 * 2, real).astype(float)
-    bins = fit_bins(real, maximum=40, grain=1.0)
+    bins = fit_bins(real, maximum=40, grain=1.0, rare=5)
     places, _ = bins.assign(real, rng)
     made = np.round(bins.values(places, rng.uniform(-1, 1, len(real))))
     even = [np.bincount(numbers.astype(int) % 2) for numbers in (real, made)]
@@ -62,12 +71,39 @@ def test_no_real_value_is_drawn_for_certain():
     """Values that may lie anywhere do not come back: what is drawn lies between them."""
     rng = np.random.default_rng(0)
     real = rng.normal(size=500)
-    bins = fit_bins(real, maximum=100, grain=0.0)
+    bins = fit_bins(real, maximum=100, grain=0.0, rare=5)
     places, _ = bins.assign(real, rng)
     assert not np.isin(bins.values(places, rng.uniform(-1, 1, 500)), real).any()
 
 
+FARES = np.sort(np.random.default_rng(1).uniform(4, 300, 250).round(4))
+
+
+def test_values_that_recur_come_back_as_they_are():
+    """Fares: 250 of them, where rounding leaves three million, of five rows and more, and of fewer."""
+    rng = np.random.default_rng(0)
+    real = rng.choice(FARES, 4_000, p=np.arange(250) / np.arange(250).sum())
+    bins = fit_bins(real, maximum=100, grain=1e-4, rare=5)
+    places, residuals = bins.assign(real, rng)
+    common = np.isin(
+        real, [value for value, count in zip(*np.unique(real, return_counts=True), strict=True) if count >= 5]
+    )
+    assert (bins.values(places, residuals)[common] == real[common]).all()
+    made = bins.values(places, rng.uniform(-1, 1, len(real)))
+    assert np.isin(made, real[common]).mean() > 0.98
+    assert not np.isin(made, np.setdiff1d(real, real[common])).any()
+    counts = [(numbers[:, None] == FARES).sum(0) for numbers in (real, made)]
+    assert total_variation(*counts) < 0.08
+
+
+def test_what_recurs_by_chance_on_a_dense_grid_is_left_alone():
+    real = np.random.default_rng(0).integers(0, 1_000, 3_000).astype(float)
+    distinct, counts = np.unique(real, return_counts=True)
+    assert (counts >= 5).sum() > 100
+    assert recurring(distinct, counts, grain=1.0, rare=5).sum() < 20
+
+
 @pytest.mark.parametrize("numbers", [[7.0], [7.0] * 40, [1.0] * 20 + [2.0] * 20])
 def test_few_values_make_few_bins(numbers):
-    bins = fit_bins(np.array(numbers), maximum=100, grain=1.0)
+    bins = fit_bins(np.array(numbers), maximum=100, grain=1.0, rare=5)
     assert len(bins) == len(set(numbers))

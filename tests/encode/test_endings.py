@@ -65,7 +65,7 @@ def test_longer_endings_go_before_those_they_end_in():
 @settings(max_examples=150, deadline=None)
 def test_numbers_come_back_from_bin_and_residual(numbers, maximum, grain):
     axis = grain * np.array([number // tens * tens for number, tens in numbers], float)
-    cut = fit_by_ending(axis, maximum=maximum, grain=grain)
+    cut = fit_by_ending(axis, maximum=maximum, grain=grain, rare=5)
     places, residuals = cut.assign(axis, np.random.default_rng(0))
     assert (np.abs(residuals) <= 1).all() and places.min() >= 0 and places.max() < len(cut) == len(cut.means)
     assert (np.rint(cut.values(places, residuals) / grain) == axis / grain).all()
@@ -73,7 +73,7 @@ def test_numbers_come_back_from_bin_and_residual(numbers, maximum, grain):
 
 def test_endings_come_back_as_often_as_they_came():
     real = prices(8_000).astype(float)
-    cut = fit_by_ending(real, maximum=100, grain=1.0)
+    cut = fit_by_ending(real, maximum=100, grain=1.0, rare=5)
     made = drawn(cut, real)
     assert isinstance(cut, ByEnding)
     for ending in (99, 50):
@@ -84,12 +84,12 @@ def test_endings_come_back_as_often_as_they_came():
 
 def test_values_that_bins_tell_apart_are_left_to_them():
     dense = np.random.default_rng(0).integers(0, 300, 6_000) // 2 * 2
-    assert isinstance(fit_by_ending(dense.astype(float), maximum=100, grain=1.0), Bins)
-    assert isinstance(fit_by_ending(prices(2_000).astype(float), maximum=100, grain=0.0), Bins)
+    assert isinstance(fit_by_ending(dense.astype(float), maximum=100, grain=1.0, rare=5), Bins)
+    assert isinstance(fit_by_ending(prices(2_000).astype(float), maximum=100, grain=0.0, rare=5), Bins)
 
 
 def test_a_number_without_a_known_ending_has_a_code():
-    cut = fit_by_ending(prices(2_000).astype(float) // 100 * 100 + 99, maximum=100, grain=1.0)
+    cut = fit_by_ending(prices(2_000).astype(float) // 100 * 100 + 99, maximum=100, grain=1.0, rare=5)
     assert isinstance(cut, ByEnding) and len(cut.parts) == 1
     places, residuals = cut.assign(np.array([812_345.0]), np.random.default_rng(0))
     assert abs(cut.values(places, residuals)[0] - 812_345) <= 50

@@ -99,6 +99,10 @@ def test_keys_need_a_name_or_a_sequence(name, cells, expected):
         ("who", [f"{i // 4}@mail.at" for i in range(400)], True),
         ("who", [str(uuid.UUID(int=i // 4)) for i in range(400)], True),
         ("who", [f"p{i // 9:03}x" for i in range(2700)], False),
+        ("policy_no", [13 * (i // 2) for i in range(400)], True),
+        ("Customer", [f"c{i // 2}" for i in range(400)], True),
+        ("no_of_visits", [13 * (i // 2) for i in range(400)], False),
+        ("customer_age", [13 * (i // 2) for i in range(400)], False),
         ("paid", [13 * (i // 2) for i in range(400)], False),
         ("grid", [f"g{i // 2}" for i in range(400)], False),
         ("LocationID", [i % 120 for i in range(2700)], False),  # places: many rows each

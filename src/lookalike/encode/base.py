@@ -30,8 +30,8 @@ class EncoderSettings(Settings):
     rare_rows: int = Field(
         5,
         ge=1,
-        description="a level with fewer rows than this is rare and shares a code, a rare value of a number of few values goes to "
-        "one beside it (tables of 100 rows or more)",
+        description="a level with fewer rows than this is rare and shares a code, a rare value of a number of few values, or between "
+        "values that recur, goes to one beside it (tables of 100 rows or more)",
     )
     rare_categories: Literal["pool", "hide"] = Field(
         "pool", description="rare levels come back at their frequency (pool) or never (hide)"
@@ -74,7 +74,7 @@ class ColumnEncoder(ABC):
     """Learn one column's codes, encode it and decode it.
 
     ``decode(encode(values))`` gives back the values exactly, but for rare levels that share a code (drawn again by
-    frequency), rare values of a number of few values, and outliers where their treatment was asked for.
+    frequency), rare values of a number of few values or between values that recur, and outliers where their treatment was asked for.
     """
 
     def __init__(self, spec: ColumnSpec, settings: EncoderSettings) -> None:

@@ -201,25 +201,25 @@ class ByEnding:
 
 
 def fit_by_ending(
-    numbers: np.ndarray, *, maximum: int, grain: float, second: Fraction | None = None
+    numbers: np.ndarray, *, maximum: int, grain: float, rare: int, second: Fraction | None = None
 ) -> Bins | ByEnding:
     """Cut (n,) float64 numbers into at most ``maximum`` bins, about, those that end alike into bins of their own; into plain ones where
     none do, or where values are so frequent that a bin's pieces tell them apart.
 
-    ``grain`` is what :func:`~lookalike.encode.bins.fit_bins` takes, ``second`` what :func:`find_endings` does, in grains.
+    ``grain`` and ``rare`` are what :func:`~lookalike.encode.bins.fit_bins` takes, ``second`` what :func:`find_endings` does, in grains.
     """
     told_apart = len(numbers) >= ROWS_A_PIECE * len(np.unique(numbers))
     if told_apart or not grain or np.abs(numbers).max() >= SAFE * grain:
-        return fit_bins(numbers, maximum=maximum, grain=grain)
+        return fit_bins(numbers, maximum=maximum, grain=grain, rare=rare)
     units = np.rint(numbers / grain).astype(np.int64)
     endings = find_endings(units, second) if np.allclose(units * grain, numbers, rtol=0, atol=0.01 * grain) else []
     if not endings:
-        return fit_bins(numbers, maximum=maximum, grain=grain)
+        return fit_bins(numbers, maximum=maximum, grain=grain, rare=rare)
     parts, left = [], np.ones(len(numbers), bool)
     for ending in (*endings, ANY):
         own = left & ending.has(units)
         if own.any():
             share = max(round(maximum * own.mean()), 1)
-            parts.append((ending, fit_bins(numbers[own], maximum=share, grain=grain * ending.modulus)))
+            parts.append((ending, fit_bins(numbers[own], maximum=share, grain=grain * ending.modulus, rare=rare)))
         left &= ~own
     return ByEnding(grain, tuple(ending for ending, _ in parts), tuple(part for _, part in parts))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.bins import ROWS_A_BIN, Bins
+from lookalike.encode.bins import ROWS_A_BIN, Bins, at_nearest
 from lookalike.encode.category import SMALL_TABLE
 from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
@@ -33,7 +33,7 @@ class NumericEncoder(ColumnEncoder):
     Codes are sorted by value: *spikes* (values that recur far more often than their neighbours: 0, a sentinel date, a
     capped maximum; or every value of a number that has few, if ``rare_rows`` rows have it) and intervals, Gaussian modes or quantile bins, then missing.
     Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
-    decimals and within the range that was seen.
+    decimals and within the range that was seen. Inside a quantile bin values that recur (``rare_rows`` rows) are drawn as they are.
 
     >>> from lookalike.encode.base import EncoderSettings
     >>> from lookalike.schema import ColumnSpec
@@ -73,7 +73,8 @@ class NumericEncoder(ColumnEncoder):
             # what is counted rather than measured is told apart value by value as far as may be
             counted = len(np.unique(axis)) <= COUNTED_VALUES * self.settings.max_bins
             maximum = self.settings.max_bins * (COUNTED_BINS if counted else 1)
-            return fit_by_ending(axis, maximum=maximum, grain=self._grain, second=self._second)
+            rare = self.settings.rare_rows if len(axis) >= SMALL_TABLE else 1
+            return fit_by_ending(axis, maximum=maximum, grain=self._grain, rare=rare, second=self._second)
         return fit_modes(axis, maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
 
     @property
@@ -284,13 +285,3 @@ class NumericEncoder(ColumnEncoder):
         self.has_missing = bool(state["has_missing"])
         self._place_codes()
         self.fitted = True
-
-
-def at_nearest(numbers: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Return (n,) numbers, each moved to the nearest of (k,) sorted ones.
-
-    >>> at_nearest(np.array([1, 6, 90]), np.array([2, 8, 20])).tolist()
-    [2, 8, 20]
-    """
-    middles = among[:-1].astype(np.float64) / 2 + among[1:].astype(np.float64) / 2
-    return np.asarray(among[np.searchsorted(middles, numbers.astype(np.float64))])

@@ -17,8 +17,13 @@ UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
 WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn)($|[^a-zA-Z])", re.I)
-CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr)$")
+CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr|Nr|No)$")
 WORD_IDENTITY = re.compile(r"(^|[^a-zA-Z])(id|uuid|guid|ssn|nbr)($|[^a-zA-Z])", re.I)
+LAST_WORD_IDENTITY = re.compile(
+    r"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|account|client|customer|employee|household|member|participant|patient|person|respondent|subject|user)$",
+    re.I,
+)
+"""``customer`` and ``policy_no`` name one; ``customer_age`` and ``no_of_visits`` do not."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
@@ -55,8 +60,10 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
 
     >>> identifies("patient_nbr", 300, 900), identifies("LocationID", 300, 90_000)
     (True, False)
+    >>> identifies("policy_no", 300, 900), identifies("no_of_visits", 300, 900)
+    (True, False)
     """
-    named = WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
+    named = WORD_IDENTITY.search(name) or LAST_WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
     return bool(named) and distinct >= MANY_IDENTITIES and rows <= FEW_ROWS_EACH * distinct
 
 

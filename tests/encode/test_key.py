@@ -93,6 +93,24 @@ def test_sparse_integers_stay_in_their_range_and_are_never_real():
     assert min(drawn) >= 3 * 10**7 and max(drawn) < 4 * 10**7 + 1
 
 
+@pytest.mark.parametrize("written", [float, lambda number: f"{number}.0"])
+def test_whole_numbers_with_a_point_are_made_as_whole_numbers(written):
+    """As pandas keeps and writes them beside missing cells."""
+    real = [written(int(number)) for number in np.random.default_rng(0).choice(90_000, 500, replace=False) + 10_000]
+    encoder = keys([*real, None])
+    restored = KeyEncoder(encoder.spec)
+    restored.restore(json.loads(json.dumps(encoder.state())))
+    drawn = restored.stream(seed=0).take(1000).drop_null().to_pylist()
+    assert drawn == encoder.stream(seed=0).take(1000).drop_null().to_pylist()
+    assert len(set(drawn)) == len(drawn) > 900 and not set(drawn) & set(real)
+    assert all(
+        type(key) is type(real[0]) and 10_000 <= float(key) < 100_000 and float(key).is_integer() for key in drawn
+    )
+    assert isinstance(real[0], float) or all(key.endswith(".0") for key in drawn)
+    encoder.make_up()
+    assert len(set(encoder.stream(seed=0).take(9).drop_null().to_pylist())) > 5
+
+
 def test_serial_numbers_are_counted_anew():
     assert keys(range(1, 101)).stream(seed=0).take(5).to_pylist() == [1, 2, 3, 4, 5]
 

@@ -101,6 +101,11 @@ def test_keys_need_a_name_or_a_sequence(name, cells, expected):
         ("who", [f"p{i // 9:03}x" for i in range(2700)], False),
         ("policy_no", [13 * (i // 2) for i in range(400)], True),
         ("Customer", [f"c{i // 2}" for i in range(400)], True),
+        ("patient_id", [13.0 * (i // 2) if i % 5 else None for i in range(400)], True),  # as pandas keeps it
+        ("patient_id", [f"{13 * (i // 2)}.0" if i % 5 else None for i in range(400)], True),
+        ("patient_id", [f"{13 * (i // 2)}.0" if i % 5 else "NA" for i in range(400)], True),
+        ("patient_id", [13.5 * (i // 2) if i % 5 else None for i in range(400)], False),
+        ("id", [13.0 * (i // 2) for i in range(400)], False),
         ("no_of_visits", [13 * (i // 2) for i in range(400)], False),
         ("customer_age", [13 * (i // 2) for i in range(400)], False),
         ("paid", [13 * (i // 2) for i in range(400)], False),

@@ -25,6 +25,8 @@ DENSE_SHARE = 0.1
 CROWD = 5
 """How many rows a key has is known as the mean of so many keys: nobody is told by having the most."""
 UNKNOWN_FORM = "[0-9A-Z]{12}"
+WITH_POINT = ".0"
+"""How pandas writes whole numbers beside missing cells."""
 
 
 class KeyEncoder:
@@ -45,6 +47,8 @@ class KeyEncoder:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
         self.marks: np.ndarray = np.zeros(0, bool)
+        self.ending = ""
+        """``.0`` where text keeps whole numbers so."""
         self.missing = 0.0
         """Share of cells that hold no key."""
         self.times: list[int] = []
@@ -60,17 +64,16 @@ class KeyEncoder:
             raise InputError(
                 f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name})."
             )
-        texts = keys.cast(pa.string()).to_pylist()
-        self.is_number = not is_text(self.storage) or (
-            self.spec.pattern is None and all(text.isdigit() and text[0] != "0" for text in texts)
-        )
-        self.serial = False
-        if (self.is_number and pa.types.is_integer(self.storage)) or (self.is_number and is_text(self.storage)):
+        self.ending = ""
+        texts = self._texts(keys)
+        if is_text(self.storage) and self.spec.pattern is None and all(text.endswith(WITH_POINT) for text in texts):
+            self.ending, texts = WITH_POINT, [text.removesuffix(WITH_POINT) for text in texts]
+        self.is_number, self.serial = self._are_numbers(texts), False
+        if self.is_number:
             self._fit_numbers(np.array([int(text) for text in texts], dtype=object))
         elif self.spec.pattern is not None:
             self.forms, self.weights = [self.spec.pattern], [1]
         else:
-            self.is_number = False
             self.forms, self.weights = pattern.learn(texts)
         if self.spec.repeated:
             self._fit_times(np.array(pc.value_counts(keys).field("counts")))
@@ -78,6 +81,20 @@ class KeyEncoder:
         if not self.serial:
             self.marks = np.zeros(max(8, 1 << int(np.ceil(np.log2(max(len(texts), 1))))), bool)
             self.avoid(keys)
+
+    def _texts(self, keys: pa.Array | pa.ChunkedArray) -> list[str]:
+        """The keys that are there, as texts: whole numbers without a point."""
+        there = keys.drop_null()
+        if pa.types.is_floating(self.storage):
+            return [str(int(key)) if float(key).is_integer() else str(key) for key in there.to_pylist()]
+        return [text.removesuffix(self.ending) for text in there.cast(pa.string()).to_pylist()]
+
+    def _are_numbers(self, texts: list[str]) -> bool:
+        if pa.types.is_floating(self.storage):
+            return all(text.removeprefix("-").isdigit() for text in texts)
+        if is_text(self.storage) and self.spec.pattern is None:
+            return all(text.isdigit() and text[0] != "0" for text in texts)
+        return pa.types.is_integer(self.storage)
 
     def _fit_times(self, rows: np.ndarray) -> None:
         descending = -np.sort(-rows)
@@ -92,7 +109,7 @@ class KeyEncoder:
     def make_up(self) -> None:
         """Settle the form without a look at any key, for differential privacy: the declared pattern, whole numbers from 1, or
         twelve letters and digits. New keys may then be old ones, by chance: to avoid those would be to know them."""
-        self.is_number = pa.types.is_integer(self.storage)
+        self.is_number = pa.types.is_integer(self.storage) or pa.types.is_floating(self.storage)
         self.serial, self.low, self.high = self.is_number, 1, 2**63
         self.forms, self.weights = [self.spec.pattern or UNKNOWN_FORM], [1]
         self.marks = np.zeros(8, bool)
@@ -112,7 +129,7 @@ class KeyEncoder:
     def avoid(self, keys: pa.Array | pa.ChunkedArray) -> None:
         """Mark more keys (those of a holdout) as never to be given out."""
         if not self.serial:
-            texts = keys.cast(pa.string()).drop_null().to_pylist()
+            texts = self._texts(keys)
             for start in range(0, len(texts), BLOCK):
                 self.marks[self.buckets(np.array(texts[start : start + BLOCK], dtype=str))] = True
 
@@ -134,6 +151,7 @@ class KeyEncoder:
             "serial": self.serial,
             "marks": np.packbits(self.marks).tobytes().hex(),
             "buckets": len(self.marks),
+            "ending": self.ending,
             "missing": self.missing,
             "times": self.times,
             "shared_by": self.shared_by,
@@ -146,7 +164,8 @@ class KeyEncoder:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
-        self.missing = state.get("missing", 0.0)  # files of earlier releases say nothing of it, nor of times
+        # files of earlier releases say nothing of these
+        self.missing, self.ending = state.get("missing", 0.0), state.get("ending", "")
         self.times, self.shared_by = state.get("times", []), state.get("shared_by", [])
         self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
             bool
@@ -220,7 +239,7 @@ class KeyStream:
         keys[there] = given
         if self.encoder.is_number and not is_text(storage):
             return pa.array(keys.tolist(), storage)
-        keys[there] = keys[there].astype(str)
+        keys[there] = np.char.add(keys[there].astype(str), self.encoder.ending)
         return pa.array(keys.tolist(), pa.string()).cast(storage)
 
     def _repeated(self, rows: int) -> np.ndarray:

@@ -124,14 +124,14 @@ def natural(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     [1.5, None]
     """
     if not spec.numeric:
-        return _natural_labels(without_missing_text(widen(array), spec), spec)
+        return _natural_labels(without_missing_text(widen(array), spec.missing_text), spec)
     return natural_of(parse(array, spec), spec)
 
 
 def natural_of(values: Values, spec: ColumnSpec) -> pa.Array:
     """As :func:`natural`, of a parsed column."""
     if values.numbers is None:
-        return _natural_labels(without_missing_text(spell(values, spec), spec), spec)
+        return _natural_labels(without_missing_text(spell(values, spec), spec.missing_text), spec)
     if spec.kind == "datetime":
         own = unit_of(spec)
         assert own is not None

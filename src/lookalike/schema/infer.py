@@ -28,7 +28,7 @@ from lookalike.schema.identity import (
     repeated_key,
 )
 from lookalike.schema.types import arrow_type, is_text
-from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse, widen
+from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse, widen, without_missing_text
 
 MISSING_TEXTS = (
     "NA",
@@ -173,11 +173,20 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     numbers = _present(parse(array, spec))
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
-    if array.null_count == 0 and is_integer_key(base["name"], numbers, len(distinct)):
-        return spec.replace(kind="key")
-    if identifies(base["name"], len(distinct), len(numbers)):
-        return repeated_key(base, len(distinct), len(numbers))
-    return spec.replace(step=_round_step(numbers))
+    return _key(base, numbers, len(numbers), gaps=bool(array.null_count)) or spec.replace(step=_round_step(numbers))
+
+
+def _key(base: dict[str, str], numbers: np.ndarray, present: int, *, gaps: bool) -> ColumnSpec | None:
+    """The spec of numbers that name rows, or tell whose they are: ``present`` cells and perhaps ``gaps``; None where they do not.
+
+    Of floats those that are whole beside missing cells may: so pandas keeps whole numbers then.
+    """
+    if numbers.dtype.kind == "f" and (not gaps or np.any(numbers % 1)):
+        return None
+    distinct = len(np.unique(numbers))
+    if distinct == present and not gaps and is_integer_key(base["name"], numbers, distinct):
+        return ColumnSpec(**base, kind="key")
+    return repeated_key(base, distinct, present) if identifies(base["name"], distinct, present) else None
 
 
 def _round_step(numbers: np.ndarray) -> int:
@@ -197,7 +206,8 @@ def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
     decimals = _decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
-    return _with_step(spec.replace(decimals=decimals), numbers)
+    key = _key(base, numbers, len(numbers), gaps=len(numbers) < len(array))
+    return key or _with_step(spec.replace(decimals=decimals), numbers)
 
 
 def _with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
@@ -230,7 +240,7 @@ def _infer_text(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> Co
     distinct = distinct.cast(pa.string())
     stand_ins = [text for text in MISSING_TEXTS if pc.index(distinct, text).as_py() >= 0]
     values = distinct.filter(pc.invert(pc.is_in(distinct, pa.array(stand_ins, pa.string())))) if stand_ins else distinct
-    spec = _infer_typed_text(base, array, values)
+    spec = _infer_typed_text(base, without_missing_text(array, stand_ins), values)
     if spec is not None:
         return spec if not stand_ins else _with_missing_text(spec, array, stand_ins)
     return _infer_labels(base, array, distinct)
@@ -276,39 +286,25 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
             LookalikeWarning,
             stacklevel=2,
         )
-    if pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py():
-        return _infer_float_text(base, plain, thousands)
-    spec = ColumnSpec(**base, kind="integer", thousands=thousands)
+    floats = pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py()
+    spec = ColumnSpec(**base, kind="float" if floats else "integer", thousands=thousands)
     parsed = parse(values, spec).numbers
     assert parsed is not None
-    if (
-        not thousands
-        and array.null_count == 0
-        and len(array) == len(values)
-        and is_integer_key(base["name"], parsed, len(values))
-    ):
-        return spec.replace(kind="key")
-    if not thousands and identifies(base["name"], len(values), len(array) - array.null_count):
-        return repeated_key(base, len(values), len(array) - array.null_count)
-    return spec.replace(step=_round_step(parsed))
+    gaps = array.null_count
+    key = None if thousands else _key(base, parsed, len(array) - gaps, gaps=bool(gaps))
+    return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=_round_step(parsed)))
 
 
-def _infer_float_text(base: dict[str, str], texts: pa.Array, thousands: bool) -> ColumnSpec:
+def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> ColumnSpec:
+    """How floats are written, as far as their (L,) different ``texts`` tell."""
     exponent = pc.any(pc.match_substring_regex(texts, "[eE]")).as_py()
     places = pc.utf8_length(pc.replace_substring_regex(texts, r"^[^.]*\.?", ""))
     most, least = pc.max(places).as_py(), pc.min(places).as_py()
     fixed = not exponent and most == least
     with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
     few = not exponent and most <= MAXIMUM_DECIMALS
-    spec = ColumnSpec(
-        **base,
-        kind="float",
-        thousands=thousands,
-        decimals=most if few else None,
-        fixed_decimals=fixed and few,
-        whole_with_point=with_point,
-    )
-    return _with_step(spec, np.asarray(texts.cast(pa.float64())))
+    spec = spec.replace(decimals=most if few else None, fixed_decimals=fixed and few, whole_with_point=with_point)
+    return _with_step(spec, numbers)
 
 
 def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -74,11 +74,11 @@ def whose(table: pa.Table, specs: Iterable[ColumnSpec]) -> np.ndarray | None:
     return min(numbers, key=lambda found: int(found.max(initial=0)), default=None)
 
 
-def without_missing_text(array: pa.Array, spec: ColumnSpec) -> pa.Array:
-    """Turn the text that stands for missing into null."""
-    if not spec.missing_text:
+def without_missing_text(array: pa.Array, texts: Sequence[str]) -> pa.Array:
+    """Turn the texts that stand for missing into null."""
+    if not texts:
         return array
-    missing = pc.is_in(array, pa.array(spec.missing_text, array.type))
+    missing = pc.is_in(array, pa.array(texts, array.type))
     return pc.if_else(missing, pa.scalar(None, array.type), array)
 
 
@@ -95,7 +95,7 @@ def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     array([1.5, 0. ])
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    array = widen(without_missing_text(array, spec))
+    array = widen(without_missing_text(array, spec.missing_text))
     if spec.numeric:
         return _parse_numbers(array, spec)
     return _parse_labels(array, spec)

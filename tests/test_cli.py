@@ -268,7 +268,9 @@ def test_rows_are_balanced_and_gaps_filled(csv, tmp_path):
 
 def test_auto_says_what_it_picked_and_why(csv):
     output = run("make", csv, "--quick")
-    assert re.search(r"picked +(trees|autoregressive): .+ --engine (trees|autoregressive)", output)
+    assert re.search(
+        r"picked +(trees|autoregressive|ensemble of .+): .+ --engine (trees|autoregressive|ensemble)", output
+    )
 
 
 def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):

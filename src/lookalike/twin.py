@@ -77,9 +77,12 @@ class Twin:
 
     @property
     def picked(self) -> str:
-        """The engine that draws the rows: the one that ``auto`` picked, or the one that was named; of an ensemble, all of them."""
-        if self._mixed:
-            return str(self._mixed["words"])
+        """The engine that draws the rows, in words: of an ensemble, all of them."""
+        return str(self._mixed["words"]) if self._mixed else self.drawn_by
+
+    @property
+    def drawn_by(self) -> str:
+        """The name of the engine that draws the rows: the one that ``auto`` picked, or the one that was named."""
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
 
     @property

@@ -12,7 +12,8 @@ from lookalike import LookalikeWarning
 from lookalike.demo import demo_table
 from lookalike.errors import SettingsError
 from lookalike.evaluate.verdicts import read
-from lookalike.presets.require import Faults, Setup, calm, calmer, faults, filter_on, turn, warmer
+from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
+from lookalike.presets.require import faults
 from lookalike.registry import ENGINES, load
 from lookalike.table import as_table, write_table
 
@@ -95,16 +96,31 @@ def test_knobs_turn_one_after_the_other_and_stay_turned(files):
     made, _ = make(files, **REMEMBERS)
     settings = {name: value for name, value in REMEMBERS.items() if name != "engine"}
     setup, used = Setup(made.twin, "trees", settings, None), {"privacy": 0, "likeness": 0}
-    found = Faults(1, 0.1, ("dcr_share",), ())
+    found = ["dcr_share"]
     first = turn(setup, found, used)
     assert first == filter_on(setup) and first.filtering is not None and not first.refit
     second = turn(first, found, used)
     assert second.settings["strength"] == 0.04 and second.refit and second.filtering == first.filtering
     assert warmer(setup) is None, "trees know no temperature"
     assert turn(second, found, used) == calmer(second) and turn(second, found, used) is None
-    alike = turn(setup, Faults(1, 0.1, ("accuracy",), ()), used)
+    alike = turn(setup, ["accuracy"], used)
     assert alike.settings["calibrate"] is True and alike.temperature == 1
-    assert turn(alike, Faults(1, 0.1, ("accuracy",), ()), used) is None
+    assert turn(alike, ["accuracy"], used) is None
+
+
+def test_the_members_of_an_ensemble_are_calmed(files):
+    """Those that ``auto`` picked, too."""
+    made, attempts = make(
+        files, engine="ensemble", members=["auto", {"engine": "copula", "weight": 3}], require={"dcr_share": 0.01}
+    )
+    assert "members held back more" in attempts[2] and made.unmet
+    settings = {"members": ("auto", {"engine": "copula", "weight": 3})}
+    *picked, copula = calmer(Setup(made.twin, "ensemble", settings, None)).settings["members"]
+    assert {member.engine for member in picked} <= {"autoregressive", "trees"} and sum(
+        member.weight for member in picked
+    ) == 1
+    assert all(member.settings["strength" if member.engine == "trees" else "dropout"] for member in picked)
+    assert (copula.engine, copula.weight, list(copula.settings)) == ("copula", 3, ["ridge"])
 
 
 def test_fewer_faults_are_better_and_then_smaller_ones():

@@ -110,6 +110,7 @@ def test_keys_need_a_name_or_a_sequence(name, cells, expected):
         ("customer_age", [13 * (i // 2) for i in range(400)], False),
         ("paid", [13 * (i // 2) for i in range(400)], False),
         ("grid", [f"g{i // 2}" for i in range(400)], False),
+        ("CustomerID", [i % 120 + 17_000 for i in range(2700)], True),  # persons, of however many rows
         ("LocationID", [i % 120 for i in range(2700)], False),  # places: many rows each
         ("state_id", [f"s{i % 50}" for i in range(400)], False),
     ],

@@ -14,6 +14,7 @@ from lookalike.errors import NotFittedError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.copula import Copula
+from lookalike.model.ensemble import Ensemble
 from lookalike.model.training import device
 from lookalike.model.training.task import NetSettings, held_out_rows
 from lookalike.model.trees import Trees
@@ -21,7 +22,12 @@ from lookalike.rng import generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
-ENGINES: dict[str, type[Generator]] = {"autoregressive": Autoregressive, "trees": Trees, "copula": Copula}
+ENGINES: dict[str, type[Generator]] = {
+    "autoregressive": Autoregressive,
+    "trees": Trees,
+    "copula": Copula,
+    "ensemble": Ensemble,
+}
 FEW_ROWS = 3_000
 """Up to here trees may win, and both are tried; beyond it the net had the better likeness on every table we have."""
 FEWEST_ROWS = 100
@@ -44,9 +50,9 @@ class Auto(Generator):
     """The engine auto.
 
     Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
-    likelier by more than chance (two standard errors of the mean difference a row); where neither does, the one that remembers
-    less, to which the rows learned from are likelier than those held out by less. Larger tables get the net; and with hardly
-    any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
+    likelier by more than chance (two standard errors of the mean difference a row); where neither does, both, and half of the
+    rows come from each. Larger tables get the net; and with hardly any time, the copula. What was picked and why stands in
+    ``run.notes["engine"]``.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
@@ -84,17 +90,20 @@ class Auto(Generator):
         trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
         trees.fit(table.take(training), seed=seed, run=run)
         net.fit_once(table, seed=seed, run=run)
-        by_trees = trees.likelihood(table.take(fresh))
-        likelier = np.nan_to_num(net.unseen - by_trees, nan=-math.inf, posinf=1e3, neginf=-1e3)
+        likelier = net.unseen - trees.likelihood(table.take(fresh))
+        likelier = np.nan_to_num(likelier, nan=-math.inf, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
         told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
-        by_net = mean > 0
         if abs(mean) <= 2 * error:
-            remembered = float(trees.likelihood(table.take(training)).mean() - by_trees.mean())
-            gap = run.notes["training"]["memory_gap"]
-            by_net = gap < remembered
-            told += f", by no more than chance; those learned from are likelier than these by {gap:.2f} to the net, by {remembered:.2f} to trees"
-        if by_net:
+            net.fit_again()
+            trees.fit(table, seed=seed, run=run)
+            both = Ensemble.of([("autoregressive", net), ("trees", trees)], [0.5, 0.5])
+            self._keep("ensemble", both, f"{told}, by no more than chance: half of the rows come from each", run)
+            run.notes["ensemble"] = {
+                "words": "ensemble of autoregressive + trees",
+                "effort": f"2 members ({run.notes['training']['epochs']} epochs, one pass)",
+            }
+        elif mean > 0:
             net.fit_again()
             self._keep("autoregressive", net, told, run)
         else:

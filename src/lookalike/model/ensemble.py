@@ -119,6 +119,13 @@ class Ensemble(Generator):
         self._pilot: tuple[float, list[np.ndarray]] | None = None
 
     @classmethod
+    def of(cls, members: list[tuple[str, Generator]], weights: list[float]) -> Ensemble:
+        """Return the mixture of (engine's name, fitted generator) pairs that learned the same columns."""
+        ensemble = cls()
+        ensemble._take(members, np.array(weights))
+        return ensemble
+
+    @classmethod
     def wants(cls, settings: EngineSettings) -> Literal["modes", "quantiles"]:
         assert isinstance(settings, EnsembleSettings)
         wanted = [member.kind.wants(member.engine_settings()) for member in settings.members]

@@ -185,7 +185,7 @@ def augment(
     effort = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
     say("training", f"{effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
-        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
+        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
     made = twin.sample_each(
         list(added.values()),
         [{target: name} for name in added],

@@ -185,7 +185,7 @@ def make(
     how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
-        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.picked}")
+        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
     found = [rule.words for rule in twin.schema.constraints if rule not in settled.constraints]
     if found:
         say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")

@@ -1,7 +1,5 @@
 """A table that meets what was asked of it: attempts with other knobs, the best of them left, and which knob would help.
 
-Knobs turn one after the other and stay turned. For a figure of privacy: the filter; then a calmer engine, which stops
-earlier and is held back more; then a little temperature; then a calmer one still. For a figure of likeness: calibration.
 The judge stays outside of fitting: all that an attempt learns from the one before is that something was not met. Still, the
 best of several tables looks a little better, by the figures that picked it, than it is.
 """
@@ -18,12 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline, preparing, registry
-from lookalike.config import Settings
+from lookalike import pipeline, preparing
 from lookalike.evaluate.verdicts import FIGURES, read, unmet
+from lookalike.presets.knobs import Setup, is_privacy, turn
 from lookalike.presets.places import Made, Places, Say
 from lookalike.refine import CalibrationSettings, FilterSettings
-from lookalike.refine.calibrate import FEWEST_ROWS
 from lookalike.report import Scorecard
 from lookalike.run import Run
 from lookalike.schema import Schema
@@ -32,8 +29,6 @@ from lookalike.twin import Twin
 MOST_ATTEMPTS = 5
 FIRST_SHARE = 0.5
 """Of a time budget, for the first attempt where more may have to follow."""
-WARMER = 1.05
-"""How much more temperature the attempt has that draws a little more noise."""
 Draw = Callable[[Twin, Places, Run, FilterSettings | None, float], Scorecard]
 
 
@@ -76,22 +71,6 @@ class Common:
         return float("inf") if self.minutes is None else 60 * self.minutes - spent
 
 
-@dataclass(frozen=True)
-class Setup:
-    """How a table is made. ``refit``: the twin has to be fitted anew first; ``turned``: the knobs so far, in words."""
-
-    twin: Twin
-    engine: str
-    settings: Mapping[str, Any]
-    filtering: FilterSettings | None
-    temperature: float = 1.0
-    refit: bool = False
-    turned: tuple[str, ...] = ()
-
-    def turn(self, words: str, **changes: Any) -> Setup:
-        return replace(self, turned=(*self.turned, words), **changes)
-
-
 @dataclass(frozen=True, order=True)
 class Faults:
     """What a card does not meet: how many figures, and by how much of their limits; fewer is better."""
@@ -114,96 +93,6 @@ def faults(card: Mapping[str, Any], required: Mapping[str, float]) -> Faults:
     return Faults(len(values), shortfall, tuple(measured), tuple(name for name in values if name not in measured))
 
 
-# ------------------------------------------------------------------------------------------------------------- knobs
-
-
-def filter_on(setup: Setup) -> Setup | None:
-    """Keep rows apart from those learned from."""
-    return None if setup.filtering is not None else setup.turn("filter on", filtering=FilterSettings())
-
-
-def calmer(setup: Setup) -> Setup | None:
-    """Fit the engine that drew the rows again, so that it remembers less; None where it has no such setting."""
-    engine = setup.twin.picked
-    kind = registry.load(registry.ENGINES, engine, "engine").Settings
-    others = _others(setup, kind)
-    changes = calm(kind.build({name: value for name, value in setup.settings.items() if name in kind.model_fields}))
-    if not changes:
-        return None
-    words = ", ".join(
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in changes.items()
-    )
-    return setup.turn(words, engine=engine, settings={**others, **changes}, refit=True)
-
-
-def _others(setup: Setup, kind: type[Settings]) -> dict[str, Any]:
-    """The settings that hold for the engine that was picked, too: all but those that only the one that picked it knows."""
-    asked = registry.load(registry.ENGINES, setup.engine, "engine").Settings.model_fields
-    return {name: value for name, value in setup.settings.items() if name in kind.model_fields or name not in asked}
-
-
-def calm(settings: Settings) -> dict[str, Any]:
-    """Return the settings of an engine, changed so that it remembers less: it stops earlier, and is held back more.
-
-    >>> from lookalike.model.autoregressive import AutoregressiveSettings
-    >>> calm(AutoregressiveSettings())
-    {'dropout': 0.4, 'weight_decay': 6.0, 'patience': 3}
-    """
-    known = settings.model_dump()
-    calmed = {
-        "dropout": lambda value: min(round(value + 0.15, 3), 0.7),
-        "weight_decay": lambda value: 2 * value,
-        "early_stopping": lambda value: True,
-        "patience": lambda value: max(1, value // 2),
-        "strength": lambda value: 4 * value,
-        "ridge": lambda value: min(10 * value, 0.5),
-    }
-    changes = {name: change(known[name]) for name, change in calmed.items() if name in known}
-    return {name: value for name, value in changes.items() if value != known[name]}
-
-
-def warmer(setup: Setup) -> Setup | None:
-    """Draw a little more noise; None where the engine knows no temperature."""
-    if not setup.twin.model.tempered:
-        return None
-    temperature = round(setup.temperature * WARMER, 4)
-    return setup.turn(f"temperature={temperature:g}", temperature=temperature)
-
-
-def calibrated(setup: Setup) -> Setup | None:
-    """Draw from a pool weighted to the real counts; None where it is, where rows are too few, or a temperature undoes it."""
-    if setup.settings.get("calibrate") or setup.temperature != 1 or setup.twin.rows < FEWEST_ROWS:
-        return None
-    return setup.turn("calibrate=true", settings={**setup.settings, "calibrate": True})
-
-
-PRIVACY = (filter_on, calmer, warmer, calmer)
-LIKENESS = (calibrated,)
-
-
-def turn(setup: Setup, found: Faults, used: dict[str, int]) -> Setup | None:
-    """Turn the next knob for what is not met, privacy first; None where all were turned. ``used`` counts the tried ones."""
-    for name, knobs, needed in (
-        ("privacy", PRIVACY, any(is_privacy(figure) for figure in found.figures)),
-        ("likeness", LIKENESS, not all(is_privacy(figure) for figure in found.figures)),
-    ):
-        while needed and used[name] < len(knobs):
-            used[name] += 1
-            turned = knobs[used[name] - 1](setup)
-            if turned is not None:
-                return turned
-    return None
-
-
-def is_privacy(figure: str) -> bool:
-    """Whether a figure says how safe a table is, rather than how alike.
-
-    >>> is_privacy("dcr_share"), is_privacy("accuracy")
-    (True, False)
-    """
-    return FIGURES[figure].path.startswith("privacy.")
-
-
 # ---------------------------------------------------------------------------------------------------------- attempts
 
 
@@ -218,7 +107,7 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
     used, out_of_time, latest = {"privacy": 0, "likeness": 0}, False, found
     _tell(common.say, 1, "as asked", first.card, required)
     for number in range(2, MOST_ATTEMPTS + 1):
-        turned = turn(setup, latest, used) if latest.figures else None
+        turned = turn(setup, latest.figures, used) if latest.figures else None
         if turned is None:
             break
         training = first.twin.information["seconds"] / 4 if turned.refit else 0.0

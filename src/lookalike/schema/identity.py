@@ -19,10 +19,8 @@ CAMEL_KEY = re.compile(r"[a-z](Id|ID|Key|Nr|No)$")
 WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn)($|[^a-zA-Z])", re.I)
 CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr|Nr|No)$")
 WORD_IDENTITY = re.compile(r"(^|[^a-zA-Z])(id|uuid|guid|ssn|nbr)($|[^a-zA-Z])", re.I)
-LAST_WORD_IDENTITY = re.compile(
-    r"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|account|client|customer|employee|household|member|participant|patient|person|respondent|subject|user)$",
-    re.I,
-)
+PERSONS = "account|client|customer|employee|household|member|participant|patient|person|respondent|subject|user"
+LAST_WORD_IDENTITY = re.compile(rf"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|{PERSONS})$", re.I)
 """``customer`` and ``policy_no`` name one; ``customer_age`` and ``no_of_visits`` do not."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
@@ -31,8 +29,9 @@ NEARLY_ALL = 0.9
 """Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
 NEARLY_ROWS = 100
 """Fewer cells than this may hold mostly different labels by chance."""
-MANY_IDENTITIES, FEW_ROWS_EACH = 100, 20
-"""So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are."""
+MANY_IDENTITIES, FEW_ROWS_EACH, ROWS_OF_A_PERSON = 100, 20, 1_000
+"""So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are. What has more
+may be places or articles, but where the name says that they are persons."""
 SERIAL_ROWS = 1000
 """A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 
@@ -60,11 +59,12 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
 
     >>> identifies("patient_nbr", 300, 900), identifies("LocationID", 300, 90_000)
     (True, False)
-    >>> identifies("policy_no", 300, 900), identifies("no_of_visits", 300, 900)
-    (True, False)
+    >>> identifies("policy_no", 300, 900), identifies("no_of_visits", 300, 900), identifies("CustomerID", 300, 90_000)
+    (True, False, True)
     """
     named = WORD_IDENTITY.search(name) or LAST_WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
-    return bool(named) and distinct >= MANY_IDENTITIES and rows <= FEW_ROWS_EACH * distinct
+    most = ROWS_OF_A_PERSON if re.search(PERSONS, name, re.I) else FEW_ROWS_EACH
+    return bool(named) and distinct >= MANY_IDENTITIES and rows <= most * distinct
 
 
 def are_personal(distinct: pa.Array) -> bool:

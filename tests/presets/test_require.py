@@ -110,10 +110,18 @@ def test_knobs_turn_one_after_the_other_and_stay_turned(files):
 
 def test_the_members_of_an_ensemble_are_calmed(files):
     """Those that ``auto`` picked, too."""
+    remembers = {name: value for name, value in REMEMBERS.items() if name != "engine"}
+    members = [{"engine": "trees", "settings": remembers}, {"engine": "copula", "weight": 0.01}]
     made, attempts = make(
-        files, engine="ensemble", members=["auto", {"engine": "copula", "weight": 3}], require={"dcr_share": 0.01}
+        files, engine="ensemble", members=members, weights="given", require={"accuracy": 0.1, "dcr_share": 0.2}
     )
+    shares = [float(text.split("dcr_share ")[1].split(" ")[0]) for text in attempts]
     assert "members held back more" in attempts[2] and made.unmet
+    assert (
+        read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
+        and min(shares) not in shares[:2]
+    )
+    made, _ = make(files, force=True, engine="ensemble", members=["auto", "copula"], require={"quality": 0.1})
     settings = {"members": ("auto", {"engine": "copula", "weight": 3})}
     *picked, copula = calmer(Setup(made.twin, "ensemble", settings, None)).settings["members"]
     assert {member.engine for member in picked} <= {"autoregressive", "trees"} and sum(

@@ -7,6 +7,7 @@ best of several tables looks a little better, by the figures that picked it, tha
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -167,8 +168,11 @@ def _put_in_place(made: Made, first: Made, raw: bool) -> None:
     for mine, theirs in pairs:
         mine.replace(theirs)
     for path in made.folder.iterdir():
+        place = first.folder / path.name
+        if place.is_dir():  # members of an ensemble, in whose place no file system puts others
+            shutil.rmtree(place)
         if path.name != "log.txt":
-            path.replace(first.folder / path.name)
+            path.replace(place)
 
 
 def _raw(made: Made) -> Path:

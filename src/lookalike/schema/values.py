@@ -169,6 +169,8 @@ def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
             "Correct them, or declare the column category."
         )
     array = pc.replace_substring_regex(array, r"^\+", "")
+    if spec.kind == "integer":  # pandas writes 3.0 beside missing cells
+        array = pc.replace_substring_regex(array, r"\.0*$", "")
     try:
         numbers = array.cast(pa.int64() if spec.kind == "integer" else pa.float64())
     except pa.ArrowInvalid:
@@ -273,7 +275,7 @@ def _declared_levels(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> t
 
 
 def _true_and_false(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> tuple[np.ndarray, pa.Array]:
-    """Booleans have two levels, false first, whether or not both occur."""
+    """Booleans have two levels, false first, whether or not both occur; ``True`` is ``true``, as pandas writes it."""
     if is_text(levels.type):
         wanted = pa.array([spec.false_text or "false", spec.true_text or "true"], levels.type)
     elif pa.types.is_boolean(levels.type):
@@ -281,6 +283,10 @@ def _true_and_false(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> tu
     else:
         wanted = pa.array([0, 1]).cast(levels.type)
     recoded, unknown = _recode(codes, levels, wanted)
+    if unknown and is_text(levels.type):
+        found, lower = (pc.utf8_lower(texts.cast(pa.string())) for texts in (levels, wanted))
+        if len(lower.unique()) == len(wanted):
+            recoded, unknown = _recode(codes, found, lower)
     if unknown:
         raise InputError(
             f"column {spec.name!r} is declared boolean, however: {unknown} cells are neither its true nor its false. "

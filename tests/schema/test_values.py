@@ -1,0 +1,48 @@
+"""Cells read by a spec that another table gave: the same table, as pandas has rewritten it."""
+
+from __future__ import annotations
+
+import warnings
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from lookalike.errors import InputError, LookalikeWarning
+from lookalike.schema import ColumnSpec
+from lookalike.schema.infer import infer_schema
+from lookalike.schema.values import parse
+from lookalike.table import as_table
+
+
+def test_a_table_that_went_through_pandas_is_read_as_it_was(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text(
+        "stars,paid,price\n" + "".join(f"{i % 5 or ''},{str(i % 3 == 0).lower()},{i / 4:.2f}\n" for i in range(60))
+    )
+    table = as_table(path).data
+    pd.read_csv(path).to_csv(tmp_path / "again.csv", index=False)
+    again = as_table(tmp_path / "again.csv").data
+    assert again["stars"][1].as_py() == "1.0" and again["paid"][0].as_py() == "True"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        schema = infer_schema(table)
+    assert [spec.kind for spec in schema] == ["integer", "boolean", "float"]
+    for spec in schema:
+        one, other = parse(table[spec.name], spec), parse(again[spec.name], spec)
+        assert (one.missing == other.missing).all()
+        assert (one.numbers == other.numbers).all() if spec.numeric else (one.codes == other.codes).all()
+
+
+def test_fractions_are_no_integers():
+    spec = ColumnSpec(name="stars", kind="integer", storage="string")
+    assert parse(pa.array(["3.0", "-2.", str(2**63 - 1)]), spec).numbers.tolist() == [3, -2, 2**63 - 1]
+    with pytest.raises(InputError, match="'stars' holds larger ones, or fractions"):
+        parse(pa.array(["3.5"]), spec)
+
+
+def test_truths_told_apart_by_case_alone_stay_so():
+    spec = ColumnSpec(name="ok", kind="boolean", storage="string", true_text="X", false_text="x")
+    assert parse(pa.array(["x", "X"]), spec).codes.tolist() == [0, 1]
+    with pytest.raises(InputError, match="1 cells are neither"):
+        parse(pa.array(["x", "y"]), spec)

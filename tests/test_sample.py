@@ -63,6 +63,12 @@ def test_temperature(twin):
     assert cold > usual + 0.1
 
 
+def test_a_temperature_needs_a_net():
+    cold = lookalike.fit(people(300), engine="copula", run=Run())
+    with pytest.raises(SettingsError, match=r"temperature=0\.5 and trees, copula or marginals draw these rows"):
+        cold.sample(10, temperature=0.5)
+
+
 def test_conditions_hold_beside_balance(twin):
     rows = twin.sample(100, seed=1, where={"town": "Graz"}, balance="sex")
     assert (rows["town"] == "Graz").all() and (rows["sex"] == "f").sum() == 50

@@ -132,8 +132,8 @@ def check_temperature(model: Generator, temperature: float) -> None:
         )
     if temperature != 1 and not model.tempered:
         raise SettingsError(
-            f"temperature needs an engine that draws from logits, however: {type(model).__name__} does not. "
-            "Leave it at 1, or fit with another engine."
+            f"temperature needs a net, however: temperature={temperature} and trees, copula or marginals draw these rows, or some of them. "
+            "Leave it at 1, or fit with engine='autoregressive'."
         )
 
 

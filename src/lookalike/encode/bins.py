@@ -110,10 +110,10 @@ def fit_bins(numbers: np.ndarray, *, maximum: int, grain: float, rare: int) -> B
     starts, positions, shares = [0], [], []
     for first, last in pairwise(_fill(below, maximum)):
         own = slice(first, last)
-        knots = _knots(*_without_rare(distinct[own], counts[own], recurs[own], rare), edges[first], edges[last])
-        positions.append(knots[0])
-        shares.append(knots[1])
-        starts.append(starts[-1] + len(knots[0]))
+        places, ends = _knots(*_without_rare(distinct[own], counts[own], recurs[own], rare), edges[first], edges[last])
+        positions.append(places)
+        shares.append(ends)
+        starts.append(starts[-1] + len(places))
     return Bins(np.array(starts), np.concatenate(positions), np.concatenate(shares))
 
 
@@ -155,10 +155,9 @@ def _knots(
             pieces.extend(first + _cuts(below[first : last + 1] - below[first], parts, ROWS_A_PIECE)[1:])
     shares = below[pieces] / below[-1]
     alone = np.flatnonzero(recurs[pieces[:-1]])
-    after, steps = np.repeat(alone + 1, 2), np.stack([shares[alone], shares[alone + 1]], axis=1).ravel()
-    return np.insert(edges[pieces], after, np.repeat(values[np.array(pieces)[alone]], 2)), np.insert(
-        shares, after, steps
-    )
+    after = np.repeat(alone + 1, 2)
+    places, ends = np.repeat(values[np.array(pieces)[alone]], 2), np.stack([shares[alone], shares[alone + 1]], axis=1)
+    return np.insert(edges[pieces], after, places), np.insert(shares, after, ends.ravel())
 
 
 def _without_rare(
@@ -185,7 +184,8 @@ def _runs(recurs: np.ndarray) -> np.ndarray:
 
 def _middles(values: np.ndarray) -> np.ndarray:
     """(L - 1,) half-way between neighbours."""
-    return np.asarray(values[:-1] + (values[1:] - values[:-1]) / 2)
+    halves = values.astype(np.float64) / 2
+    return np.asarray(halves[:-1] + halves[1:])
 
 
 def _fill(below: np.ndarray, maximum: int) -> np.ndarray:
@@ -220,5 +220,4 @@ def at_nearest(numbers: np.ndarray, among: np.ndarray) -> np.ndarray:
     >>> at_nearest(np.array([1, 6, 90]), np.array([2, 8, 20])).tolist()
     [2, 8, 20]
     """
-    middles = among[:-1].astype(np.float64) / 2 + among[1:].astype(np.float64) / 2
-    return np.asarray(among[np.searchsorted(middles, numbers.astype(np.float64))])
+    return np.asarray(among[np.searchsorted(_middles(among), numbers.astype(np.float64))])

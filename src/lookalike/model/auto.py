@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from lookalike import registry
 from lookalike.errors import NotFittedError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.copula import Copula
-from lookalike.model.ensemble import Ensemble
+from lookalike.model.ensemble import Ensemble, in_words
 from lookalike.model.training import device
 from lookalike.model.training.task import NetSettings, held_out_rows
 from lookalike.model.trees import Trees
@@ -22,12 +22,6 @@ from lookalike.rng import generator
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
-ENGINES: dict[str, type[Generator]] = {
-    "autoregressive": Autoregressive,
-    "trees": Trees,
-    "copula": Copula,
-    "ensemble": Ensemble,
-}
 FEW_ROWS = 3_000
 """Up to here trees may win, and both are tried; beyond it the net had the better likeness on every table we have."""
 FEWEST_ROWS = 100
@@ -99,10 +93,7 @@ class Auto(Generator):
             trees.fit(table, seed=seed, run=run)
             both = Ensemble.of([("autoregressive", net), ("trees", trees)], [0.5, 0.5])
             self._keep("ensemble", both, f"{told}, by no more than chance: half of the rows come from each", run)
-            run.notes["ensemble"] = {
-                "words": "ensemble of autoregressive + trees",
-                "effort": f"2 members ({run.notes['training']['epochs']} epochs, one pass)",
-            }
+            run.notes["ensemble"] = in_words([("autoregressive", run.notes["training"]["epochs"]), ("trees", 0)])
         elif mean > 0:
             net.fit_again()
             self._keep("autoregressive", net, told, run)
@@ -111,7 +102,7 @@ class Auto(Generator):
             self._fit("trees", told, table, seed, run)
 
     def _fit(self, name: str, why: str, table: EncodedTable, seed: int, run: Run) -> None:
-        kind = ENGINES[name]
+        kind = registry.load(registry.ENGINES, name, "engine")
         known = {
             field: value for field, value in self.settings.model_dump().items() if field in kind.Settings.model_fields
         }
@@ -153,7 +144,7 @@ class Auto(Generator):
         state: dict[str, Any],
         arrays: dict[str, np.ndarray],
     ) -> Auto:
-        kind = ENGINES[state["picked"]]
+        kind = registry.load(registry.ENGINES, state["picked"], "engine")
         engine = cls(settings)
         inner = kind.from_state(columns, kind.Settings.build(state["settings"]), state["state"], arrays)
         engine.picked, engine.tempered = (state["picked"], inner), inner.tempered

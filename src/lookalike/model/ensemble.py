@@ -17,7 +17,7 @@ from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.members import budgeted, weigh
 from lookalike.model.members.beside import Together
 from lookalike.model.members.meeting import meeting
-from lookalike.model.members.member import Member, Plan, Trained, check_engine
+from lookalike.model.members.member import Member, Plan, Trained, check_engine, label_of
 from lookalike.model.training.train import fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -234,13 +234,8 @@ class Ensemble(Generator):
             }
             for (plan, one), weight, more in zip(found, self._weights, figures, strict=True)
         }
-        counted = Counter(plan.engine for plan, _ in found)
-        named = [f"{count} {engine}" if count > 1 else engine for engine, count in counted.items()]
-        effort = [f"{len(one.losses)} epochs" if one.losses else "one pass" for _, one in found]
-        passes = [f"{count} × {how}" if count > 1 else how for how, count in Counter(effort).items()]
         return {
-            "words": f"ensemble of {' + '.join(named)}",
-            "effort": f"{len(found)} members ({', '.join(passes)})",
+            **in_words([(plan.engine, len(one.losses)) for plan, one in found]),
             "weights": self.settings.weights,
             "members": told,
             "left_out": [plan.label for plan in plans if plan.label not in told],
@@ -353,6 +348,22 @@ class Ensemble(Generator):
         return self._members
 
 
+def in_words(members: list[tuple[str, int]]) -> dict[str, str]:
+    """Say what a mixture is made of, by the engine and the epochs of each member.
+
+    >>> in_words([("tvae", 30), ("tvae", 30), ("trees", 0)])
+    {'words': 'ensemble of 2 tvae + trees', 'effort': '3 members (2 × 30 epochs, one pass)'}
+    """
+    counted = Counter(engine for engine, _ in members)
+    named = [f"{count} {engine}" if count > 1 else engine for engine, count in counted.items()]
+    efforts = Counter(f"{epochs} epochs" if epochs else "one pass" for _, epochs in members)
+    passes = [f"{count} × {effort}" if count > 1 else effort for effort, count in efforts.items()]
+    return {
+        "words": f"ensemble of {' + '.join(named)}",
+        "effort": f"{len(members)} members ({', '.join(passes)})",
+    }
+
+
 def plans_of(settings: EnsembleSettings, rows: np.ndarray, seed: int) -> list[Plan]:
     """Return what each member is to learn from, and by which seed; ``rows`` are the numbers of the rows there are for them.
 
@@ -373,7 +384,7 @@ def plans_of(settings: EnsembleSettings, rows: np.ndarray, seed: int) -> list[Pl
             mine = generator(seed, "rows", member.engine, own).permutation(rows)[: math.ceil(share * len(rows))]
         plans.append(
             Plan(
-                f"{place}-{member.engine}",
+                label_of(place, member.engine),
                 member.engine,
                 member.engine_settings(**common),
                 derive_seed(seed, "member", member.engine, own),

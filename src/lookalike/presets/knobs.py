@@ -14,7 +14,7 @@ from lookalike import registry
 from lookalike.config import Settings
 from lookalike.evaluate.verdicts import FIGURES
 from lookalike.model.ensemble import EnsembleSettings
-from lookalike.model.members.member import Member
+from lookalike.model.members.member import Member, label_of
 from lookalike.refine import FilterSettings
 from lookalike.refine.calibrate import FEWEST_ROWS
 from lookalike.twin import Twin
@@ -76,13 +76,13 @@ def calm_members(settings: EnsembleSettings, told: Mapping[str, Any]) -> tuple[M
     """
     calmed = []
     for place, member in enumerate(settings.members, start=1):
-        picked = told.get(f"{place}-{member.engine}", {}).get("engine", {}).get("picked", member.engine)
+        picked = told.get(label_of(place, member.engine), {}).get("engine", {}).get("picked", member.engine)
         parts = [one.engine for one in EnsembleSettings().members] if picked == "ensemble" else [picked]
         for engine in parts:
             kind = registry.load(registry.ENGINES, engine, "engine").Settings
             own = _known(member.settings, kind)
-            changes = {"engine": engine, "weight": member.weight / len(parts)}
-            calmed.append(member.replace(settings={**own, **calm(kind.build(own))}, **changes))
+            held_back = {**own, **calm(kind.build(own))}
+            calmed.append(member.replace(engine=engine, settings=held_back, weight=member.weight / len(parts)))
     return tuple(calmed)
 
 

@@ -121,7 +121,7 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
         return _infer_integer(base, array, distinct)
     if pa.types.is_decimal(storage):
         return ColumnSpec(**base, kind="float", decimals=max(storage.scale, 0))
-    return _infer_float(base, array)
+    return _infer_float(base, array, distinct)
 
 
 def _check_type(name: str, storage: pa.DataType) -> None:
@@ -173,18 +173,17 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     numbers = _present(parse(array, spec))
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
-    return _key(base, numbers, len(numbers), gaps=bool(array.null_count)) or spec.replace(step=_round_step(numbers))
+    key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
+    return key or spec.replace(step=_round_step(numbers))
 
 
-def _key(base: dict[str, str], numbers: np.ndarray, present: int, *, gaps: bool) -> ColumnSpec | None:
-    """The spec of numbers that name rows, or tell whose they are: ``present`` cells and perhaps ``gaps``; None where they do not.
-
-    Of floats those that are whole beside missing cells may: so pandas keeps whole numbers then.
+def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int) -> ColumnSpec | None:
+    """The spec of ``distinct`` numbers that name rows, or tell whose they are; None where they do not. Of ``rows`` cells so many are
+    ``present``; of floats those that are whole beside missing cells may: so pandas keeps whole numbers then.
     """
-    if numbers.dtype.kind == "f" and (not gaps or np.any(numbers % 1)):
+    if numbers.dtype.kind == "f" and (present == rows or np.any(numbers % 1)):
         return None
-    distinct = len(np.unique(numbers))
-    if distinct == present and not gaps and is_integer_key(base["name"], numbers, distinct):
+    if distinct == rows and is_integer_key(base["name"], numbers, distinct):
         return ColumnSpec(**base, kind="key")
     return repeated_key(base, distinct, present) if identifies(base["name"], distinct, present) else None
 
@@ -202,11 +201,11 @@ def _round_step(numbers: np.ndarray) -> int:
     return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
-def _infer_float(base: dict[str, str], array: pa.Array) -> ColumnSpec:
+def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
     decimals = _decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
-    key = _key(base, numbers, len(numbers), gaps=len(numbers) < len(array))
+    key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     return key or _with_step(spec.replace(decimals=decimals), numbers)
 
 
@@ -290,8 +289,8 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     spec = ColumnSpec(**base, kind="float" if floats else "integer", thousands=thousands)
     parsed = parse(values, spec).numbers
     assert parsed is not None
-    gaps = array.null_count
-    key = None if thousands else _key(base, parsed, len(array) - gaps, gaps=bool(gaps))
+    rows = len(array)
+    key = None if thousands else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
     return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=_round_step(parsed)))
 
 

@@ -169,22 +169,26 @@ def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
             "Correct them, or declare the column category."
         )
     array = pc.replace_substring_regex(array, r"^\+", "")
-    if spec.kind == "integer":  # pandas writes 3.0 beside missing cells
-        array = pc.replace_substring_regex(array, r"\.0*$", "")
-    try:
-        numbers = array.cast(pa.int64() if spec.kind == "integer" else pa.float64())
-    except pa.ArrowInvalid:
-        numbers = None
-    if numbers is None and spec.kind == "integer":
-        try:
-            numbers = array.cast(pa.uint64())
-        except pa.ArrowInvalid:
-            raise InputError(
-                f"integers must fit in 64 bits, however: column {spec.name!r} holds larger ones, or fractions. "
-                "Declare it float, key or category."
-            ) from None
-    assert numbers is not None
+    if spec.kind == "float":
+        numbers = array.cast(pa.float64())
+    elif (numbers := _cast(array, pa.int64())) is None:
+        whole = pc.replace_substring_regex(array, r"\.0*$", "")  # pandas writes 3.0 beside missing cells
+        numbers = _cast(whole, pa.int64())
+        numbers = _cast(whole, pa.uint64()) if numbers is None else numbers
+    if numbers is None:
+        raise InputError(
+            f"integers must fit in 64 bits, however: column {spec.name!r} holds larger ones, or fractions. "
+            "Declare it float, key or category."
+        )
     return pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
+
+
+def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array | None:
+    """The same cells as another type; None where that has no place for one."""
+    try:
+        return array.cast(wanted)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:

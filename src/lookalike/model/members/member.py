@@ -67,6 +67,15 @@ class Member(Settings):
         return self.kind.Settings.build({**self.settings, **shared})
 
 
+def label_of(place: int, engine: str) -> str:
+    """A member's name in its ensemble: its place, from 1, and its engine.
+
+    >>> label_of(2, "ctgan")
+    '2-ctgan'
+    """
+    return f"{place}-{engine}"
+
+
 @dataclass(frozen=True)
 class Plan:
     """A member to train: everything that settles what comes out, and its place in the ensemble.
@@ -74,7 +83,7 @@ class Plan:
     Attributes
     ----------
     label
-        Its place, from 1, and its engine: ``2-ctgan``.
+        As :func:`label_of` gives it.
     rows
         (n,) the rows of the table it learns from.
     """

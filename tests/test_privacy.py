@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import lookalike
 from lookalike import Run, fit
-from lookalike.errors import LookalikeWarning, PrivacyError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, TrainingError
 
 ROWS = 3_000
 
@@ -99,11 +99,45 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
             {"schema": {"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": {"age": {"sdtype": "numerical"}}}},
             "what SDV's metadata leaves open",
         ),
+        (
+            {"schema": {"lookalike_schema": 1, "columns": [{"name": "age", "kind": "integer", "missing": "median"}]}},
+            "missing='median' of 'age'",
+        ),
     ],
 )
 def test_what_would_look_at_rows_uncharged_is_refused_first(settings, message):
     with pytest.raises(PrivacyError, match=message):
         fit(people(), epsilon=1.0, run=Run(), **settings)
+
+
+def test_a_schema_of_another_table_is_refused_before_anything_is_paid():
+    schema = {"lookalike_schema": 1, "columns": [{"name": "wage", "kind": "integer", "minimum": 0, "maximum": 9}]}
+    with pytest.raises(SchemaError, match="names 'wage', which the table lacks"):
+        fit(people(), epsilon=1.0, schema=schema, run=Run())
+    with pytest.raises(InputError, match="all were dropped"):
+        fit(people(), epsilon=1.0, drop=["job", "age", "pay"], run=Run())
+
+
+class Interrupted(Run):
+    """Ctrl-C after the first epoch."""
+
+    def epoch(self, epoch, epochs, losses):
+        super().epoch(epoch, epochs, losses)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_private_run_goes_on_with_the_codes_it_paid_for(tmp_path):
+    """Learned again they would be others, noised anew, and the first ones' price would stand in no ledger."""
+    how = {"engine": "autoregressive", "epochs": 3, "hidden": 8, "embedding_dim": 4}
+    broken = fit(people(), epsilon=3.0, run=Interrupted(tmp_path), **how)
+    resumed = fit(people(), epsilon=3.0, run=Run(tmp_path, resume=True), **how)
+    assert resumed.encoder.state() == broken.encoder.state()
+    assert resumed.information["rows"] == broken.information["rows"]
+    assert resumed.privacy.to_dict() == broken.privacy.to_dict()
+    assert resumed.information["epochs"] == 3
+    with pytest.raises(TrainingError, match="goes on as it began"):
+        fit(people(), epsilon=2.0, run=Run(tmp_path, resume=True), **how)
 
 
 def test_privacy_without_a_budget_is_refused():

@@ -77,8 +77,50 @@ def test_csv_that_is_not_utf8(tmp_path):
 
 
 def test_a_ragged_csv(tmp_path):
-    with pytest.raises(InputError, match="2 fields"):
+    with pytest.raises(InputError, match="2 fields, however: in .* line 3 has 3"):
         read_back("a,b\n1,2\n1,2,3\n", tmp_path)
+
+
+@pytest.mark.parametrize("line", ['5,Graz,"delivered', '5,"Graz,ok', '"5,Graz,ok'])
+def test_a_quote_that_is_never_closed(tmp_path, line):
+    """Arrow takes the rest of the file for one cell, which would be given out as it is."""
+    lines = [f"{i},Linz,ok" for i in range(2, 5)] + [line] + [f"{i},Wien,ok" for i in range(6, 12)]
+    with pytest.raises(InputError, match="quote that is opened in line 5 is not closed"):
+        read_back("\n".join(["id,town,note", *lines]) + "\n", tmp_path)
+
+
+def test_quotes_that_are_no_fault(tmp_path):
+    text = 'a,b\n1,5" pipe\n2,"x\ny"\n'
+    assert read_back(text, tmp_path).data["b"].to_pylist() == ['5" pipe', "x\ny"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (
+            ",".join(f"a_column_of_a_long_name_{i:05}" for i in range(4_000)) + "\n" + ",".join(["007"] * 4_000) + "\n",
+            4_000,
+        ),
+        ('"two\nlines",b\n007,1\n', 2),
+        ("a\u2028b,c\n007,1\n", 2),
+        ("\n\na,b\n007,1\n", 2),
+    ],
+    ids=["long", "quoted newline", "line separator", "blank lines"],
+)
+def test_whatever_the_names_are_cells_stay_text(tmp_path, text, names):
+    data = read_back(text, tmp_path).data
+    assert data.num_columns == names and data.column(0).to_pylist() == ["007"]
+
+
+def test_rows_without_names_above_them(tmp_path):
+    with pytest.raises(InputError, match="holds an e-mail address") as refused:
+        read_back("Anna,anna@example.org,26\nBert,bert@example.org,27\n", tmp_path)
+    assert "anna" not in str(refused.value).lower()
+    with pytest.warns(LookalikeWarning, match="2 of the names in .* are numbers") as said:
+        read_back("Anna,26,6267\nBert,27,7000\n", tmp_path)
+    assert "6267" not in str(said[0].message)
+    for years in ("2001,2002\n1,2\n", "0,1\n1,2\n", "name,7.5\nx,low\n"):
+        read_back(years, tmp_path)
 
 
 @pytest.mark.parametrize(("text", "word"), [("", "empty"), ("a,b\n", "rows"), ("a,a\n1,2\n", "unique")])

@@ -44,6 +44,12 @@ def integers(shape: int | tuple[int, ...], deviation: float) -> np.ndarray:
     return np.rint(deviation * normal(size)).astype(np.int64).reshape(shape)
 
 
+def fresh_seed() -> int:
+    """A seed of 63 fresh bits, for whatever a single record's part of a gradient is drawn by: with a known one, a record more or less
+    would change, by its place, what the others get, and so count for more than one."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
+
+
 def fresh_generator() -> np.random.Generator:
     """A generator keyed with 128 fresh bits, for noise by the million (gradients), where the operating system is too slow.
 

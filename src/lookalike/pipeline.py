@@ -14,13 +14,22 @@ from pydantic import Field
 
 from lookalike import registry
 from lookalike.config import Settings
+from lookalike.encode.domain import Domain
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
-from lookalike.preparing import imputed, learnable, like, prepare, prepare_privately, prepare_to_judge
+from lookalike.preparing import (
+    declared_publicly,
+    imputed,
+    learnable,
+    like,
+    prepare,
+    prepare_privately,
+    prepare_to_judge,
+)
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
@@ -96,6 +105,10 @@ def fit(
     >>> twin.sample(5, seed=1).num_rows
     5
     """
+    start, drop, keys = time.perf_counter(), list(drop), list(keys)
+    run = run if run is not None else Run(console=terminal())
+    if minutes is not None:
+        run.deadline = time.monotonic() + 60 * minutes
     engine = private_engine(engine, settings)
     kind = registry.load(registry.ENGINES, engine, "engine")
     engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
@@ -111,7 +124,16 @@ def fit(
             raise PrivacyError(
                 "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."
             )
-        table, settled, ledger = prepare_privately(data, privacy, schema=schema, drop=drop, keys=keys)
+        table, declared = declared_publicly(data, schema=schema, drop=drop)
+        asked = {
+            "columns": [[name, str(table.data.schema.field(name).type)] for name in table.names],
+            "declared": None if declared is None else declared.to_dict(),
+            "keys": list(keys),
+            "encoder": encoding.model_dump(mode="json"),
+            "privacy": privacy.model_dump(mode="json"),
+        }
+        domain = Domain.kept(run, asked)
+        table, settled, ledger = prepare_privately(table, declared, privacy, keys=keys, domain=domain)
     everything = table
     table = learnable(imputed(table, settled, encoding), settled)
     if table.num_rows < 2:
@@ -125,8 +147,6 @@ def fit(
     kind.check(engine_settings, table.num_rows)
     if calibrating.calibrate:
         check_calibration(table.num_rows)
-    run = run if run is not None else Run(console=terminal(), minutes=minutes)
-    start = time.perf_counter()
     if ledger is None and encoding.keep_rules:
         settled = with_rules_to_keep(table.data, settled)
     encoder = TableEncoder(settled, encoding)
@@ -138,11 +158,15 @@ def fit(
             encoder.avoid_keys(as_table(avoid).data)
         encoded, rows = encoder.encode(table.data, seed=seed), table.num_rows
     else:
-        encoded, rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
-        settled = encoder.schema
+        if domain is None:
+            rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
+            domain = Domain(settled, encoder, rows, ledger)
+            domain.keep(run, asked)
+        encoder, rows, settled = domain.encoder, domain.rows, domain.encoder.schema
+        encoded = encoder.encode_privately(table.data)
     model = kind(engine_settings)
     information = {
-        "source": str(data) if isinstance(data, (str, Path)) else None,
+        "source": Path(data).name if isinstance(data, (str, Path)) else None,
         "engine": engine,
         "rows": rows,
         "seed": seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.base import EncoderSettings
+from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
 from lookalike.encode.missing import treat_missing
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
@@ -57,22 +58,8 @@ def prepare(
     """
     table = derived(as_table(data), derive or {})
     drop = list(drop)
-    if drop:
-        table = table.drop(drop)
-        if not table.names:
-            raise InputError("a table needs at least one column, however: all were dropped.")
-    declared = _declared(schema, table)
-    if declared is not None:
-        unknown = [
-            spec.name
-            for spec in declared
-            if spec.name not in table.names and spec.role != "drop" and spec.name not in drop
-        ]
-        if unknown:
-            raise SchemaError(
-                f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
-            )
-        declared = declared.only(table.names)
+    table = _without(table, drop)
+    declared = _of_this_table(_declared(schema, table), table, drop)
     settled = infer_schema(table.data, declared)
     for name in keys:
         several = settled[name].role != "primary_key" and repeats(table.data[name])
@@ -82,6 +69,29 @@ def prepare(
     for spec in settled.kept:
         refuse(spec)
     return table, settled
+
+
+def _without(table: Table, drop: Sequence[str]) -> Table:
+    if not drop:
+        return table
+    table = table.drop(drop)
+    if not table.names:
+        raise InputError("a table needs at least one column, however: all were dropped.")
+    return table
+
+
+def _of_this_table(declared: Schema | None, table: Table, drop: Sequence[str]) -> Schema | None:
+    """What is declared of the table's columns; of one that it lacks nothing can be, unless it is dropped."""
+    if declared is None:
+        return None
+    unknown = [
+        spec.name for spec in declared if spec.name not in table.names and spec.role != "drop" and spec.name not in drop
+    ]
+    if unknown:
+        raise SchemaError(
+            f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
+        )
+    return declared.only(table.names)
 
 
 def derived(table: Table, expressions: Mapping[str, str]) -> Table:
@@ -117,13 +127,11 @@ def learnable(table: Table, schema: Schema) -> Table:
     return table if fits.all() else table.take(np.flatnonzero(fits))
 
 
-def prepare_privately(
-    data: Any, privacy: PrivacySettings, *, schema: Any = None, drop: Iterable[str] = (), keys: Iterable[str] = ()
-) -> tuple[Table, Schema, Ledger]:
-    """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes."""
-    table = as_table(data)
-    table = table.drop(list(drop))
-    declared = _declared(schema, table, looking=False)
+def declared_publicly(data: Any, *, schema: Any = None, drop: Iterable[str] = ()) -> tuple[Table, Schema | None]:
+    """The table, and what is declared of it; a PrivacyError where that asks for a look at its rows."""
+    drop = list(drop)
+    table = _without(as_table(data), drop)
+    declared = _of_this_table(_declared(schema, table, looking=False), table, drop)
     if declared is not None and declared.constraints:
         raise PrivacyError(
             "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "
@@ -134,6 +142,23 @@ def prepare_privately(
             raise PrivacyError(
                 f"under --epsilon how many rows share a key is not looked at, however: the schema declares {spec.name!r} repeated. Leave that out."
             )
+        if spec.missing not in (None, "model"):
+            raise PrivacyError(
+                f"under --epsilon nothing looks at rows uncharged, however: missing={spec.missing!r} of {spec.name!r} in the schema does. Leave that out."
+            )
+    return table, declared
+
+
+def prepare_privately(
+    table: Table,
+    declared: Schema | None,
+    privacy: PrivacySettings,
+    *,
+    keys: Iterable[str] = (),
+    domain: Domain | None = None,
+) -> tuple[Table, Schema, Ledger]:
+    """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes; or from
+    what a run that is gone on with has learned."""
     delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
     if delta * table.num_rows >= 1:
         warnings.warn(
@@ -153,6 +178,8 @@ def prepare_privately(
             raise SchemaError(f"{name!r} is not a column of this table. Columns: {', '.join(table.names)}.")
     if privacy.subject is not None:
         table = Table(bounded(table.data, privacy.subject, privacy.rows_per_subject), table.origin)
+    if domain is not None:
+        return Table(as_declared(table.data, domain.schema), table.origin), domain.schema, domain.ledger
     given = {spec.name: spec for spec in declared or ()}
     for name in made_up:
         base = given.get(name) or ColumnSpec(name=name, kind="key", storage=str(table.data.schema.field(name).type))

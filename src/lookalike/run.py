@@ -165,6 +165,11 @@ class Run:
         if self.folder is not None:
             (self.folder / name).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    def read_json(self, name: str) -> Any:
+        """What :meth:`write_json` wrote; None where there is no such file."""
+        path = None if self.folder is None else self.folder / name
+        return None if path is None or not path.exists() else json.loads(path.read_text(encoding="utf-8"))
+
     def _write_loss(self, row: Mapping[str, float]) -> None:
         assert self.folder is not None
         path = self.folder / "losses.csv"

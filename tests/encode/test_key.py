@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookalike.encode.frame import TableEncoder
 from lookalike.encode.key import KeyEncoder, shuffled_indices
 from lookalike.encode.pattern import from_regex, learn
-from lookalike.errors import SamplingError, SchemaError
-from lookalike.schema import ColumnSpec
+from lookalike.errors import InputError, SamplingError, SchemaError
+from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema.infer import infer_column
 
 
 def keys(cells, storage=None, **spec):
@@ -207,3 +210,24 @@ class TestRepeated:
     def test_of_very_few(self, real):
         drawn = keys(real, repeated=True).stream(seed=0).take(9).to_pylist()
         assert len(drawn) == 9 and not set(drawn) & set(real)
+
+
+def test_places_of_a_table_written_as_text_are_serial():
+    """The index that pandas writes begins with 0, which is no leading zero."""
+    made = keys([str(i) for i in range(800)]).stream(seed=1).take(1_600)
+    assert made.to_pylist() == [str(i) for i in range(1_600)]
+
+
+def test_whole_numbers_of_a_database_are_numbers():
+    storage = pa.decimal128(38, 0)
+    cells = [Decimal(10**20 + 7_919 * i) for i in range(300)]
+    spec = infer_column("customer_id", pa.array([Decimal(1_000 + 7_919 * i) for i in range(300)], storage))
+    assert spec.kind == "key"
+    made = keys(cells, storage).stream(seed=1).take(300)
+    assert made.type == storage and not set(made.to_pylist()) & set(cells)
+
+
+@pytest.mark.parametrize("storage", [pa.date32(), pa.bool_(), pa.timestamp("us")])
+def test_what_is_neither_text_nor_number_is_no_key(storage):
+    with pytest.raises(InputError, match=r"keys are text or numbers, however: column .day. is .*--drop day"):
+        TableEncoder(Schema([ColumnSpec(name="day", kind="key", storage=str(storage))]))

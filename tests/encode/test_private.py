@@ -32,8 +32,8 @@ def fitted(table: pa.Table, account: Ledger | None = None, declared: Schema | No
     schema = public_schema(table, declared, account)
     table = as_declared(table, schema)
     encoder = TableEncoder(schema, EncoderSettings(intervals="quantiles"))
-    encoded, rows = encoder.fit_privately(table, account, share=share)
-    return encoder, encoded, rows
+    rows = encoder.fit_privately(table, account, share=share)
+    return encoder, encoder.encode_privately(table), rows
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +143,15 @@ def test_labels_that_few_hold_share_one_name(table):
     encoder, encoded, _ = fitted(pa.table({"label": labels}))
     back = encoder.decode(encoded, seed=0).column("label").to_pylist()
     assert set(back) == {"many", OTHER} and abs(back.count(OTHER) - 5_000) == 0
+
+
+def test_no_label_is_made_up_by_the_noise_of_the_row_count():
+    table = pa.table({"flag": ["yes", "no"] * 2_500, "size": ["s", "m", "l", "l", "m"] * 1_000})
+    found = set()
+    for _ in range(40):
+        encoder, _, _ = fitted(table, ledger(3.0), share=0.3)
+        found.update(*(one.levels.to_pylist() for one in encoder.encoders.values()))
+    assert found == {"yes", "no", "s", "m", "l"}
 
 
 def test_a_table_too_small_for_its_budget_tells_nothing_and_breaks_nothing(awkward):

@@ -173,15 +173,25 @@ def test_no_record_shows_in_anothers_gradient(toy: EncodedTable):
     """BatchNorm in training mode would carry one record's condition into the fakes of all."""
     task = a_task(CTGAN, toy, a_plan(toy))
     task.weights.net.eval()
-    states = {name: draws.get_state() for name, draws in task.generators.items()}
+    states = [draws.get_state() for draws in (task.draws, task.noise)]
     norms = []
     for last in (70, 71):
-        for name, draws in task.generators.items():
-            draws.set_state(states[name])
+        for draws, state in zip((task.draws, task.noise), states, strict=True):
+            draws.set_state(state)
         norms.append(task.add_clipped(torch.tensor([*range(64), last])))
     assert torch.equal(norms[0][:64], norms[1][:64])
     task.step(0)
     assert task.weights.net.training  # and the generator learns with BatchNorm's own statistics again
+
+
+def test_no_seed_drives_what_is_drawn_for_a_record(toy: EncodedTable):
+    """With a known one, a record less would change, by its place, what all after it get, and so count for more than one."""
+    rows, norms = torch.arange(50), []
+    for _ in range(2):
+        task = a_task(CTGAN, toy, a_plan(toy))
+        assert not task.generators, "a checkpoint must not tell what was drawn"
+        norms.append(task.add_clipped(rows))
+    assert not torch.equal(*norms)
 
 
 def test_a_records_condition_is_its_own_code(toy: EncodedTable):

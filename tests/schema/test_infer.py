@@ -6,9 +6,11 @@ import json
 import uuid
 import warnings
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from lookalike import Run, fit
 from lookalike.errors import InputError, LookalikeWarning, SchemaError, SettingsError
 from lookalike.preparing import prepare
 from lookalike.schema import ColumnSpec, Schema
@@ -52,6 +54,25 @@ def kind(cells, storage=None, name="c"):
         (["12/31/2020", "01/02/2021"] * 30, {"kind": "datetime", "format": "%m/%d/%Y"}),
         (["05 Jan 2020", "12 Mar 2021"] * 30, {"kind": "datetime", "format": "%d %b %Y"}),
         (["20200101", "20210101"] * 30, {"kind": "integer"}),
+        ([f"202001{day:02}" for day in range(1, 31)], {"kind": "datetime", "format": "%Y%m%d", "step": 86400}),
+        ([f"20200101{hour:02}5959" for hour in range(24)], {"kind": "datetime", "format": "%Y%m%d%H%M%S"}),
+        (["23/07/69", "05/12/01"] * 30, {"kind": "datetime", "format": "%d/%m/%y"}),
+        (["2/18/2023 7:53", "12/3/2022 20:01"] * 30, {"kind": "datetime", "format": "%-m/%-d/%Y %-H:%M"}),
+        (["18/Feb/2023:20:53:23", "01/Mar/2023:00:00:01"] * 30, {"format": "%d/%b/%Y:%H:%M:%S"}),
+        (["20:53:23", "00:00:00", "07:15:59"] * 30, {"kind": "datetime", "format": "%H:%M:%S", "step": 1}),
+        (["7:05", "23:50"] * 30, {"kind": "datetime", "format": "%-H:%M"}),
+        (["2023-02", "2022-11"] * 30, {"kind": "datetime", "format": "%Y-%m"}),
+        (["2020-01-01", "0000-00-00", "2021-12-31"] * 20, {"kind": "datetime", "missing_text": ("0000-00-00",)}),
+        (["$1,234.50", "-$3.00", "$77.10"] * 20, {"kind": "float", "decimals": 2, "thousands": ",", "prefix": "$"}),
+        (["77,14", "3,5", "0,25"] * 20, {"kind": "float", "decimals": 2, "decimal_mark": ",", "thousands": ""}),
+        (["1.865,37 €", "12,00 €"] * 30, {"kind": "category"}),  # two texts may be labels
+        (["1.865,37 €", "12,00 €", "-5,10 €"] * 20, {"thousands": ".", "decimal_mark": ",", "suffix": " €"}),
+        (["12,386 kg", "8 kg", "977 kg"] * 20, {"kind": "integer", "thousands": ",", "suffix": " kg"}),
+        (["12.5%", "5%", "0%"] * 20, {"kind": "float", "suffix": "%"}),
+        (["1 234,50", "99,00", "12 000,10"] * 20, {"thousands": " ", "decimal_mark": ",", "fixed_decimals": True}),
+        (["Q1", "Q2", "Q3", "Q4"] * 15, {"kind": "category"}),
+        (["123 456 789", "987 654 321", "111 222 333"] * 20, {"kind": "category"}),
+        (["192.168.100.200", "123.456.111.222", "1.2.3.4"] * 20, {"kind": "category"}),
         (["one"] * N, {"kind": "constant"}),
         ([None] * N, {"kind": "constant"}),
         ([100 * i for i in range(N)], {"kind": "integer", "step": 100}),
@@ -242,3 +263,44 @@ def test_any_kind_of_arrow_text_is_read(storage):
         column = pa.array([*cells * 30, None], pa.string()).cast(storage)
         spec = infer_column("c", column)
         assert spell(parse(column, spec), spec).equals(column)
+
+
+def test_what_few_cells_hold_is_no_less_someones():
+    rows = 1_000
+    some = lambda count, text: pa.array([text(i) if i < count else None for i in range(rows)])  # noqa: E731
+    table = pa.table(
+        {
+            "age": list(range(rows)),
+            "note": some(40, lambda i: f"the mother of patient {i} called"),
+            "mail": some(3, lambda i: f"anna{i}@example.org"),
+            "iban": some(60, lambda i: f"AT61{19043002 * i + 11:012}"),
+        }
+    )
+    with pytest.warns(LookalikeWarning, match="it is taken for a key"):
+        schema = infer_schema(table)
+    assert {name: schema[name].kind for name in ("note", "mail", "iban")} == {
+        "note": "text",
+        "mail": "key",
+        "iban": "key",
+    }
+
+
+def test_a_name_for_each_customer_is_one_of_theirs():
+    """Made-up customers beside the real ones' names would name them."""
+    customer = np.repeat(np.arange(300), 4)
+    table = pa.table(
+        {
+            "customer": [f"K{i:04}" for i in customer],
+            "name": [f"Person {i}" for i in customer],
+            "town": [f"town {i % 7}" for i in customer],
+        }
+    )
+    with pytest.warns(LookalikeWarning, match="'name' has 300 values in 1,200 rows and one for each of 'customer'"):
+        schema = infer_schema(table)
+    assert [(spec.kind, spec.repeated) for spec in schema] == [("key", True), ("key", True), ("category", False)]
+    twin = fit(table, engine="copula", run=Run())
+    made = twin.sample(1_200, seed=1).to_pandas()
+    assert not set(made["name"]) & set(table["name"].to_pylist())
+    assert made.groupby("customer")["name"].nunique().max() == 1
+    declared = Schema([ColumnSpec(name="name", kind="category", storage="string")])
+    assert infer_schema(table, declared)["name"].kind == "category"

@@ -123,7 +123,7 @@ def sample(
         path = out or twin.with_name(
             f"{twin.stem}-sample.{'parquet' if fitted.origin.container == 'parquet' else 'csv'}"
         )
-        presets.check_outputs([path], force=force)
+        presets.check_outputs([path], force=force, read=[twin, apart_from])
         apart = presets.apart(fitted, apart_from, named_values(setting))
         bar = Run(console=screen.bar)
         fitted.sample_to(

@@ -20,7 +20,8 @@ SMALL_TABLE = 100
 class CategoryEncoder(ColumnEncoder):
     """Categories, ordinals, booleans and constants.
 
-    Codes: the common levels in vocabulary order, then the pool of rare levels, then missing (each where it occurs).
+    Codes: the common levels in vocabulary order, then the pool of rare levels, or several of levels whose rows are alike
+    (:mod:`lookalike.encode.ties.pools`), then missing (each where it occurs).
     A pooled level comes back as some rare level, so no value is invented, by what its few rows tell about how frequent it is: a draw
     from the gamma distribution of its count, made when it is learned. By the count itself more of them would come back than a fresh
     sample has (hospital: .80 of 847 levels of fewer than five rows, .71 in a fresh sample, .70 so).
@@ -76,15 +77,27 @@ class CategoryEncoder(ColumnEncoder):
             )
         return np.zeros_like(rare) if alone else rare
 
-    def _place_codes(self, rare: np.ndarray) -> None:
+    def part_pool(self, levels: np.ndarray, pools: np.ndarray) -> None:
+        """Sort (k,) pooled ``levels`` into ``pools`` (k,), counted from 0, which have a code each; the rest keep one."""
+        pool_of = np.full(len(self.counts), -1)
+        pool_of[levels] = pools
+        mine = pool_of[self.rare]
+        rest = (mine < 0).any()
+        self._place_codes(self.rare, np.where(mine < 0, 0, mine + rest))
+
+    def _place_codes(self, rare: np.ndarray, pool_of: np.ndarray | None = None) -> None:
+        """``pool_of`` (k,): which pool each rare level is in, the first one when left out."""
         self.rare = rare
         common = np.flatnonzero((self.counts > 0) & ~rare)
         self.level_of_code = common
         self.code_of_level = np.full(len(self.counts), -1, np.int32)
         self.code_of_level[common] = np.arange(len(common))
-        self.code_of_level[rare] = len(common)
-        self.pool, self.pool_code = np.flatnonzero(rare), len(common)
-        self.missing_code = len(common) + bool(len(self.pool))
+        pool = np.flatnonzero(rare)
+        self.pool_of = np.zeros(len(pool), np.int64) if pool_of is None else pool_of
+        self.code_of_level[pool] = len(common) + self.pool_of
+        self.pool, self.pool_code = pool, len(common)
+        self.pools = int(self.pool_of.max()) + 1 if len(pool) else 0
+        self.missing_code = len(common) + self.pools
 
     def _column(self) -> EncodedColumn:
         cardinality = self.missing_code + self.has_missing
@@ -97,10 +110,8 @@ class CategoryEncoder(ColumnEncoder):
         )
 
     def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        assert values.codes is not None and values.levels is not None
-        places = pc.fill_null(pc.index_in(values.levels.cast(self.levels.type), self.levels), -1).to_numpy(
-            zero_copy_only=False
-        )
+        assert values.codes is not None
+        places = self.places_of(values)
         known = np.append(
             np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1
         )
@@ -112,18 +123,28 @@ class CategoryEncoder(ColumnEncoder):
             )
         return codes, np.zeros(len(codes))
 
+    def places_of(self, values: Values) -> np.ndarray:
+        """Return (m,) the place of each of the values' own levels among those learned, −1 where it is none."""
+        assert values.levels is not None
+        found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
+        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
+
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)
-        levels = np.append(self.level_of_code, [-1, -1])[codes]
-        pooled = ~missing & (codes == self.pool_code)
-        if pooled.any():
-            levels[pooled] = self._draw_pooled(int(pooled.sum()), rng)
+        levels = np.append(self.level_of_code, np.full(self.pools + 1, -1))[codes]
+        pooled = ~missing & (codes >= self.pool_code)
+        for pool in range(self.pools):
+            mine = pooled & (codes == self.pool_code + pool)
+            if mine.any():
+                levels[mine] = self._draw_pooled(pool, int(mine.sum()), rng)
         return Values(missing=missing, codes=np.where(missing, -1, levels).astype(np.int32), levels=self.levels)
 
-    def _draw_pooled(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+    def _draw_pooled(self, pool: int, rows: int, rng: np.random.Generator) -> np.ndarray:
         pooled = self.settings.rare_categories == "pool"
         source, weights = (
-            (self.pool, self.pool_weights) if pooled else (self.level_of_code, self.counts[self.level_of_code])
+            (self.pool[self.pool_of == pool], self.pool_weights[self.pool_of == pool])
+            if pooled
+            else (self.level_of_code, self.counts[self.level_of_code])
         )
         return rng.choice(source, size=rows, p=weights / weights.sum())
 
@@ -133,6 +154,7 @@ class CategoryEncoder(ColumnEncoder):
             "type": str(self.levels.type),
             "counts": self.counts.tolist(),
             "rare": np.flatnonzero(self.rare).tolist(),
+            "pool_of": self.pool_of.tolist(),
             "pool_weights": self.pool_weights.tolist(),
             "has_missing": self.has_missing,
         }
@@ -143,6 +165,6 @@ class CategoryEncoder(ColumnEncoder):
         self.has_missing = bool(state["has_missing"])
         rare = np.zeros(len(self.counts), bool)
         rare[state["rare"]] = True
-        self._place_codes(rare)
+        self._place_codes(rare, np.asarray(state["pool_of"], np.int64))
         self.pool_weights = np.asarray(state["pool_weights"], np.float64)
         self.fitted = True

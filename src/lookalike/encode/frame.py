@@ -19,6 +19,7 @@ from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
 from lookalike.encode.ties.joint import JointRule, find_joints
+from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import follow, in_order, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
@@ -106,6 +107,7 @@ class TableEncoder:
             encoder.fit(columns[name], generator(seed, "encoder", name))
             if progress is not None:
                 progress(done, len(self.encoders))
+        part_pools(self.encoders, columns, generator(seed, "pools"))
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
         if self.settings.keep_rules:
@@ -118,30 +120,37 @@ class TableEncoder:
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
 
-    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> tuple[EncodedTable, int]:
-        """Learn every column of ``table`` within a privacy budget, and encode it.
+    def fit_privately(self, table: pa.Table, ledger: Ledger, *, share: float | None = None) -> int:
+        """Learn every column of ``table`` within a privacy budget.
 
         Nothing is read off exactly: no rule between columns, no form of a key, no bound, no label (see
         :mod:`lookalike.encode.private`). How finely numbers are written is learned too, so the schema changes.
 
         Returns
         -------
-        The rows encoded, and how many there are: as many as is public, or a noised count.
+        How many rows there are: as many as is public, or a noised count.
         """
         check_columns(table, self.schema)
-        rows = private.count_rows(table.num_rows, ledger)
+        rows, deviation = private.count_rows(table.num_rows, ledger)
         share = min(share or private.default_share(ledger, rows), ledger.unspent)
-        account = private.Account.open(ledger, self.encoders, share)
+        account = private.Account.open(ledger, self.encoders, share, rows, deviation)
+        for name, encoder in self.encoders.items():
+            private.fit_privately(encoder, parse(table.column(name), encoder.spec), account)
+        self.schema = Schema([self.encoders[spec.name].spec if spec.modelled else spec for spec in self.schema])
+        for key in self.keys.values():
+            key.make_up()
+        return rows
+
+    def encode_privately(self, table: pa.Table) -> EncodedTable:
+        """(n, d) codes and residuals of any rows, those with values that were not told included."""
+        check_columns(table, self.schema)
         codes = np.empty((table.num_rows, len(self.encoders)), np.int32)
         residuals = np.empty(codes.shape, np.float64)
         for place, (name, encoder) in enumerate(self.encoders.items()):
-            values = parse(table.column(name), encoder.spec)
-            private.fit_privately(encoder, values, rows, account)
-            codes[:, place], residuals[:, place] = private.encode_privately(encoder, values)
-            self.schema = Schema([encoder.spec if spec.name == name else spec for spec in self.schema])
-        for key in self.keys.values():
-            key.make_up()
-        return EncodedTable(self.columns, codes, residuals), rows
+            codes[:, place], residuals[:, place] = private.encode_privately(
+                encoder, parse(table.column(name), encoder.spec)
+            )
+        return EncodedTable(self.columns, codes, residuals)
 
     def avoid_keys(self, table: pa.Table) -> None:
         """Keep the keys of rows that were not fitted (a holdout) from being given out, too."""
@@ -334,16 +343,14 @@ class TableEncoder:
     @classmethod
     def from_state(cls, schema: Schema, state: dict[str, Any]) -> TableEncoder:
         encoder = cls(schema, EncoderSettings.build(state["settings"]))
-        if "rewrites" in state:  # twins of earlier releases have none
-            encoder.rewrites.restore(state["rewrites"])
-            encoder.encoders = encoder._encoders(encoder.rewrites.specs())
+        encoder.rewrites.restore(state["rewrites"])
+        encoder.encoders = encoder._encoders(encoder.rewrites.specs())
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
         encoder.rules = rules_from(state["rules"], encoder.encoders)
-        # twins of earlier releases have none of the following
-        encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state.get("joints", [])]
-        encoder.absences = [Absence.from_state(absence) for absence in state.get("absences", [])]
-        encoder.entities = [Entity.from_state(entity) for entity in state.get("entities", [])]
+        encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state["joints"]]
+        encoder.absences = [Absence.from_state(absence) for absence in state["absences"]]
+        encoder.entities = [Entity.from_state(entity) for entity in state["entities"]]
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])
         return encoder
@@ -355,6 +362,12 @@ def refuse(spec: ColumnSpec) -> None:
         raise InputError(
             f"free text cannot be modelled, however: column {spec.name!r} is free text. Drop it (--drop {spec.name}), or have texts "
             f"of its form made up (--key {spec.name})."
+        )
+    storage = arrow_type(spec.storage)
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    if spec.kind == "key" and not is_text(storage) and not any(is_one(storage) for is_one in numeric):
+        raise InputError(
+            f"keys are text or numbers, however: column {spec.name!r} is {spec.storage}. Model it as it is, or drop it (--drop {spec.name})."
         )
 
 

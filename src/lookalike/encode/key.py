@@ -85,15 +85,15 @@ class KeyEncoder:
     def _texts(self, keys: pa.Array | pa.ChunkedArray) -> list[str]:
         """The keys that are there, as texts: whole numbers without a point."""
         there = keys.drop_null()
-        if pa.types.is_floating(self.storage):
-            return [str(int(key)) if float(key).is_integer() else str(key) for key in there.to_pylist()]
+        if pa.types.is_floating(self.storage) or pa.types.is_decimal(self.storage):
+            return [str(int(key)) if key == int(key) else str(key) for key in there.to_pylist()]
         return [text.removesuffix(self.ending) for text in there.cast(pa.string()).to_pylist()]
 
     def _are_numbers(self, texts: list[str]) -> bool:
-        if pa.types.is_floating(self.storage):
+        if pa.types.is_floating(self.storage) or pa.types.is_decimal(self.storage):
             return all(text.removeprefix("-").isdigit() for text in texts)
         if is_text(self.storage) and self.spec.pattern is None:
-            return all(text.isdigit() and text[0] != "0" for text in texts)
+            return all(text.isdigit() and (text[0] != "0" or text == "0") for text in texts)
         return pa.types.is_integer(self.storage)
 
     def _fit_times(self, rows: np.ndarray) -> None:
@@ -109,8 +109,9 @@ class KeyEncoder:
     def make_up(self) -> None:
         """Settle the form without a look at any key, for differential privacy: the declared pattern, whole numbers from 1, or
         twelve letters and digits. New keys may then be old ones, by chance: to avoid those would be to know them."""
-        self.is_number = pa.types.is_integer(self.storage) or pa.types.is_floating(self.storage)
+        self.is_number = not is_text(self.storage)
         self.serial, self.low, self.high = self.is_number, 1, 2**63
+        self._keep_to_type()
         self.forms, self.weights = [self.spec.pattern or UNKNOWN_FORM], [1]
         self.marks = np.zeros(8, bool)
 
@@ -121,10 +122,20 @@ class KeyEncoder:
         # rounded outwards to the leading digit, so that neither extreme is given away
         self.low, self.high = low // unit * unit, (high // unit + 1) * unit
         if self.serial:
-            self.low, self.high = (low if low in (0, 1) else self.low), 2**63
+            self.low = low if low in (0, 1) else self.low
+            self.high = self.low + 2**63
+        self._keep_to_type()
+
+    def _keep_to_type(self) -> None:
+        """No number is made that the column's type does not hold."""
+        low, high = self.low, self.high
         if pa.types.is_integer(self.storage):
             limits = np.iinfo(self.storage.to_pandas_dtype())
-            self.low, self.high = max(self.low, int(limits.min)), min(self.high, int(limits.max) + 1)
+            low, high = int(limits.min), int(limits.max) + 1
+        elif pa.types.is_decimal(self.storage):
+            high = 10 ** (self.storage.precision - self.storage.scale)
+            low = 1 - high
+        self.low, self.high = max(self.low, low), min(self.high, high)
 
     def avoid(self, keys: pa.Array | pa.ChunkedArray) -> None:
         """Mark more keys (those of a holdout) as never to be given out."""
@@ -164,9 +175,8 @@ class KeyEncoder:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
-        # files of earlier releases say nothing of these
-        self.missing, self.ending = state.get("missing", 0.0), state.get("ending", "")
-        self.times, self.shared_by = state.get("times", []), state.get("shared_by", [])
+        self.missing, self.ending = state["missing"], state["ending"]
+        self.times, self.shared_by = state["times"], state["shared_by"]
         self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
             bool
         )

@@ -57,20 +57,28 @@ class Account:
         Noise of a look of weight 1, in sensitivities.
     delta
         δ′ of each threshold.
+    rows, rows_deviation
+        The number of rows that is known, public or noised, and the standard deviation of its noise.
     """
 
     ledger: Ledger
     sigma: float
     delta: float
+    rows: int
+    rows_deviation: float
 
     @classmethod
-    def open(cls, ledger: Ledger, encoders: dict[str, ColumnEncoder], share: float) -> Account:
+    def open(
+        cls, ledger: Ledger, encoders: dict[str, ColumnEncoder], share: float, rows: int, rows_deviation: float
+    ) -> Account:
         weight = sum(_weight(encoder) for encoder in encoders.values())
         thresholds = sum(_unknown(encoder) for encoder in encoders.values())
         return cls(
             ledger,
             ledger.sigma(share, thresholds=reserved(ledger)) * math.sqrt(weight),
             reserved(ledger) / max(thresholds, 1),
+            rows,
+            rows_deviation,
         )
 
     def counts(self, true: np.ndarray, weight: str, what: str) -> tuple[np.ndarray, float]:
@@ -119,29 +127,30 @@ def _unknown(encoder: ColumnEncoder) -> bool:
     return encoder.spec.levels is None and encoder.spec.kind != "boolean"
 
 
-def count_rows(rows: int, ledger: Ledger) -> int:
-    """The number of rows: as it is where it is public, otherwise noised and paid for."""
+def count_rows(rows: int, ledger: Ledger) -> tuple[int, float]:
+    """The number of rows, as it is where it is public, otherwise noised and paid for; and the standard deviation of its noise."""
     if ledger.rows_are_public:
-        return rows
+        return rows, 0.0
     sigma = ledger.sigma(ROWS_SHARE, thresholds=reserved(ledger))
     ledger.spend("rows", gaussian(sigma), "the number of rows")
-    return max(int(rows + noise.integers(1, sigma * ledger.rows_per_subject)[0]), 1)
+    deviation = sigma * ledger.rows_per_subject
+    return max(int(rows + noise.integers(1, deviation)[0]), 1), deviation
 
 
-def fit_privately(encoder: ColumnEncoder, values: Values, rows: int, account: Account) -> None:
-    """Learn one column's codes. ``rows`` is the number of rows that is known: public, or noised."""
+def fit_privately(encoder: ColumnEncoder, values: Values, account: Account) -> None:
+    """Learn one column's codes."""
     if isinstance(encoder, NumericEncoder):
-        _fit_number(encoder, values, rows, account)
+        _fit_number(encoder, values, account)
     else:
         assert isinstance(encoder, CategoryEncoder)
-        _fit_labels(encoder, values, rows, account)
+        _fit_labels(encoder, values, account)
     encoder.fitted = True
 
 
 # --------------------------------------------------------------------------------------------------------------- labels
 
 
-def _fit_labels(encoder: CategoryEncoder, values: Values, rows: int, account: Account) -> None:
+def _fit_labels(encoder: CategoryEncoder, values: Values, account: Account) -> None:
     assert values.codes is not None and values.levels is not None
     name = encoder.spec.name
     true = np.append(
@@ -163,8 +172,8 @@ def _fit_labels(encoder: CategoryEncoder, values: Values, rows: int, account: Ac
                 LookalikeWarning,
                 stacklevel=2,
             )
-        rest = rows - counts.sum() - max(missing, 0)
-        unsure = deviation * math.sqrt(len(counts) + 1)
+        rest = account.rows - counts.sum() - max(missing, 0)
+        unsure = math.hypot(deviation * math.sqrt(len(counts) + 1), account.rows_deviation)
         told = encoder.settings.rare_categories == "pool" and is_text(levels.type)
         told &= pc.index(levels.cast(pa.string()), OTHER).as_py() < 0 if is_text(levels.type) else False
         if told and (rest > SURE * unsure or not len(levels)):
@@ -199,7 +208,7 @@ def _written_is_known(encoder: NumericEncoder) -> bool:
     return bool({"decimals", "step"} & encoder.spec.model_fields_set)
 
 
-def _fit_number(encoder: NumericEncoder, values: Values, rows: int, account: Account) -> None:
+def _fit_number(encoder: NumericEncoder, values: Values, account: Account) -> None:
     assert values.numbers is not None
     encoder.dtype = values.numbers.dtype
     numbers = values.numbers[~values.missing]
@@ -215,10 +224,10 @@ def _fit_number(encoder: NumericEncoder, values: Values, rows: int, account: Acc
         _settle(encoder, spikes, counts[:-1], counts[-1], deviation, None)
         return
     if not _written_is_known(encoder):
-        _learn_written(encoder, numbers, rows, account)
+        _learn_written(encoder, numbers, account)
     spikes, counts, missing_count, deviation = _frequent(encoder, numbers, missing, account)
     rest = numbers[~np.isin(numbers, spikes)]
-    rest_rows = max(rows - counts.sum() - max(missing_count, 0), 0)
+    rest_rows = max(account.rows - counts.sum() - max(missing_count, 0), 0)
     cells = _locate(encoder, rest, (low, high), rest_rows, account)
     _settle(encoder, spikes, counts, missing_count, deviation, cells)
 
@@ -232,12 +241,12 @@ def _public_bounds(encoder: NumericEncoder) -> tuple[float | int, float | int]:
     return low, high
 
 
-def _learn_written(encoder: NumericEncoder, numbers: np.ndarray, rows: int, account: Account) -> None:
+def _learn_written(encoder: NumericEncoder, numbers: np.ndarray, account: Account) -> None:
     """Decimals of a float, step of an integer or a date: the coarsest that nearly every row keeps to."""
     steps, places = places_written(numbers, encoder.spec)
     counts, deviation = account.counts(np.bincount(places, minlength=len(steps)), "written", encoder.spec.name)
     finer = np.append(np.cumsum(counts[::-1])[::-1][1:], 0)  # rows that need a finer one than each
-    allowed = np.maximum(SURE * deviation * np.sqrt(np.arange(len(steps))[::-1]), 0.002 * rows)
+    allowed = np.maximum(SURE * deviation * np.sqrt(np.arange(len(steps))[::-1]), 0.002 * account.rows)
     chosen = steps[int(np.flatnonzero(finer <= allowed)[0])]
     what = "decimals" if encoder.spec.kind == "float" else "step"
     encoder.spec = encoder.spec.replace(**{what: chosen})

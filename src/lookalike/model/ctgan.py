@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from lookalike import noise
 from lookalike.errors import SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
@@ -286,7 +287,8 @@ class _PrivateTraining(_Duel):
     the critic, which is post-processing (DPGAN, Xie et al. 2018, arXiv 1802.06739; many critic steps to one of the generator:
     Bie et al. 2023, arXiv 2302.02936).
 
-    A record is a row under a condition of its own: a column drawn for it, and the code it has there. Fakes for the critic come from the
+    A record is a row under a condition of its own: a column drawn for it, and the code it has there. What is drawn for it (that column, its
+    fake, masks) comes from no seed of the user's. Fakes for the critic come from the
     generator in evaluation mode, so that BatchNorm does not carry one record's condition into another's fake. The generator's
     own conditions are drawn by noised counts.
     """
@@ -299,6 +301,9 @@ class _PrivateTraining(_Duel):
         flat = torch.from_numpy(np.concatenate(counts) if counts else np.zeros(0))
         conditions = Conditions(table.columns, self.chosen, flat)
         super().__init__(table.columns, conditions, max(round(plan.batch), 2), settings, seed)
+        for one in self.generators.values():
+            one.manual_seed(noise.fresh_seed())
+        self.generators = {}  # nothing of them is kept in a checkpoint, either
         self.slots, self.residuals = self.layout.slots_of(table), self.layout.residuals_of(table)
         self.progress = Plateau()
         self.networks["progress"] = self.progress

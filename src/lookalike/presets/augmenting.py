@@ -292,7 +292,8 @@ def augment_to(
     )
     figures = places.table.with_suffix(".json")
     check_suffix(places.table)
-    check_outputs([places.table, places.twin, figures], force=force or resume)
+    outputs = [places.table, places.twin, figures]
+    check_outputs(outputs, force=force or resume, read=[source, how.get("holdout"), how.get("schema")])
     run = Run(run_folder(places.folder, resume), console=console, resume=resume)
     found = augment(source, run=run, **how)
     write_table(found.rows, places.table, escape_formulas=escape_formulas)

@@ -57,7 +57,7 @@ def judge(
     required = {} if fail_under is None else requirements(fail_under)
     limits = Thresholds.build({**(thresholds or {}), **required})
     files = [] if out is None else _reports(Path(out))
-    check_outputs(files, force=force)
+    check_outputs(files, force=force, read=[real, fake, holdout])
     card = pipeline.evaluate(
         real,
         fake,

@@ -139,7 +139,7 @@ def make(
         check_rows(rows)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
     table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
-    places.check(force=force or resume)
+    places.check(force=force or resume, read=[source, holdout, schema])
     say(
         "table",
         f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {describe(settled)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
@@ -43,11 +44,11 @@ class Places:
             table.with_name(f"{table.stem}-raw{table.suffix}") if raw else None,
         )
 
-    def check(self, *, force: bool) -> None:
+    def check(self, *, force: bool, read: Iterable[Any] = ()) -> None:
         """Raise before any work if a file is in the way or cannot be written."""
         check_suffix(self.table)
         raw = [] if self.raw is None else [self.raw]
-        check_outputs([self.table, self.report, self.twin, *raw], force=force)
+        check_outputs([self.table, self.report, self.twin, *raw], force=force, read=read)
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,15 @@ class Made:
     advice: str = ""
 
 
-def check_outputs(paths: Iterable[Path], *, force: bool) -> None:
-    """Raise before any work if a file is in the way or its folder cannot be written to."""
+def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = ()) -> None:
+    """Raise before any work if a file is in the way or its folder cannot be written to. What is ``read`` from, where that are files,
+    is in the way even of ``force``."""
+    sources = {Path(source).resolve() for source in read if isinstance(source, (str, Path))}
     for path in paths:
+        if path.resolve() in sources:
+            raise OutputError(
+                f"what is read is never written over, however: {path} would be. Choose another place with --out."
+            )
         if path.is_dir() or (path.exists() and not force):
             raise OutputError(
                 f"a file of yours is never overwritten, however: {path} exists. Use --force, or another --out."
@@ -92,6 +99,6 @@ def run_folder(folder: Path, resume: bool) -> Path:
     if resume and not (folder / "checkpoint.twin").exists():
         raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
     if not resume and folder.is_dir():
-        for name in ("log.txt", "losses.csv", "checkpoint.twin", "run.json", "scorecard.json"):
+        for name in ("log.txt", "losses.csv", "checkpoint.twin", "domain.json", "run.json", "scorecard.json"):
             (folder / name).unlink(missing_ok=True)
     return folder

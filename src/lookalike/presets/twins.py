@@ -37,7 +37,7 @@ def fit_to(
     """
     out = Path(out)
     table = as_table(source)
-    check_outputs([out], force=force or resume)
+    check_outputs([out], force=force or resume, read=[source, settings.get("schema")])
     run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
     parts = preparing.split(table, keep_back, seed)
     if keep_back:
@@ -73,7 +73,7 @@ def fill(
     """Impute a table file (or draw the columns it lacks) into another; return how many cells were drawn."""
     out = Path(out)
     check_suffix(out)
-    check_outputs([out], force=force)
+    check_outputs([out], force=force, read=[twin, source])
     fitted, table = Twin.load(twin), as_table(source)
     done = (fitted.complete_table if complete else fitted.impute_table)(table, seed=seed)
     with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:

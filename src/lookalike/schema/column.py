@@ -41,7 +41,10 @@ class ColumnSpec(Settings):
         ge=1,
         description="integer, datetime, float with decimals: every value is a multiple of this many units (of the last place)",
     )
-    thousands: bool = Field(False, description="numbers kept as text: written with commas (1,234)")
+    thousands: str = Field("", max_length=1, description="numbers kept as text: what stands between thousands (1,234)")
+    decimal_mark: Literal[".", ","] = Field(".", description="numbers kept as text: what stands before decimals")
+    prefix: str = Field("", description="numbers kept as text: what stands before each, after its sign ($5)")
+    suffix: str = Field("", description="numbers kept as text: what stands after each (5 kg)")
     format: str | None = Field(None, description="datetime kept as text: its strftime format")
     true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
     false_text: str | None = Field(None, description="boolean kept as text: how false is spelled")
@@ -72,6 +75,11 @@ class ColumnSpec(Settings):
     @property
     def numeric(self) -> bool:
         return self.kind in NUMERIC
+
+    @property
+    def dressed(self) -> bool:
+        """Whether numbers kept as text are written otherwise than a program writes them."""
+        return bool(self.thousands or self.prefix or self.suffix) or self.decimal_mark != "."
 
     @property
     def modelled(self) -> bool:

@@ -1,7 +1,7 @@
 """Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
 
 A format is a strftime format with two additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
-means ``%6f``), and ``%-d``, ``%-m`` for numbers without a leading zero. A constant offset (``+02:00``) or ``Z`` is
+means ``%6f``), and ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero. A constant offset (``+02:00``) or ``Z`` is
 plain text inside the format.
 """
 
@@ -19,9 +19,19 @@ from lookalike.schema.column import ColumnSpec
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d",
-    "%-d/%-m/%Y", "%-m/%-d/%Y", "%-d.%-m.%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
+    "%-d/%-m/%Y", "%-m/%-d/%Y", "%-d.%-m.%Y", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
+    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%-d/%-m/%y", "%-m/%-d/%y", "%-d.%-m.%y", "%d-%b-%y", "%Y-%m", "%m/%Y", "%b %Y",
 )  # fmt: skip
-TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+TIME_FORMATS = (
+    "", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", ":%H:%M:%S", " %I:%M %p", " %I:%M:%S %p",
+    " %-H:%M", " %-H:%M:%S", " %-I:%M %p", " %-I:%M:%S %p",
+)  # fmt: skip
+ALONE = ("%H:%M", "%H:%M:%S", "%-H:%M", "%-H:%M:%S", "%I:%M %p", "%-I:%M %p")
+"""Times of a day without one."""
+COMPACT = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+"""Dates as whole numbers, by their digits."""
+FEWEST_COMPACT = 10
+"""Different numbers, at least, that must all be dates: one in thirty of any is."""
 FRACTION = re.compile(r"%([369]?)f")
 UNITS = {"": "s", "3": "ms", "6": "us", "9": "ns"}
 OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})$"
@@ -87,9 +97,21 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
         what = "time zones" if len(offsets) > 1 else "date formats"
         raise InputError(
             f"a datetime column has one format and one time zone, however: column {name!r} mixes several {what}. "
-            "Convert them to one, or declare the column category in a schema."
+            f"Convert them to one, or drop the column (--drop {name})."
         )
     return None, False
+
+
+def detect_compact(texts: pa.Array) -> str | None:
+    """The format of dates written as whole numbers (20230218), where all of ``texts`` are; else None.
+
+    >>> detect_compact(pa.array([f"202302{day:02}" for day in range(1, 20)]))
+    '%Y%m%d'
+    """
+    if len(texts) < FEWEST_COMPACT or not pc.all(pc.match_substring_regex(texts, r"^(?:19|20)\d+$")).as_py():
+        return None
+    format = COMPACT.get(len(texts[0].as_py()))
+    return format if format is not None and _try_format(texts, format)[1].all() else None
 
 
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
@@ -97,7 +119,7 @@ def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
     fraction = pc.struct_field(pc.extract_regex(probe, r":\d{2}\.(?P<f>\d{3}(?:\d{3}){0,2})(?:\D|$)"), "f").drop_null()
     digits = sorted({len(text) for text in fraction.to_pylist()})
     found = []
-    for date, time in product(DATE_FORMATS, TIME_FORMATS):
+    for date, time in [*product(DATE_FORMATS, TIME_FORMATS), *(("", time) for time in ALONE)]:
         fractions = [f".%{count}f" for count in digits] if time.endswith("%S") else []
         for tail in ["", *fractions]:
             for offset in ["", *offsets] if time else [""]:

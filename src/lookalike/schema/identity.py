@@ -27,7 +27,7 @@ KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
 NEARLY_ALL = 0.9
 """Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
-NEARLY_ROWS = 100
+NEARLY_ROWS = 20
 """Fewer cells than this may hold mostly different labels by chance."""
 MANY_IDENTITIES, FEW_ROWS_EACH, ROWS_OF_A_PERSON = 100, 20, 1_000
 """So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are. What has more
@@ -69,16 +69,31 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
 
 def are_personal(distinct: pa.Array) -> bool:
     """Whether every text is one that is given to a person or a thing alone: a UUID, an e-mail address."""
-    return len(distinct) >= KEY_ROWS and any(
+    return len(distinct) >= 2 and any(
         pc.all(pc.match_substring_regex(distinct, form)).as_py() for form in (UUID, EMAIL)
     )
 
 
-def repeated_key(base: dict[str, str], distinct: int, rows: int) -> ColumnSpec:
-    """Return the spec of such a column, and say what becomes of it."""
+def part_alike(first: pa.ChunkedArray, second: pa.ChunkedArray) -> bool:
+    """Whether two columns, each of many values, part the rows in the same way.
+
+    >>> people = pa.chunked_array([[f"person {i % 150}" for i in range(600)]])
+    >>> part_alike(people, pa.chunked_array([[i % 150 for i in range(600)]]))
+    True
+    """
+    distinct = pc.count_distinct(first, mode="all").as_py()
+    if distinct < MANY_IDENTITIES or distinct != pc.count_distinct(second, mode="all").as_py():
+        return False
+    pairs = pa.table({"first": first, "second": second}).group_by(["first", "second"]).aggregate([])
+    return bool(pairs.num_rows == distinct)
+
+
+def repeated_key(base: dict[str, str], distinct: int, rows: int, *, of: str | None = None) -> ColumnSpec:
+    """Return the spec of such a column, and say what becomes of it; ``of`` which other it stands beside one to one."""
     name = base["name"]
+    like = "looks like an identifier" if of is None else f"one for each of {of!r}, which looks like an identifier"
     warnings.warn(
-        f"column {name!r} has {distinct:,} values in {rows:,} rows and looks like an identifier: it is taken for a key of several rows each, "
+        f"column {name!r} has {distinct:,} values in {rows:,} rows and {like}: it is taken for a key of several rows each, "
         "and new values are made up in its form, as often repeated as real ones, tied to what they settle in every row and to no other column. To have the real ones back, "
         "declare another kind in the schema.",
         LookalikeWarning,

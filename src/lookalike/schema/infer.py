@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
-from lookalike.schema import dates
+from lookalike.schema import dates, written
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.identity import (
     KEY_ROWS,
@@ -25,10 +25,11 @@ from lookalike.schema.identity import (
     identifies,
     is_integer_key,
     named_like_a_key,
+    part_alike,
     repeated_key,
 )
 from lookalike.schema.types import arrow_type, is_text
-from lookalike.schema.values import TEXT_OF_NUMBER, Values, parse, widen, without_missing_text
+from lookalike.schema.values import Values, parse, widen, without_missing_text
 
 MISSING_TEXTS = (
     "NA",
@@ -44,12 +45,12 @@ MISSING_TEXTS = (
     "<NA>",
     "NaT",
     "#N/A",
+    "0000-00-00",
+    "0000-00-00 00:00:00",
     "?",
     "-",
 )
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
-WITH_COMMAS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
-LEADING_ZERO = r"^[+-]?0\d"
 MANY_LEVELS = 100_000
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
@@ -87,7 +88,19 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
         )
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
+    columns = [column if column.name in known else _as_its_key(column, columns, table) for column in columns]
     return Schema(columns, () if declared is None else declared.constraints)
+
+
+def _as_its_key(column: ColumnSpec, columns: list[ColumnSpec], table: pa.Table) -> ColumnSpec:
+    """A text that parts the rows as an identifier of several rows each does, names the same persons: their real names would come back."""
+    if column.kind != "category" or not is_text(table.schema.field(column.name).type):
+        return column
+    for key in columns:
+        if key.kind == "key" and key.repeated and part_alike(table.column(column.name), table.column(key.name)):
+            distinct = pc.count_distinct(table.column(column.name)).as_py()
+            return repeated_key({"name": column.name, "storage": column.storage}, distinct, table.num_rows, of=key.name)
+    return column
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
@@ -120,7 +133,7 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     if pa.types.is_integer(storage):
         return _infer_integer(base, array, distinct)
     if pa.types.is_decimal(storage):
-        return ColumnSpec(**base, kind="float", decimals=max(storage.scale, 0))
+        return _infer_decimal(base, array, distinct)
     return _infer_float(base, array, distinct)
 
 
@@ -201,6 +214,15 @@ def _round_step(numbers: np.ndarray) -> int:
     return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
+def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
+    """Databases write their whole numbers as decimals of no places, keys among them."""
+    spec = ColumnSpec(**base, kind="float", decimals=max(array.type.scale, 0))
+    if array.type.scale > 0:
+        return spec
+    numbers = _present(parse(array, spec))
+    return _key(base, numbers, len(distinct), rows=len(array), present=len(numbers)) or spec
+
+
 def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
@@ -266,31 +288,31 @@ def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -
         for true, false in BOOLEAN_TEXTS:
             if set(spellings) == {true, false}:
                 return ColumnSpec(**base, kind="boolean", true_text=spellings[true], false_text=spellings[false])
+    compact = dates.detect_compact(values)
+    if compact is not None:
+        return _dated(base, values, compact)
     return _infer_number_text(base, array, values) or _infer_date_text(base, array, values)
 
 
 def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
-    commas = pc.match_substring_regex(values, WITH_COMMAS)
-    thousands = bool(pc.any(commas).as_py())
-    plain = pc.replace_substring(values, ",", "") if thousands else values
-    numbers = pc.match_substring_regex(plain, TEXT_OF_NUMBER)
-    if thousands:  # "1,234" is a number only if no other cell uses the comma otherwise
-        numbers = pc.and_(numbers, pc.or_(commas, pc.invert(pc.match_substring(values, ","))))
-    # a leading zero or plus sign marks a code (post code, phone number), which a number would not give back
-    if not pc.all(numbers).as_py() or pc.any(pc.match_substring_regex(plain, LEADING_ZERO + r"|^\+")).as_py():
+    how = written.detect(values)
+    if how is None:
         return None
-    if thousands:
+    plain = written.plain(values, ColumnSpec(**base, kind="float", **how))
+    floats = pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py()
+    spec = ColumnSpec(**base, kind="float" if floats else "integer", **how)
+    if spec.dressed:
+        example = ("1,234" if spec.thousands else "1234") + (".5" if floats else "")
+        example = written.dressed(pa.array([example]), spec)[0].as_py()
         warnings.warn(
-            f"column {base['name']!r} holds text like 1,234; it is read as numbers and written the same way.",
+            f"column {base['name']!r} holds text like {example}; it is read as numbers and written the same way.",
             LookalikeWarning,
             stacklevel=2,
         )
-    floats = pc.any(pc.match_substring_regex(plain, r"[.eE]")).as_py()
-    spec = ColumnSpec(**base, kind="float" if floats else "integer", thousands=thousands)
     parsed = parse(values, spec).numbers
     assert parsed is not None
     rows = len(array)
-    key = None if thousands else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
+    key = None if spec.dressed else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
     return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=_round_step(parsed)))
 
 
@@ -316,13 +338,17 @@ def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) ->
             LookalikeWarning,
             stacklevel=2,
         )
+    return _dated(base, values, format)
+
+
+def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime", format=format)
     return spec.replace(step=_largest_step(_present(parse(values, spec)), dates.TICKS_A_SECOND[dates.unit_of(format)]))
 
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
-    rows, name = len(array), base["name"]
-    if _is_free_text(distinct, rows):
+    rows, present, name = len(array), len(array) - array.null_count, base["name"]
+    if _is_free_text(distinct, present):
         return ColumnSpec(**base, kind="text")
     if len(distinct) == rows >= KEY_ROWS:
         if pc.all(pc.match_substring_regex(distinct, UUID)).as_py():
@@ -334,10 +360,10 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
                 stacklevel=2,
             )
         return ColumnSpec(**base, kind="key")
-    present = rows - array.null_count
-    if len(distinct) < NEARLY_ALL * present and (are_personal(distinct) or identifies(name, len(distinct), present)):
+    several, personal = len(distinct) < NEARLY_ALL * present, are_personal(distinct)
+    if several and (personal or identifies(name, len(distinct), present)):
         return repeated_key(base, len(distinct), present)
-    if present >= NEARLY_ROWS and len(distinct) >= NEARLY_ALL * present:
+    if not several and (personal or present >= NEARLY_ROWS):
         warnings.warn(
             f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing: it is taken for a key, and new values "
             "are made up in its form, as real ones could identify someone. To have the real ones back, declare it a category in the schema.",
@@ -353,9 +379,9 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
             LookalikeWarning,
             stacklevel=2,
         )
-    elif rows >= 100 and len(distinct) > rows / 2:
+    elif present >= 100 and len(distinct) > present / 4:
         warnings.warn(
-            f"column {name!r} has {len(distinct):,} levels in {rows:,} rows, and a category's real values come back. If they "
+            f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing, and a category's real values come back. If they "
             f"identify someone, declare it a key or drop it (--drop {name}).",
             LookalikeWarning,
             stacklevel=2,
@@ -363,9 +389,9 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
     return ColumnSpec(**base, kind="category")
 
 
-def _is_free_text(distinct: pa.Array, rows: int) -> bool:
-    """Sentences: mostly distinct, and long or of several words."""
-    if len(distinct) < max(KEY_ROWS, rows / 2):
+def _is_free_text(distinct: pa.Array, present: int) -> bool:
+    """Sentences: mostly distinct in the cells that are not missing, and long or of several words."""
+    if len(distinct) < max(KEY_ROWS, present / 2):
         return False
     words = pc.add(pc.count_substring(distinct, " "), 1)
     return pc.mean(words).as_py() >= 4 or pc.mean(pc.utf8_length(distinct)).as_py() > 60

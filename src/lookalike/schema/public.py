@@ -15,9 +15,9 @@ from lookalike.accountant import gaussian
 from lookalike.ledger import Ledger
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
-from lookalike.schema.infer import LEADING_ZERO, MISSING_TEXTS, _check_type
+from lookalike.schema.infer import MISSING_TEXTS, _check_type
 from lookalike.schema.types import is_text
-from lookalike.schema.values import TEXT_OF_NUMBER
+from lookalike.schema.written import LEADING_ZERO, TEXT_OF_NUMBER
 
 VOTES_SHARE = 0.03
 """Part of the budget for how text is written, over all such columns."""
@@ -120,7 +120,7 @@ def as_declared(table: pa.Table, schema: Schema) -> pa.Table:
     for spec in schema.kept:
         place = table.column_names.index(spec.name)
         storage = table.schema.field(place).type
-        if not is_text(storage) or not (spec.numeric or spec.kind == "category") or spec.missing_text or spec.thousands:
+        if not is_text(storage) or not (spec.numeric or spec.kind == "category") or spec.missing_text or spec.dressed:
             continue
         array = table.column(place).combine_chunks()
         votes = _votes(array)

@@ -15,11 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import InputError, SchemaError
-from lookalike.schema import dates
+from lookalike.schema import dates, written
 from lookalike.schema.column import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text, ticks_type
-
-TEXT_OF_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True)
@@ -160,9 +158,8 @@ def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
 
 
 def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
-    if spec.thousands:
-        array = pc.replace_substring(array, ",", "")
-    bad = pc.sum(pc.invert(pc.match_substring_regex(array, TEXT_OF_NUMBER))).as_py() or 0
+    array = written.plain(array, spec)
+    bad = pc.sum(pc.invert(pc.match_substring_regex(array, written.TEXT_OF_NUMBER))).as_py() or 0
     if bad:
         raise InputError(
             f"column {spec.name!r} is declared {spec.kind}, however: {bad} of its cells are not numbers. "
@@ -222,18 +219,17 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
 
 
 def _text_of_numbers(numbers: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
+    comma = "," if spec.thousands else ""
+    drop = ".0" if spec.kind == "float" and not spec.whole_with_point else ""
     if spec.kind == "float" and spec.fixed_decimals:
-        comma = "," if spec.thousands else ""
-        written = [f"{number:{comma}.{spec.decimals or 0}f}" for number in numbers.tolist()]
-        return pa.array(written, mask=missing, type=pa.string())
-    if spec.thousands:
-        return pa.array([f"{number:,}" for number in numbers.tolist()], mask=missing, type=pa.string())
-    if spec.kind == "float":
-        # repr is the shortest text that reads back as the same float
-        drop = "" if spec.whole_with_point else ".0"
-        written = [repr(number).removesuffix(drop) for number in numbers.tolist()]
-        return pa.array(written, mask=missing, type=pa.string())
-    return pa.array(numbers, mask=missing).cast(pa.string())
+        texts = [f"{number:{comma}.{spec.decimals or 0}f}" for number in numbers.tolist()]
+    elif comma:
+        texts = [f"{number:,}".removesuffix(drop) for number in numbers.tolist()]
+    elif spec.kind == "float":  # repr is the shortest text that reads back as the same float
+        texts = [repr(number).removesuffix(drop) for number in numbers.tolist()]
+    else:
+        return written.dressed(pa.array(numbers, mask=missing).cast(pa.string()), spec)
+    return written.dressed(pa.array(texts, mask=missing, type=pa.string()), spec)
 
 
 def _decimals_of_ticks(numbers: np.ndarray, missing: np.ndarray, storage: pa.DataType) -> pa.Array:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,9 +14,11 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
 from lookalike.artefact import replacing
-from lookalike.errors import InputError, SettingsError
+from lookalike.errors import InputError, LookalikeWarning, SettingsError
 from lookalike.table.base import Origin, Table, check_names, plain_origin, to_arrow, without_views
 
+ADDRESS = r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}"
+NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -43,13 +47,14 @@ def _read_csv(path: Path) -> Table:
     """Every cell is read as text: an empty field is missing, a quoted empty one is an empty text, and nothing is guessed here."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            sample = file.read(64 * 1024)
+            delimiter, names = _header(file, path)
     except UnicodeDecodeError:
         raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
-    if not sample.strip():
-        raise InputError(f"a table needs at least one column, however: {path.name} is empty.")
-    delimiter = _delimiter(sample, path)
-    names = next(csv.reader(sample.splitlines(), delimiter=delimiter))
+    except csv.Error:  # a quote that is never closed: all of the file would be one name
+        raise InputError(
+            f"a CSV file begins with its columns' names, however: {path.name} has a broken quote there. Mend it."
+        ) from None
+    _check_header(names, path)
     check_names(names)
     try:
         data = arrow_csv.read_csv(
@@ -67,19 +72,81 @@ def _read_csv(path: Path) -> Table:
     except UnicodeDecodeError:
         raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
     except pa.ArrowInvalid as error:
-        row = "".join(part for part in str(error).split(":")[:2] if "#" in part)
-        raise InputError(
-            f"every line of a CSV must have {len(names)} fields, however: {path.name} has one that does not ({row.strip() or 'broken quoting'}). Mend it."
-        ) from None
+        raise _broken(path, len(names), _fault(path, delimiter, len(names)) or "its quoting is broken") from error
+    if _may_end_in_quotes(path, data) and (fault := _fault(path, delimiter, len(names))):
+        raise _broken(path, len(names), fault)
+    _warn_of_cells_for_names(data, path)
     return Table(data, plain_origin("csv", data, delimiter))
 
 
-def _delimiter(sample: str, path: Path) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    header = sample.splitlines()[0]
-    counts = {delimiter: len(next(csv.reader([header], delimiter=delimiter))) for delimiter in (",", ";", "\t", "|")}
-    return max(counts, key=lambda delimiter: counts[delimiter])
+def _header(file: TextIO, path: Path) -> tuple[str, list[str]]:
+    """The delimiter and the names: the first record that is not empty, which may reach over several lines and be of any length."""
+    found: dict[str, list[str]] = {}
+    for delimiter in ("\t",) if path.suffix.lower() == ".tsv" else (",", ";", "\t", "|"):
+        file.seek(0)
+        found[delimiter] = next((record for record in csv.reader(file, delimiter=delimiter) if any(record)), [])
+    delimiter = max(found, key=lambda delimiter: len(found[delimiter]))
+    if not found[delimiter]:
+        raise InputError(f"a table needs at least one column, however: {path.name} is empty.")
+    return delimiter, found[delimiter]
+
+
+def _check_header(names: list[str], path: Path) -> None:
+    """A person's address is no column's name; no name is told, since it may be someone's."""
+    if any(re.fullmatch(ADDRESS, name.strip()) for name in names):
+        raise InputError(
+            f"a CSV file begins with a line of its columns' names, however: in {path.name} that line holds an e-mail address, as rows do. "
+            "Put a line of names before it."
+        )
+
+
+def _warn_of_cells_for_names(data: pa.Table, path: Path) -> None:
+    """Say that the first row may have been taken for names: numbers above columns of numbers, but for years and mere places."""
+    numbers = [name for name in data.column_names if re.fullmatch(NUMBER, name.strip())]
+    whole = [int(name) for name in numbers if name.strip().isdigit()]
+    counted = len(whole) == len(numbers) and sorted(whole) == list(
+        range(min(whole, default=0), max(whole, default=-1) + 1)
+    )
+    if not numbers or counted or (len(whole) == len(numbers) and all(1800 <= number < 2200 for number in whole)):
+        return
+    alike = sum(
+        pc.all(pc.match_substring_regex(data[name].slice(0, 1000), f"^{NUMBER}$")).as_py() is True for name in numbers
+    )
+    if alike:
+        warnings.warn(
+            f"the first line of a CSV is taken for its columns' names, however: {alike} of the names in {path.name} are numbers, as are the cells "
+            "below them. If the file has no names, put a line of them first: else the first row comes back as names.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+
+
+def _may_end_in_quotes(path: Path, data: pa.Table) -> bool:
+    """Whether a quote may be opened and never closed: Arrow takes all lines after it for one cell."""
+    last = data.slice(max(data.num_rows - 1, 0)).to_pylist()
+    if not any("\n" in cell for row in last for cell in row.values() if cell is not None):
+        return False
+    with path.open("rb") as file:
+        return sum(part.count(b'"') for part in iter(lambda: file.read(2**20), b"")) % 2 == 1
+
+
+def _broken(path: Path, fields: int, fault: str) -> InputError:
+    return InputError(f"every line of a CSV must have {fields} fields, however: in {path.name} {fault}. Mend it.")
+
+
+def _fault(path: Path, delimiter: str, fields: int) -> str | None:
+    """What is wrong with a file that is no table, and in which line; None where nothing is."""
+    begins = 1
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            for record in lines:
+                if record and len(record) != fields:
+                    return f"line {begins} has {len(record)}"
+                begins = lines.line_num + 1
+        except csv.Error:
+            return f"a quote that is opened in line {begins} is not closed as it should be"
+    return None
 
 
 class TableWriter:

@@ -55,7 +55,7 @@ class Entity:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Entity:
-        counts = tuple((name, int(start)) for name, start in state.get("counts", ()))
+        counts = tuple((name, int(start)) for name, start in state["counts"])
         return cls(**{**state, "holds": tuple(state["holds"]), "counts": counts})
 
 
@@ -77,13 +77,14 @@ def find_entities(
         rows = np.flatnonzero(places[key])
         mine, size = places[key][rows], int(places[key].max()) + 1
         counts = np.bincount(mine)
-        holds = {
+        # in the table's order: that of a set is another one in every process
+        holds = [
             name
             for name, level in levels.items()
             if settled(mine, level.places[rows], size) is not None and surprising(counts, level.counts)
-        }
-        while torn := _torn(holds, rules, joints):
-            holds -= torn
+        ]
+        while torn := _torn(set(holds), rules, joints):
+            holds = [name for name in holds if name not in torn]
         finer = [one.key for one in found if _settles(places[one.key], places[key])]
         made_of = finer[-1] if finer else None
         few_first = tuple(sorted(holds, key=lambda name: levels[name].held))

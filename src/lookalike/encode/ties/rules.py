@@ -294,13 +294,13 @@ def rules_from(state: list[dict[str, Any]], encoders: Mapping[str, ColumnEncoder
     found = []
     for one in state:
         values = values_from(one, encoders[one["dependent"]])
-        first, part = encoders[one["determinant"]], one.get("part")  # twins of earlier releases have none
-        part = None if part is None else Part.of(first.spec, part)
-        levels, counts = one["levels"], one.get("counts")
+        first = encoders[one["determinant"]]
+        part = None if one["part"] is None else Part.of(first.spec, one["part"])
+        levels, counts = one["levels"], one["counts"]
         if levels is not None:
             assert isinstance(first, NumericEncoder)
             levels = np.asarray(levels, first.dtype if part is None else np.int64)
-            counts = np.ones(len(levels), np.int64) if counts is None else np.asarray(counts, np.int64)
+            counts = np.asarray(counts, np.int64)
         codes = np.asarray(one["codes"], np.int32)
         found.append(Rule(one["determinant"], one["dependent"], codes, values, levels, counts, part))
     return found

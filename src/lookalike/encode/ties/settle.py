@@ -241,7 +241,10 @@ class _Cells:
         """Draw again those of the ``free`` (n,) cells whose code leaves a choice."""
         if isinstance(encoder, CategoryEncoder):
             if len(encoder.pool) and encoder.settings.rare_categories != "hide":
-                self._choose_level(encoder, np.flatnonzero(free & (self.codes == encoder.pool_code)))
+                self._choose_level(
+                    encoder,
+                    np.flatnonzero(free & (self.codes >= encoder.pool_code) & (self.codes < encoder.missing_code)),
+                )
         elif isinstance(encoder, NumericEncoder):
             rows = np.flatnonzero(free & encoder.column.interval[self.codes] & ~self.values.missing)
             amiss, unknown = self._unfit(rows)
@@ -264,12 +267,20 @@ class _Cells:
         return amiss, unknown
 
     def _choose_level(self, encoder: CategoryEncoder, rows: np.ndarray) -> None:
-        """A pooled level, by its frequency among those that fit."""
-        offered = np.stack([rule.codes[encoder.pool] for rule in self.rules])
-        low, beyond = np.zeros(len(rows), np.int64), np.full(len(rows), len(encoder.pool))
-        chosen = self._fitting(offered, encoder.counts[encoder.pool], rows, low, beyond)
+        """A pooled level, by its frequency among those of its pool that fit; where none does, among all that do."""
+        order = np.argsort(encoder.pool_of, kind="stable")
+        levels = encoder.pool[order]
+        offered = np.stack([rule.codes[levels] for rule in self.rules])
+        ends = np.append(0, np.cumsum(np.bincount(encoder.pool_of, minlength=encoder.pools)))
+        own = self.codes[rows] - encoder.pool_code
+        chosen = self._fitting(
+            offered, encoder.counts[levels], rows, ends[own], ends[own + 1], partly=np.zeros(len(rows), bool)
+        )
+        left = np.flatnonzero(chosen < 0)
+        anywhere = np.zeros(len(left), np.int64), np.full(len(left), len(levels))
+        chosen[left] = self._fitting(offered, encoder.counts[levels], rows[left], *anywhere)
         assert self.values.codes is not None
-        self.values.codes[rows[chosen >= 0]] = encoder.pool[chosen[chosen >= 0]]
+        self.values.codes[rows[chosen >= 0]] = levels[chosen[chosen >= 0]]
 
     def _choose_number(self, encoder: NumericEncoder, exact: Rule, rows: np.ndarray, amiss: np.ndarray) -> None:
         """One of the bin's levels, by its frequency."""

@@ -1,0 +1,137 @@
+"""Numbers kept as text as people write them: 1.234,50 €, $1,234, 12.5 %, 37 kg.
+
+How a column does is found once, from all of its texts; then they are read as plain numbers, and made ones are written the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.schema.column import ColumnSpec
+
+TEXT_OF_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+LEADING_ZERO = r"^[+-]?0\d"
+MARKS = (
+    ("", "."),
+    (",", "."),
+    ("", ","),
+    (".", ","),
+    (" ", ","),
+    ("\u00a0", ","),
+    ("\u202f", ","),
+    ("'", "."),
+    ("’", "."),
+    (" ", "."),
+)
+"""What stands between thousands and before decimals; of several that fit, the first."""
+CURRENCIES = frozenset(
+    ["AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "USD", "ZAR", "Fr.", "Kč", "kr", "lei", "zł"]
+)
+UNITS = frozenset(
+    ["%", "‰", "°", "°C", "°F", "g", "kg", "mg", "lb", "lbs", "oz", "m", "mm", "cm", "km", "mi", "ft", "in", "l", "ml", "cl", "dl", "h", "min", "s", "ms", "kW", "MW", "Wh", "kWh", "MWh", "Hz", "kHz", "MHz", "GHz", "kB", "KB", "MB", "GB", "TB", "bar", "hPa", "Pa"]
+)
+FEWEST = 3
+"""Different texts, at least, that must share what stands before or after their number: ``S1`` and ``S2`` may be labels."""
+LONGEST = 10
+"""Letters of a unit that is not among the known ones, after a space."""
+
+
+def plain(array: pa.Array, spec: ColumnSpec) -> pa.Array:
+    """The texts as a program writes numbers; those that are not written as the column's are stay as they are.
+
+    >>> spec = ColumnSpec(name="price", kind="float", thousands=".", decimal_mark=",", suffix=" €")
+    >>> plain(pa.array(["1.234,50 €", "-3,00 €", "none"]), spec).to_pylist()
+    ['1234.50', '-3.00', 'none']
+    """
+    if not spec.dressed:
+        return array
+    array = array.cast(pa.string())
+    bare = pc.replace_substring_regex(array, rf"^([+-]?){re.escape(spec.prefix)}(.*){re.escape(spec.suffix)}$", r"\1\2")
+    fits = pc.match_substring_regex(bare, _body(spec.thousands, spec.decimal_mark))
+    if spec.thousands:
+        bare = pc.replace_substring(bare, spec.thousands, "")
+    return pc.if_else(fits, pc.replace_substring(bare, spec.decimal_mark, "."), array)
+
+
+def dressed(array: pa.Array, spec: ColumnSpec) -> pa.Array:
+    """Plain numbers, with commas between thousands where there is to be anything, as the column's are written: the inverse of
+    :func:`plain`."""
+    if spec.thousands not in ("", ",") or spec.decimal_mark != ".":
+        array = pc.replace_substring(array, ",", "\0")
+        array = pc.replace_substring(array, ".", spec.decimal_mark)
+        array = pc.replace_substring(array, "\0", spec.thousands)
+    if spec.prefix:
+        array = pc.replace_substring_regex(array, "^(-?)", r"\1" + spec.prefix.replace("\\", r"\\"))
+    return pc.binary_join_element_wise(array, spec.suffix, "") if spec.suffix else array
+
+
+def detect(texts: pa.Array) -> dict[str, Any] | None:
+    """How all of the different ``texts`` are numbers, as fields of a spec; None where they are not.
+
+    >>> detect(pa.array(["$1,234.50", "-$3.00", "$77.10"]))
+    {'thousands': ',', 'decimal_mark': '.', 'prefix': '$', 'suffix': ''}
+    >>> detect(pa.array(["C-1", "C-2", "C-3"])), detect(pa.array(["0123", "4567"]))
+    (None, None)
+    """
+    for prefix, suffix in dict.fromkeys([("", ""), _around(texts)]):
+        bare = texts
+        if prefix or suffix:
+            around = rf"^([+-]?){re.escape(prefix)}(.*){re.escape(suffix)}$"
+            if len(texts) < FEWEST or not pc.all(pc.match_substring_regex(texts, around)).as_py():
+                continue
+            bare = pc.replace_substring_regex(texts, around, r"\1\2")
+        for thousands, decimal_mark in MARKS:
+            if _are_numbers(bare, thousands, decimal_mark):
+                return {"thousands": thousands, "decimal_mark": decimal_mark, "prefix": prefix, "suffix": suffix}
+    return None
+
+
+def _are_numbers(texts: pa.Array, thousands: str, decimal_mark: str) -> bool:
+    """Whether all texts are numbers with these marks. A leading zero or plus sign is a code's (a postcode, a telephone), which a number
+    would not give back; so are groups of digits of one length throughout, but for commas."""
+    usual = not thousands and decimal_mark == "."
+    if not pc.all(pc.match_substring_regex(texts, TEXT_OF_NUMBER if usual else _body(thousands, decimal_mark))).as_py():
+        return False
+    if pc.any(pc.match_substring_regex(texts, LEADING_ZERO + r"|^\+")).as_py():
+        return False
+    if not thousands:
+        return usual or bool(pc.any(pc.match_substring(texts, decimal_mark)).as_py())
+    if not pc.any(pc.match_substring(texts, thousands)).as_py():
+        return False
+    ends = pc.min_max(pc.utf8_length(texts))
+    return thousands == "," or ends["min"] != ends["max"]
+
+
+def _body(thousands: str, decimal_mark: str) -> str:
+    """The expression of a number without what stands around it."""
+    mark = re.escape(decimal_mark)
+    grouped = rf"|\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+" if thousands else ""
+    return rf"^[+-]?(?:(?:\d+{grouped})(?:{mark}\d*)?|{mark}\d+)$"
+
+
+def _around(texts: pa.Array) -> tuple[str, str]:
+    """What stands before and after the number in the first text, where that may be a currency or a unit."""
+    parts = re.match(r"^[+-]?([^\d+\-.,]*)(.*\d)(\D*)$", texts[0].as_py()) if len(texts) else None
+    if parts is None:
+        return "", ""
+    before, _, after = parts.groups()
+    fits = (not before or _is_currency(before.strip())) and (not after or _is_unit(after))
+    return (before, after) if fits else ("", "")
+
+
+def _is_currency(text: str) -> bool:
+    sign = text[-1:]
+    return text in CURRENCIES or (
+        unicodedata.category(sign or "a") == "Sc" and re.fullmatch(r"[A-Z]{0,2}", text[:-1]) is not None
+    )
+
+
+def _is_unit(text: str) -> bool:
+    word = text.strip()
+    apart = text[:1].isspace() and re.fullmatch(rf"[^\W\d_][^\W\d_²³/°%]{{0,{LONGEST - 1}}}", word) is not None
+    return word in UNITS or _is_currency(word) or apart

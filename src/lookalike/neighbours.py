@@ -150,7 +150,8 @@ def nearest(
         places[block] = greatest(scores, k)
     distances = np.stack([distance(queries, references.take(places[:, place]), cosine) for place in range(k)], axis=1)
     distances[:, max(0, len(references) - (own_places is not None)) :] = np.inf
-    return Neighbours(places, np.sort(distances, axis=1))
+    order = np.argsort(distances, axis=1, kind="stable")  # near ties of scores are none of exact distances
+    return Neighbours(np.take_along_axis(places, order, axis=1), np.take_along_axis(distances, order, axis=1))
 
 
 def greatest(scores: np.ndarray, k: int) -> np.ndarray:

@@ -30,3 +30,15 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     True
     """
     return np.random.default_rng(derive_seed(seed, *purpose))
+
+
+def scattered(numbers: np.ndarray) -> np.ndarray:
+    """(n,) uint64 → (n,) uint64 that look random, one to one: the finalizer of splitmix64 (Steele et al. 2014, "Fast splittable
+    pseudorandom number generators", section 6).
+
+    >>> len(set(scattered(np.arange(1000, dtype=np.uint64)).tolist()))
+    1000
+    """
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import SamplingError, SettingsError
+from lookalike.errors import LookalikeWarning, SamplingError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
@@ -160,8 +161,17 @@ def _quotas(
     ]
     if balance is not None:
         missing = list(encoder.encoders.values())[places[0]].missing
-        levels = [code for code in np.flatnonzero(shares[0]) if code != missing]
-        return [Quota(1 / len(levels), fixed | {places[0]: int(code)}) for code in levels]
+        levels = [int(code) for code in np.flatnonzero(shares[0]) if code != missing]
+        absent = len(shares[0]) - (missing is not None) - len(levels)
+        if not levels:
+            raise SettingsError(f"balance makes a column's values equally frequent, however: {balance!r} has none.")
+        if absent:
+            warnings.warn(
+                f"balance makes all values of {balance!r} equally frequent that come in {PILOT_ROWS:,} rows, however: {absent} did not, and are left out.",
+                LookalikeWarning,
+                stacklevel=4,
+            )
+        return [Quota(1 / len(levels), fixed | {places[0]: code}) for code in levels]
     first, second = shares
     return [
         Quota(float(first[a] * second[b]), fixed | {places[0]: int(a), places[1]: int(b)})

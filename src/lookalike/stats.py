@@ -46,6 +46,26 @@ def expected_total_variation(counts: np.ndarray, rows: int) -> float:
     return min(1.0, float(spread) * math.sqrt(2 * (1 / int(total) + 1 / rows) / math.pi) / 2)
 
 
+def onto_total(counts: np.ndarray, total: float) -> np.ndarray:
+    """The nearest counts that are none negative and add up to ``total``: all moved by the same, and what falls below nought cut off.
+    Source: Duchi et al. 2008, "Efficient projections onto the l1-ball".
+
+    >>> onto_total(np.array([6.0, 5.0, -1.0]), 10.0)
+    array([5.5, 4.5, 0. ])
+    """
+    counts = np.asarray(counts, np.float64)
+    ordered = np.sort(counts)[::-1]
+    moves = (np.cumsum(ordered) - total) / np.arange(1, len(ordered) + 1)
+    kept = int(np.flatnonzero(ordered > moves).max(initial=0))
+    return np.asarray(np.maximum(counts - moves[kept], 0.0))
+
+
+def whole_rows(codes: np.ndarray) -> np.ndarray:
+    """Rows of (n, d) codes as (n,) opaque values, which NumPy sorts and compares as wholes."""
+    codes = np.ascontiguousarray(codes)
+    return codes.view(np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))).ravel()
+
+
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     """Largest gap between two empirical distribution functions; in [0, 1], 0 = the same distribution.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -200,10 +199,3 @@ def _bound(with_it: np.ndarray, without_it: np.ndarray, threshold: float, delta:
     least = float(beta.ppf(failure, hits, len(with_it) - hits + 1)) if hits else 0.0
     most = float(beta.ppf(1 - failure, alarms + 1, len(without_it) - alarms)) if alarms < len(without_it) else 1.0
     return float(np.log((least - delta) / most)) if least > delta else -np.inf
-
-
-def check_metric(metric: Callable[[Any, Any], float], same: Any, other: Any) -> None:
-    """Raise AssertionError unless a similarity in [0, 1] is 1 for a table against itself and lower against ``other``."""
-    perfect, worse = metric(same, same), metric(same, other)
-    assert perfect == 1.0, "a table is as similar to itself as can be"
-    assert 0.0 <= worse < perfect, "a different table is less similar"

@@ -150,6 +150,8 @@ class Twin:
             count = self.rows if rows is None else rows
             batches = list(self.batches(count, seed=seed, where=where, **how))
         else:
+            if not len(where):
+                raise SettingsError("a list of conditions has one at least, however: where=[]. Leave it out.")
             counts = rows if isinstance(rows, Sequence) else [self.rows if rows is None else rows] * len(where)
             if len(counts) != len(where):
                 raise SettingsError(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.key import KeyEncoder, shuffled_indices
 from lookalike.encode.pattern import from_regex, learn
-from lookalike.errors import InputError, SamplingError, SchemaError
+from lookalike.errors import InputError, LookalikeWarning, SamplingError, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_column
 
@@ -231,3 +231,21 @@ def test_whole_numbers_of_a_database_are_numbers():
 def test_what_is_neither_text_nor_number_is_no_key(storage):
     with pytest.raises(InputError, match=r"keys are text or numbers, however: column .day. is .*--drop day"):
         TableEncoder(Schema([ColumnSpec(name="day", kind="key", storage=str(storage))]))
+
+
+def test_a_form_of_too_few_texts_grows():
+    """Rooms R000 to R999 are a thousand, of which seven hundred are real ones."""
+    real = [f"R{i:03}" for i in range(0, 1_000, 10)] + [f"R{i:03}" for i in range(5, 605)]
+    with pytest.warns(LookalikeWarning, match="that of column 'id' has too few texts. Some are . digits longer"):
+        made = keys(sorted(set(real))).stream(seed=0).take(3_000).to_pylist()
+    assert len(set(made)) == 3_000 and not set(made) & set(real)
+    assert all(re.fullmatch(r"R\d{3,}", key) for key in made)
+
+
+def test_keys_of_a_form_that_grew_are_unlike_those_of_the_others():
+    stream = keys([f"{i:02}-" for i in range(90)] + [f"{i:02}-{7 * i % 100:02}" for i in range(90)]).stream(seed=0)
+    with pytest.warns(
+        LookalikeWarning, match="too few texts. Some are 3 digits longer"
+    ):  # with two they would be the others
+        made = [key for _ in range(1_100) for key in stream.take(10).to_pylist()]
+    assert len(set(made)) == len(made)

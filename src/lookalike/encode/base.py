@@ -26,7 +26,9 @@ class EncoderSettings(Settings):
     max_discrete: int = Field(
         32, ge=2, description="a number with at most this many values has a code for each (quantiles: with max_bins)"
     )
-    max_categories: int = Field(1000, ge=2, description="levels with a code of their own at most; the rest share one")
+    max_categories: int = Field(
+        250, ge=2, le=30_000, description="levels with a code of their own at most; the rest share some with their like"
+    )
     rare_rows: int = Field(
         5,
         ge=1,

@@ -197,6 +197,11 @@ class TableEncoder:
         found: pa.Array = in_type(_one_array(table, name), arrow_type(spec.storage), spec, rule)
         return found
 
+    def gaps(self, table: pa.Table) -> int:
+        """How many cells of modelled columns are missing, however a column spells that."""
+        there = [spec for spec in self.schema.modelled if spec.name in table.column_names]
+        return sum(int(parse(self.in_type(table, spec.name), spec).missing.sum()) for spec in there)
+
     def key_streams(self, seed: int) -> dict[str, KeyStream]:
         """Fresh keys for one sampled table."""
         return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}

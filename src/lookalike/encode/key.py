@@ -5,6 +5,8 @@ A key of several rows each (a patient's, a customer's) is given to as many rows 
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.encode import pattern
-from lookalike.errors import InputError, SamplingError
+from lookalike.errors import InputError, LookalikeWarning, SamplingError
 from lookalike.rng import derive_seed
 from lookalike.schema import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text
@@ -196,7 +198,8 @@ class KeyStream:
             self.sizes = [min(encoder.high - encoder.low, pattern.WIDEST)]
             self.weights: np.ndarray = np.ones(1)
         else:
-            self.patterns = [pattern.from_regex(form, encoder.spec.name) for form in encoder.forms]
+            self.forms = list(encoder.forms)
+            self.patterns = [pattern.from_regex(form, encoder.spec.name) for form in self.forms]
             self.sizes = [tree.capacity for tree in self.patterns]
             self.weights = np.asarray(encoder.weights, float) / sum(encoder.weights)
         self.seeds = [derive_seed(seed, "form", place) for place in range(len(self.sizes))]
@@ -284,7 +287,9 @@ class KeyStream:
     def _some(self, form: int, wanted: int) -> np.ndarray:
         """(wanted,) new keys of one form; a form that is used up hands over to the others."""
         found: list[np.ndarray] = []
-        for place in (form, *range(len(self.sizes))):
+        places = [form, *range(len(self.sizes))]
+        while wanted and (places or self._may_widen):
+            place = places.pop(0) if places else self._widen(wanted)
             while wanted and self.used[place] < self.sizes[place]:
                 count = min(2 * wanted + 64, self.sizes[place] - self.used[place], BLOCK)
                 keys, new = self._keys(place, self.used[place] + np.arange(count))
@@ -299,6 +304,29 @@ class KeyStream:
                 "Give it a wider pattern in the schema, or ask for fewer rows."
             )
         return np.concatenate(found)
+
+    @property
+    def _may_widen(self) -> bool:
+        """Whether keys may be longer than real ones: a learned form may, numbers and a declared one may not."""
+        return not self.encoder.is_number and self.encoder.spec.pattern is None
+
+    def _widen(self, wanted: int) -> int:
+        """Return the place of one more form, of texts a few digits longer: there are no more of the others."""
+        digits, text = len(str(4 * wanted)), str(self.patterns[0].pick(np.zeros(1, np.int64))[0])
+        while any(re.fullmatch(form, text + "0" * digits) for form in self.forms):
+            digits += 1  # or a key of that form might come twice
+        warnings.warn(
+            f"new keys have the form of real ones, however: that of column {self.encoder.spec.name!r} has too few texts. Some are {digits} digits longer.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+        self.forms.append(f"{self.forms[0]}[0-9]{{{digits}}}")
+        self.patterns.append(pattern.from_regex(self.forms[-1], self.encoder.spec.name))
+        self.sizes.append(self.patterns[-1].capacity)
+        self.seeds.append(derive_seed(self.seeds[0], "wider", len(self.seeds)))
+        self.used.append(0)
+        self.weights = np.append(self.weights, 0.0)
+        return len(self.sizes) - 1
 
     def _keys(self, form: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The keys of some indices, and which of them are surely no real ones."""

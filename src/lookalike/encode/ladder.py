@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from lookalike.encode.bins import Bins
 from lookalike.schema import ColumnSpec
+from lookalike.schema.axis import DAY
 from lookalike.schema.dates import TICKS_A_SECOND, unit_of
 from lookalike.schema.types import arrow_type
 
@@ -34,7 +35,6 @@ QUARTERS = (1.0, 1.25, 1.5, 1.75)
 EXPONENTS = {"i": (0, 63), "u": (0, 64), "f": (-30, 70)}
 FLOAT_END = 2.0**71
 """Floats beyond it count as it, where no bounds are declared."""
-DAY = 86_400
 YEARS = -719_162, 2_932_896
 """Days from 1970 to the first of the year 1 and to the last of the year 9999, which is as far as dates are written."""
 MOST_DECIMALS = 9

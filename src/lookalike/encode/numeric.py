@@ -14,7 +14,7 @@ from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.axis import decimals_of, grain_of, on_grain, unit_of
+from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
 
 SPIKE_SHARE = 0.002
 SPIKE_ROWS = 10
@@ -54,6 +54,7 @@ class NumericEncoder(ColumnEncoder):
         self.dtype = numbers.dtype
         if len(numbers) == 0:
             numbers = np.zeros(1, self.dtype)
+        numbers = self._as_declared(numbers)
         self.low, self.high = self._bounds(numbers)
         numbers = np.clip(numbers, self.low, self.high)
         distinct, counts = np.unique(numbers, return_counts=True)
@@ -91,6 +92,11 @@ class NumericEncoder(ColumnEncoder):
         """How many grains a second has; None where numbers are no moments."""
         unit = unit_of(self.spec) if self.spec.kind == "datetime" else None
         return None if unit is None else 1 / (unit * self.spec.step)
+
+    def _as_declared(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers, those beyond a declared bound at it."""
+        low, high = declared_bounds(self.spec, self.dtype)
+        return numbers if low is None and high is None else np.clip(numbers, low, high).astype(self.dtype)
 
     def _bounds(self, numbers: np.ndarray) -> tuple[Any, Any]:
         low, high = numbers.min(), numbers.max()
@@ -193,11 +199,8 @@ class NumericEncoder(ColumnEncoder):
         if not self.settings.enforce_min_max_values:
             width = np.iinfo(self.dtype) if self.dtype.kind in "iu" else np.finfo(np.float64)
             low, high = width.min, width.max
-        # decimals are parsed as whole numbers of their last place, but bounded in ones
-        scale = 10 ** (decimals_of(self.spec) or 0) if self.spec.kind == "float" and self.dtype.kind in "iu" else 1
-        low = low if self.spec.minimum is None else max(low, self.dtype.type(self.spec.minimum * scale))
-        high = high if self.spec.maximum is None else min(high, self.dtype.type(self.spec.maximum * scale))
-        return low, high
+        least, most = declared_bounds(self.spec, self.dtype)
+        return low if least is None else max(low, least), high if most is None else min(high, most)
 
     def _place_codes(self) -> None:
         """Spikes and intervals in the order of their values."""

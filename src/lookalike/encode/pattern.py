@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.errors import SchemaError
+from lookalike.rng import scattered
 
 # The standard library's own reader of regular expressions: typeshed leaves it out because its name starts with an
 # underscore, hence the ignores. Another reader would not agree with `re` on what a pattern means.
@@ -123,12 +124,8 @@ class Sequence:
 
 
 def mix(numbers: np.ndarray, salt: int) -> np.ndarray:
-    """(n,) uint64 → (n,) uint64 that look random: the finalizer of splitmix64 (Steele et al. 2014, "Fast splittable
-    pseudorandom number generators", section 6)."""
-    mixed = numbers + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    """(n,) uint64 → (n,) uint64 that look random, others for each ``salt``: a step of splitmix64."""
+    return scattered(numbers + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
 
 
 def _join(columns: list[np.ndarray], rows: int) -> np.ndarray:

@@ -27,6 +27,7 @@ from lookalike.encode.numeric import NumericEncoder, at_nearest
 from lookalike.errors import LookalikeWarning
 from lookalike.ledger import Ledger
 from lookalike.schema import Values
+from lookalike.schema.axis import declared_bounds
 from lookalike.schema.types import is_text
 
 THRESHOLDS_SHARE = 0.1
@@ -236,9 +237,8 @@ def _public_bounds(encoder: NumericEncoder) -> tuple[float | int, float | int]:
     """What the schema declares, or else the type's own range."""
     spec, dtype = encoder.spec, encoder.dtype
     ends = public_range(dtype, spec)
-    low = ends[0] if spec.minimum is None else dtype.type(spec.minimum).item()
-    high = ends[1] if spec.maximum is None else dtype.type(spec.maximum).item()
-    return low, high
+    low, high = declared_bounds(spec, dtype)
+    return ends[0] if low is None else low, ends[1] if high is None else high
 
 
 def _learn_written(encoder: NumericEncoder, numbers: np.ndarray, account: Account) -> None:

@@ -274,6 +274,8 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             found.steps.append(Shared(share, which, *names, schema))
             planner.settled.add(share.column)
     for order in _declared(schema, Inequality):
+        if order.kept_by == "choice":
+            continue
         for place, high in enumerate(order.columns):
             for low in reversed(order.columns[:place]):
                 planner.order(low, high, order.strict, order.words)

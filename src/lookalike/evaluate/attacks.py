@@ -227,11 +227,14 @@ def _blind(columns: list[Column], synthetic: _Cells, draw: np.random.Generator, 
     """Conditions of someone who knows bounds and levels only."""
     predicate: list[Condition] = []
     for place in draw.permutation(len(columns))[:width]:
-        values, column = synthetic.values[place], columns[place]
-        if column.numeric:
+        column, there = columns[place], ~synthetic.missing[place]
+        if column.numeric and there.any():
+            values = synthetic.values[place][there]
             low, high = values.min() / 4, values.max() / 4
             point = (low + draw.random() * (high - low)) * 4
             predicate.append((place, ("<=", ">=")[draw.integers(2)], float(point)))
+        elif column.numeric:
+            predicate.append((place, "missing", 0.0))
         else:
             predicate.append((place, "==", int(draw.integers(column.size))))
     return predicate

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from lookalike import stats
 from lookalike.evaluate.prepare import Column, plain_type
 from lookalike.schema import ColumnSpec, Schema
+from lookalike.schema.axis import declared_bounds
 from lookalike.schema.types import is_text
 
 
@@ -33,21 +34,12 @@ def boundary_adherence(
     total = len(synthetic) + (0 if missing_allowed else missing)
     if total == 0:
         return math.nan
-    low, high = _declared_bounds(spec)
+    low, high = declared_bounds(spec, synthetic.dtype)
     if len(real) == 0 and (low is None or high is None):
         return 0.0
     low = real.min() if low is None else low
     high = real.max() if high is None else high
     return float(((synthetic >= low) & (synthetic <= high)).sum() / total)
-
-
-def _declared_bounds(spec: ColumnSpec) -> tuple[float | None, float | None]:
-    """Bounds on the axis of the parsed numbers: decimals are parsed as units of their last place."""
-    scale = 10 ** int(spec.storage.rstrip(")").split(", ")[1]) if spec.storage.startswith("decimal") else 1
-    return (
-        None if spec.minimum is None else spec.minimum * scale,
-        None if spec.maximum is None else spec.maximum * scale,
-    )
 
 
 def category_adherence(real: np.ndarray, synthetic: np.ndarray, missing_code: int) -> float:

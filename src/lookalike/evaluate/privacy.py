@@ -94,15 +94,9 @@ def exact_copies(columns: list[Column], side: str) -> dict[str, Any]:
     if rows == 0:
         return {"rows": 0, "count": 0, "share": math.nan, "interval": [0.0, 1.0]}
     codes = [_identity_codes(column, side) for column in columns]
-    real, mine = (_as_keys(np.stack(parts, axis=1)) for parts in zip(*codes, strict=True))
+    real, mine = (stats.whole_rows(np.stack(parts, axis=1)) for parts in zip(*codes, strict=True))
     count = int(np.isin(mine, real).sum())
     return {"rows": rows, "count": count, "share": count / rows, "interval": list(stats.wilson_interval(count, rows))}
-
-
-def _as_keys(codes: np.ndarray) -> np.ndarray:
-    """A row's codes as one opaque value, so that NumPy sorts and compares whole rows."""
-    codes = np.ascontiguousarray(codes)
-    return codes.view(np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))).ravel()
 
 
 def _identity_codes(column: Column, side: str) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ class Auto(Generator):
         trees.fit(table.take(training), seed=seed, run=run)
         net.fit_once(table, seed=seed, run=run)
         likelier = net.unseen - trees.likelihood(table.take(fresh))
-        likelier = np.nan_to_num(likelier, nan=-math.inf, posinf=1e3, neginf=-1e3)
+        likelier = np.nan_to_num(likelier, nan=-1e3, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
         told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
         if abs(mean) <= 2 * error:

@@ -6,12 +6,13 @@ the Gaussian one for synthetic tables is in Patki, Wedge and Veeramachaneni 2016
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.special import ndtri
 
 from lookalike.errors import NotFittedError
 from lookalike.model.base import EngineSettings, Generator
@@ -24,7 +25,6 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 LARGEST_CORRELATION = 0.995
 BLOCK_CELLS = 2**23
-STANDARD = NormalDist()
 
 
 class CopulaSettings(EngineSettings):
@@ -102,7 +102,7 @@ class Copula(Generator):
             place = self._ranks[column][code]
             low, high = self._below[column][place], self._below[column][place + 1]
             inside = low + (high - low) * rng.random(len(normal))
-            wanted.append([STANDARD.inv_cdf(share) for share in np.clip(inside, 1e-12, 1 - 1e-12).tolist()])
+            wanted.append(ndtri(np.clip(inside, 1e-12, 1 - 1e-12)))
         change = np.array(wanted).T.reshape(len(normal), len(some)) - normal[:, some]
         within = self._correlations[np.ix_(some, some)]
         return np.asarray(normal + change @ np.linalg.solve(within, self._correlations[some]))
@@ -157,8 +157,7 @@ def thresholds(below: np.ndarray) -> np.ndarray:
     >>> thresholds(np.array([0.0, 0.5, 1.0]))
     array([-inf,   0.,  inf])
     """
-    inner = [STANDARD.inv_cdf(share) if 0 < share < 1 else np.inf * (share - 0.5) for share in below.tolist()]
-    return np.array(inner)
+    return np.asarray(ndtri(below))
 
 
 def expected_scores(below: np.ndarray) -> np.ndarray:
@@ -167,7 +166,7 @@ def expected_scores(below: np.ndarray) -> np.ndarray:
     >>> expected_scores(np.array([0.0, 0.5, 1.0])).round(3)
     array([-0.798,  0.798])
     """
-    density = np.array([STANDARD.pdf(place) for place in thresholds(below).tolist()])
+    density = np.exp(-(thresholds(below) ** 2) / 2) / math.sqrt(2 * math.pi)
     shares = np.diff(below)
     return np.where(shares > 0, (density[:-1] - density[1:]) / np.where(shares > 0, shares, 1), 0.0)
 

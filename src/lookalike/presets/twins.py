@@ -78,7 +78,5 @@ def fill(
     done = (fitted.complete_table if complete else fitted.impute_table)(table, seed=seed)
     with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:
         writer.write(done)
-    gaps = sum(column.null_count for column in table.data.columns)
-    left = sum(column.null_count for column in done.data.columns if complete is False)
     lacking = len(done.names) - len(table.names)
-    return lacking * table.num_rows if complete else gaps - left
+    return lacking * table.num_rows if complete else fitted.encoder.gaps(table.data) - fitted.encoder.gaps(done.data)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.errors import LookalikeWarning
 from lookalike.refine.refill import Check
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, row_keys
-from lookalike.schema.constraints import Combinations, Constraint, Unique
+from lookalike.schema.constraints import Combinations, Constraint, Inequality, Unique
 
 
 class Constrained:
@@ -29,6 +33,46 @@ class Constrained:
     def keep(self, table: pa.Table) -> np.ndarray:
         """Return (n,) bool: which rows keep the rule."""
         return kept(self.constraint, Rows(table, self.schema))
+
+
+class Found:
+    """Rows that keep orders which nobody declared: each is let go, and that is said, where an engine keeps it in fewer than half of
+    the first rows shown, for nobody asked that as many be drawn again.
+
+    >>> from lookalike.schema import ColumnSpec
+    >>> from lookalike.schema.constraints import Inequality
+    >>> schema = Schema([ColumnSpec(name=name, kind="integer", storage="int64") for name in ("low", "high")])
+    >>> check = Found([Inequality(columns=("low", "high"), kept_by="choice")], schema)
+    >>> check.keep(pa.table({"low": [1, 2, 3], "high": [2, 2, 2]})).tolist()
+    [True, True, False]
+    """
+
+    def __init__(self, orders: Sequence[Inequality], schema: Schema) -> None:
+        self.orders, self.schema = list(orders), schema
+        self.judged = False
+
+    @property
+    def name(self) -> str:
+        """All of them."""
+        return "; ".join(f"{order.rule}, {order.words}" for order in self.orders)
+
+    def keep(self, table: pa.Table) -> np.ndarray:
+        """Return (n,) bool: which rows keep all that were not let go."""
+        rows = Rows(table, self.schema)
+        passed = {order: kept(order, rows) for order in self.orders}
+        if not self.judged and table.num_rows:
+            self.judged = True
+            for order in [order for order in self.orders if 2 * passed[order].sum() < table.num_rows]:
+                warnings.warn(
+                    f"an order of all real rows is kept in those made, however: {order.words} holds in fewer than half of what the engine draws, "
+                    "and is let go. Declare it a constraint to have it kept.",
+                    LookalikeWarning,
+                    stacklevel=5,
+                )
+                self.orders.remove(order)
+        return np.logical_and.reduce([passed[order] for order in self.orders], initial=True) & np.ones(
+            table.num_rows, bool
+        )
 
 
 class UniqueTogether:
@@ -72,11 +116,14 @@ def checks(schema: Schema) -> list[Check]:
     so that it remembers no row that another check turns down.
     """
     modelled = {spec.name for spec in schema.modelled}
-    found: list[Check] = []
+    chosen = [one for one in schema.constraints if isinstance(one, Inequality) and one.kept_by == "choice"]
+    found: list[Check] = [Found(chosen, schema)] if chosen else []
     last: list[Check] = []
     for constraint in schema.constraints:
-        if not set(constraint.names) <= modelled or (
-            isinstance(constraint, Combinations) and constraint.allowed is None
+        if (
+            constraint in chosen
+            or not set(constraint.names) <= modelled
+            or (isinstance(constraint, Combinations) and constraint.allowed is None)
         ):
             continue
         if isinstance(constraint, Unique):

@@ -33,11 +33,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from lookalike import stats
 from lookalike.config import Settings
 from lookalike.errors import InputError, SchemaError
 from lookalike.neighbours import ONE_HOT, WEIGHT, Rows, greatest, nearness, one_hot
 from lookalike.schema import ColumnSpec, Schema, Values, parse
-from lookalike.stats import mid_ranks
 
 ROUNDING = np.float32(1e-6)
 """A score is a sum of float32; a copy must count as within any distance."""
@@ -128,7 +128,7 @@ class Filter:
         self._levels = {spec.name: _vocabulary(values) for spec, values in known if values.levels is not None}
         self._cells = self._code(dict(zip(self.specs, [values for _, values in known], strict=True)))
         self._rows = self._axes(self._cells, references=True)
-        self._keys, self._times = np.unique(_as_keys(self._cells.identities), return_counts=True)
+        self._keys, self._times = np.unique(stats.whole_rows(self._cells.identities), return_counts=True)
 
     @property
     def name(self) -> str:
@@ -202,7 +202,7 @@ class Filter:
         return np.asarray(np.sqrt(((gaps**2).sum(axis=1) + unequal) / len(self.specs)))
 
     def _identical(self, cells: _Cells) -> np.ndarray:
-        keys = _as_keys(cells.identities)
+        keys = stats.whole_rows(cells.identities)
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[places] == keys, self._times[places], 0)
 
@@ -211,7 +211,7 @@ class Filter:
         for spec, values in columns.items():
             if values.numbers is not None:
                 known = self._numbers[spec.name]
-                ranks.append(np.where(values.missing, np.nan, mid_ranks(values.numbers, known)))
+                ranks.append(np.where(values.missing, np.nan, stats.mid_ranks(values.numbers, known)))
                 identities.append(_identities(values, known))
                 continue
             codes.append(_label_codes(values, self._levels[spec.name]))
@@ -279,9 +279,3 @@ def _identities(values: Values, known: np.ndarray) -> np.ndarray:
     inside = places < len(known)
     there[inside] = known[places[inside]] == values.numbers[inside]
     return np.where(values.missing, -1, np.where(there, places, -2)).astype(np.int32)
-
-
-def _as_keys(codes: np.ndarray) -> np.ndarray:
-    """A row's codes as one opaque value, so that NumPy sorts and compares whole rows."""
-    codes = np.ascontiguousarray(codes, np.int32)
-    return codes.view(np.dtype((np.void, 4 * codes.shape[1]))).ravel()

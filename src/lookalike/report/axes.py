@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from lookalike import stats
 from lookalike.schema import ColumnSpec, Values
-from lookalike.schema.dates import unit_of
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.axis import DAY, unit_of
+from lookalike.schema.types import arrow_type
 
 FEW = 5
 """What fewer real rows hold than this is never printed by itself."""
@@ -18,26 +18,13 @@ SPIKE = 0.5
 """A number that this share of the real rows holds is drawn as a bar of its own, beside the curve of the rest."""
 LARGEST = 1e300
 """Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
-SECONDS_A_TICK = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-DAY = 86_400.0
 
 
 def on_axis(values: Values, spec: ColumnSpec) -> np.ndarray:
     """Numbers that are present, in the unit a person reads: dates in seconds, decimals in whole units."""
     assert values.numbers is not None
     numbers = values.numbers[~values.missing].astype(np.float64)
-    return np.clip(numbers * _unit(spec), -LARGEST, LARGEST)
-
-
-def _unit(spec: ColumnSpec) -> float:
-    storage = arrow_type(spec.storage)
-    if pa.types.is_decimal(storage):
-        return float(10.0 ** -max(storage.scale, 0))
-    if is_text(storage):
-        return SECONDS_A_TICK[unit_of(spec.format or "")] if spec.kind == "datetime" else 1.0
-    if pa.types.is_date32(storage):
-        return DAY
-    return SECONDS_A_TICK[getattr(storage, "unit", "ms")] if pa.types.is_temporal(storage) else 1.0
+    return np.clip(numbers * float(unit_of(spec) or 1), -LARGEST, LARGEST)
 
 
 def spike_of(numbers: np.ndarray) -> float | None:

@@ -155,15 +155,6 @@ def listed(parts: Sequence[str], most: int = 3) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
-def count(value: int | None) -> str:
-    """A number of rows.
-
-    >>> count(24395)
-    '24,395'
-    """
-    return "–" if value is None else f"{value:,}"
-
-
 def copies(entry: Mapping[str, Any] | None) -> str:
     """Exact copies, of how many rows.
 

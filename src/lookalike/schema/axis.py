@@ -6,6 +6,7 @@ numbers that would leave 64 bits there go on as Python's own, which have no end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -92,6 +93,23 @@ def decimals_of(spec: ColumnSpec) -> int | None:
     """Places after the point that a number keeps; None where it keeps all a float can hold."""
     own = unit_of(spec)
     return spec.decimals if own is None else len(str(own.denominator)) - 1
+
+
+def declared_bounds(spec: ColumnSpec, dtype: np.dtype) -> tuple[int | float | None, int | float | None]:
+    """The least and the greatest number that the schema allows, in parsed units, as far as the type holds them; None where it says nothing.
+
+    >>> spec = ColumnSpec(name="size", kind="integer", storage="uint8", minimum=-3, maximum=7.5)
+    >>> declared_bounds(spec, np.dtype("uint64"))
+    (0, 7)
+    """
+    if dtype.kind not in "iu":
+        return spec.minimum, spec.maximum
+    units, limits = 10 ** (decimals_of(spec) or 0) if spec.kind == "float" else 1, np.iinfo(dtype)
+    low, high = (None if end is None else Fraction(str(end)) * units for end in (spec.minimum, spec.maximum))
+    return (
+        None if low is None else min(max(math.ceil(low), int(limits.min)), int(limits.max)),
+        None if high is None else min(max(math.floor(high), int(limits.min)), int(limits.max)),
+    )
 
 
 def grain_of(spec: ColumnSpec) -> float:

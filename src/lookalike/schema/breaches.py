@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import LookalikeWarning, SchemaError
+from lookalike.rng import scattered
 from lookalike.schema.axis import as_floats, bound_on_axis, common_unit, decimals_of, natural, on_axis
 from lookalike.schema.column import Schema
 from lookalike.schema.constraints import (
@@ -310,20 +311,13 @@ def row_keys(names: Sequence[str], rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         missing |= values.missing
         if values.numbers is not None:
             cells = (values.numbers + values.numbers.dtype.type(0)).view(np.uint64)  # −0.0 is 0.0
-            prints = np.stack([_mix(cells), _mix(cells ^ SALT)], 1)
+            prints = np.stack([scattered(cells), scattered(cells ^ SALT)], 1)
         else:
             assert values.codes is not None and values.levels is not None
             texts = [*values.levels.cast(pa.string()).to_pylist(), ""]
             prints = np.array([_print(text) for text in texts], np.uint64)[values.codes]
-        found = _mix(found * np.uint64(31) + prints)
+        found = scattered(found * np.uint64(31) + prints)
     return found, ~missing
-
-
-def _mix(numbers: np.ndarray) -> np.ndarray:
-    """Scatter 64-bit numbers; one to one. Source: Steele, Lea, Flood, *Fast splittable pseudorandom generators*, 2014."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
 
 
 def _print(text: str) -> list[int]:

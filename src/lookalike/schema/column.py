@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -105,8 +106,8 @@ class Schema:
         self, columns: list[ColumnSpec], constraints: Sequence[Constraint] = (), *, whole: bool = True
     ) -> None:
         names = [column.name for column in columns]
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(names).items():
+            if times > 1:
                 raise SchemaError(f"column names must be unique, however: {name!r} stands twice in the schema.")
         self.columns: tuple[ColumnSpec, ...] = tuple(columns)
         for role in ("primary_key", "target"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -69,6 +69,9 @@ class Inequality(Constraint):
     rule = "inequality"
     columns: tuple[str, ...] = Field(min_length=2, description="numbers or dates, the lowest first")
     strict: bool = Field(False, description="each below the next, not equal to it")
+    kept_by: Literal["distance", "choice"] = Field(
+        "distance", description="by construction: one column, and the distance to the next; or by drawing rows again"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates, written
+from lookalike.schema.axis import DAY
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.identity import (
     KEY_ROWS,
@@ -57,7 +58,6 @@ CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 MAXIMUM_DECIMALS = 9
 EXACT = 2.0**53
 """Up to here every whole number is a float."""
-DAY = 86_400
 
 
 def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:

@@ -6,13 +6,11 @@ dictionaries of SDV before 1.0. Source: the specification in SDV's public docume
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pyarrow as pa
 
 from lookalike.errors import SchemaError
-from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
 from lookalike.schema.identity import repeats
 from lookalike.schema.infer import infer_column
@@ -124,4 +122,4 @@ def _kind(sdtype: str, inferred: ColumnSpec) -> Kind:
 def _format(format: str | None, name: str) -> str:
     if format is None:
         raise SchemaError(f"a datetime column kept as text needs a datetime_format, however: column {name!r} has none.")
-    return re.sub(r"%f", "%6f", format) if dates.FRACTION.search(format) else format
+    return format.replace("%f", "%6f")

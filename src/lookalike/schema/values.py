@@ -94,6 +94,8 @@ def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     array = widen(without_missing_text(array, spec.missing_text))
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
     if spec.numeric:
         return _parse_numbers(array, spec)
     return _parse_labels(array, spec)

@@ -30,15 +30,97 @@ MARKS = (
 )
 """What stands between thousands and before decimals; of several that fit, the first."""
 CURRENCIES = frozenset(
-    ["AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "USD", "ZAR", "Fr.", "Kč", "kr", "lei", "zł"]
+    [
+        "AUD",
+        "BRL",
+        "CAD",
+        "CHF",
+        "CNY",
+        "CZK",
+        "DKK",
+        "EUR",
+        "GBP",
+        "HKD",
+        "HUF",
+        "IDR",
+        "ILS",
+        "INR",
+        "JPY",
+        "KRW",
+        "MXN",
+        "MYR",
+        "NOK",
+        "NZD",
+        "PHP",
+        "PLN",
+        "RON",
+        "RUB",
+        "SEK",
+        "SGD",
+        "THB",
+        "TRY",
+        "USD",
+        "ZAR",
+        "Fr.",
+        "Kč",
+        "kr",
+        "lei",
+        "zł",
+    ]
 )
 UNITS = frozenset(
-    ["%", "‰", "°", "°C", "°F", "g", "kg", "mg", "lb", "lbs", "oz", "m", "mm", "cm", "km", "mi", "ft", "in", "l", "ml", "cl", "dl", "h", "min", "s", "ms", "kW", "MW", "Wh", "kWh", "MWh", "Hz", "kHz", "MHz", "GHz", "kB", "KB", "MB", "GB", "TB", "bar", "hPa", "Pa"]
+    [
+        "%",
+        "‰",
+        "°",
+        "°C",
+        "°F",
+        "g",
+        "kg",
+        "mg",
+        "lb",
+        "lbs",
+        "oz",
+        "m",
+        "mm",
+        "cm",
+        "km",
+        "mi",
+        "ft",
+        "in",
+        "l",
+        "ml",
+        "cl",
+        "dl",
+        "h",
+        "min",
+        "s",
+        "ms",
+        "kW",
+        "MW",
+        "Wh",
+        "kWh",
+        "MWh",
+        "Hz",
+        "kHz",
+        "MHz",
+        "GHz",
+        "kB",
+        "KB",
+        "MB",
+        "GB",
+        "TB",
+        "bar",
+        "hPa",
+        "Pa",
+    ]
 )
 FEWEST = 3
 """Different texts, at least, that must share what stands before or after their number: ``S1`` and ``S2`` may be labels."""
 LONGEST = 10
 """Letters of a unit that is not among the known ones, after a space."""
+LONGEST_TEXT = 80
+"""Characters of a number with all that stands around it."""
 
 
 def plain(array: pa.Array, spec: ColumnSpec) -> pa.Array:
@@ -116,7 +198,8 @@ def _body(thousands: str, decimal_mark: str) -> str:
 
 def _around(texts: pa.Array) -> tuple[str, str]:
     """What stands before and after the number in the first text, where that may be a currency or a unit."""
-    parts = re.match(r"^[+-]?([^\d+\-.,]*)(.*\d)(\D*)$", texts[0].as_py()) if len(texts) else None
+    first = texts[0].as_py() if len(texts) else ""
+    parts = re.match(r"^[+-]?([^\d+\-.,]*)(.*\d)(\D*)$", first) if len(first) <= LONGEST_TEXT else None
     if parts is None:
         return "", ""
     before, _, after = parts.groups()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lookalike import stats
 from lookalike.schema.encoded import EncodedColumn
 
 
@@ -106,18 +107,13 @@ def group_columns(columns: tuple[EncodedColumn, ...], singles: list[np.ndarray],
 
 
 def as_shares(counts: np.ndarray) -> np.ndarray:
-    """The nearest shares to noisy counts that are above zero and sum to 1: what is lacking is taken off all alike
-    (Duchi et al. 2008, "Efficient projections onto the l1-ball"), a little left everywhere.
+    """The nearest shares to noisy counts that are above zero and sum to 1, a little left everywhere.
 
     >>> as_shares(np.array([6.0, 5.0, -1.0])).round(2)
     array([0.55, 0.45, 0.  ])
     """
-    counts = np.asarray(counts, np.float64)
-    total = max(counts.sum(), 1.0)
-    ordered = np.sort(counts)[::-1]
-    excess = (np.cumsum(ordered) - total) / np.arange(1, len(counts) + 1)
-    shift = excess[np.flatnonzero(ordered > excess)[-1]]
-    shares = np.maximum(counts - shift, 1e-6 * total)
+    total = max(float(np.sum(counts)), 1.0)
+    shares = np.maximum(stats.onto_total(counts, total), 1e-6 * total)
     return np.asarray(shares / shares.sum())
 
 

@@ -159,7 +159,7 @@ def fit_mixture(
     """Weighted least squares by Adam (Kingma and Ba 2015, arXiv 1412.6980) on logits, from near independence.
 
     Stops once the squared error is no more than ``misfit`` times what the noise explains (the discrepancy principle of Morozov
-    1966): to go on would be to fit noise.
+    1966): to go on would be to fit noise. Ctrl-C, or the end of the run's time, keeps what was fitted so far.
     """
     starts = counts.starts
     sizes = np.diff(starts)
@@ -168,19 +168,22 @@ def fit_mixture(
     cells = max(np.count_nonzero(counts.pair_weights) / 2, 1) + len(counts.singles)
     moments = [np.zeros_like(part) for part in (logits, logits, mixing, mixing)]
     mixture = _mixture(mixing, logits, starts, sizes)
-    for step in range(1, iterations + 1):
-        error, slopes, slope = _gradient(mixture, counts, sizes)
-        if step % REPORT == 0:
-            run.show("fitting", step, iterations, f"misfit {error / cells:.2f}")
-        if error <= misfit * cells and step > WARM:
-            break
-        rate = RATE * min(1.0, step / WARM)
-        for part, gradient, first, second in ((logits, slopes, *moments[:2]), (mixing, slope, *moments[2:])):
-            first += (1 - MEMORY[0]) * (gradient - first)
-            second += (1 - MEMORY[1]) * (gradient**2 - second)
-            scale = np.sqrt(second / (1 - MEMORY[1] ** step)) + 1e-12
-            part -= rate / (1 - MEMORY[0] ** step) * first / scale
-        mixture = _mixture(mixing, logits, starts, sizes)
+    try:
+        for step in range(1, iterations + 1):
+            error, slopes, slope = _gradient(mixture, counts, sizes)
+            if step % REPORT == 0:
+                run.show("fitting", step, iterations, f"misfit {error / cells:.2f}")
+            if (error <= misfit * cells and step > WARM) or run.out_of_time:
+                break
+            rate = RATE * min(1.0, step / WARM)
+            for part, gradient, first, second in ((logits, slopes, *moments[:2]), (mixing, slope, *moments[2:])):
+                first += (1 - MEMORY[0]) * (gradient - first)
+                second += (1 - MEMORY[1]) * (gradient**2 - second)
+                scale = np.sqrt(second / (1 - MEMORY[1] ** step)) + 1e-12
+                part -= rate / (1 - MEMORY[0] ** step) * first / scale
+            mixture = _mixture(mixing, logits, starts, sizes)
+    except KeyboardInterrupt:
+        run.interrupted = True
     return mixture
 
 

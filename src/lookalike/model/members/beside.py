@@ -250,7 +250,8 @@ def key_of(plan: Plan, table: EncodedTable) -> str:
         "versions": _versions(),
     }
     arrays = [array for column in table.columns for array in member.described(column).values()]
-    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *arrays])
+    groups = [] if table.groups is None else [table.groups[plan.rows]]
+    return cache.digest(document, [table.codes[plan.rows], table.residuals[plan.rows], *groups, *arrays])
 
 
 def code_files() -> list[Path]:

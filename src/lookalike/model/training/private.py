@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from lookalike import noise
+from lookalike import noise, stats
 from lookalike.accountant import Mechanism, gaussian, poisson_gaussian
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger
@@ -264,7 +264,7 @@ def make_plan(table: EncodedTable, settings: PrivateSettings, ledger: Ledger) ->
     pay_counts(counted, counts_noise, ledger)
     counts, deviations = noised_counts(table, counts_noise * ledger.rows_per_subject)
     rows = float(len(table)) if ledger.rows_are_public else max(float(np.median([part.sum() for part in counts])), 1.0)
-    counts = [_tidy(part, rows) for part in counts]
+    counts = [stats.onto_total(part, rows) for part in counts]
     steps = max(round(rows / settings.batch_size), 1)
     rate, each = 1 / steps, ledger.rows_per_subject
     sigma, epochs = settings.demanded("noise_multiplier"), settings.asked_epochs
@@ -352,14 +352,6 @@ def noised_counts(table: EncodedTable, deviation: float) -> tuple[list[np.ndarra
         counts.append(exact + noise.integers(len(exact), deviation))
         deviations.append(np.full(len(exact), deviation))
     return counts, deviations
-
-
-def _tidy(counts: np.ndarray, rows: float) -> np.ndarray:
-    """Counts that are none negative and add up to ``rows``: all moved by the same, and what falls below nought cut off."""
-    ordered = np.sort(counts)[::-1].astype(np.float64)
-    moves = (ordered.cumsum() - rows) / np.arange(1, len(ordered) + 1)
-    kept = int(np.flatnonzero(ordered > moves).max(initial=0))
-    return np.maximum(counts - moves[kept], 0.0)
 
 
 def poisson_sample(rows: int, rate: float) -> np.ndarray:

@@ -61,6 +61,8 @@ def fingerprint(engine: str, table: EncodedTable, settings: EngineSettings, seed
     digest = hashlib.sha256(json.dumps([FORMAT, engine, seed, kept, columns]).encode())
     digest.update(np.ascontiguousarray(table.codes, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(table.residuals, dtype=np.float64).tobytes())
+    if table.groups is not None:
+        digest.update(np.ascontiguousarray(table.groups, dtype=np.int64).tobytes())
     return digest.hexdigest()
 
 
@@ -112,6 +114,9 @@ class Trainer:
         except KeyboardInterrupt:
             self.run.interrupted = True
             self._save(snapshot)
+        except TrainingError:
+            self._save(snapshot)
+            raise
         finally:
             self._finish()
 
@@ -201,7 +206,7 @@ class Trainer:
         rates = " or ".join(
             f"{name}={getattr(self.settings, name):g}"
             for name in type(self.settings).model_fields
-            if name.endswith("lr")
+            if name == "learning_rate" or name.endswith("_lr")
         )
         return TrainingError(
             f"losses must stay finite, however: in epoch {self.epoch + 1} they did not; {kept}. Lower the learning rate ({rates})."

@@ -1,5 +1,5 @@
-"""Constraints that a table's rows keep without exception: all of them shown on request, and up to the user to declare; those
-that are arithmetic, or hold columns close together, kept without being asked for.
+"""Constraints that a table's rows keep without exception: all of them shown on request, and up to the user to declare; formulas,
+shares and orders kept without being asked for.
 
 Only what chance would hardly produce is reported. What one column settles about another is left out: encoders find and
 keep that by themselves.
@@ -7,7 +7,7 @@ keep that by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -57,7 +57,11 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
     shares = find_shares(rows, formulas)
     computed = [set(rule.names) for rule in (*formulas, *shares)]
     # an amount lies above its own part as a matter of course
-    orders = [order for order in _orders(rows) if not any(set(order.names) <= names for names in computed)]
+    orders = [
+        order
+        for order in _chained(_ordered_pairs(rows), rows)
+        if not any(set(order.names) <= names for names in computed)
+    ]
     return [*orders, *formulas, *shares, *_null_together(rows), *_combinations(rows)]
 
 
@@ -67,10 +71,10 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
 
 
 def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
-    """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns that lie close together.
+    """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns.
 
-    An order of columns far apart is learned well enough; of two dates minutes apart in a year, or of the lowest and the highest
-    price of a day, it is not, nor is how far apart they lie. What the schema declares goes first: no column of a
+    Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
+    lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: the few rows that break it are drawn again. What the schema declares goes first: no column of a
     declared constraint is looked at.
 
     >>> from lookalike.schema.infer import infer_schema
@@ -87,28 +91,42 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     formulas = find_formulas(rows)
     shares = find_shares(rows, formulas)
     computed = {rule.names[0] for rule in (*formulas, *shares)}
-    orders = [order for order in _orders(rows, close=True) if not computed & set(order.names)]
-    found = [rule for rule in (*orders, *formulas, *shares) if rows is everything or kept(rule, everything).all()]
+    pairs = [pair for pair in _ordered_pairs(rows) if not computed & set(pair)]
+    apart = {(low, high): None for low, high in pairs if _apart(rows, schema[low], schema[high])}
+    close = {pair: None for pair in pairs if pair not in apart}
+    chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
+    rules = (*_chained(close, rows), *formulas, *shares, *chosen)
+    found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 
 
 # ------------------------------------------------------------------------------------------------------------- order
 
 
-def _orders(rows: Rows, *, close: bool = False) -> list[Inequality]:
-    """Columns in order, joined to chains where they follow from each other; those that lie close to each other alone, if asked for."""
+def _ordered_pairs(rows: Rows) -> dict[tuple[str, str], None]:
+    """Columns of which the first is never above the second, as a dict: a set would have another order in every process."""
     numbers = [spec for spec in rows.schema.modelled if spec.numeric][:MOST_COLUMNS]
     if not numbers:
-        return []
+        return {}
     glance = np.stack([as_floats(rows.natural(spec.name).slice(0, GLANCE)) for spec in numbers], 1)
-    found: dict[tuple[str, str], None] = {}  # a set would have another order in every process
+    found: dict[tuple[str, str], None] = {}
     for place, low in enumerate(numbers):
         for other in np.flatnonzero(~(glance[:, [place]] > glance).any(0)):
             high = numbers[other]
-            if high is not low and _ordered(rows, low, high) and not (close and _apart(rows, low, high)):
+            if high is not low and _ordered(rows, low, high):
                 found[low.name, high.name] = None
-    # two columns that are always equal are no order
-    pairs = {(low, high): None for low, high in found if (high, low) not in found}
+    # two numbers that are always equal are a formula, and no order; two dates are one
+    place_of = {spec.name: place for place, spec in enumerate(numbers)}
+    dates = {spec.name for spec in numbers if spec.kind == "datetime"}
+    return {
+        (low, high): None
+        for low, high in found
+        if (high, low) not in found or ({low, high} <= dates and place_of[low] < place_of[high])
+    }
+
+
+def _chained(pairs: Mapping[tuple[str, str], None], rows: Rows) -> list[Inequality]:
+    """Columns in order, joined to chains where they follow from each other."""
     below = {low for low, _ in pairs}
     direct = [
         (low, high)

@@ -190,6 +190,17 @@ def test_nothing_is_overwritten_without_force(csv):
     quick(csv, "--force")
 
 
+def test_what_is_read_is_never_written_over(csv, tmp_path):
+    before = csv.read_bytes()
+    for command in (
+        ("make", csv, "--quick"),
+        ("fit", csv, "--engine", "copula"),
+        ("augment", csv, "--target", "churned"),
+    ):
+        assert "what is read is never written over" in run(*command, "--out", csv, "--force", code=2)
+    assert csv.read_bytes() == before
+
+
 def test_other_places_formats_and_counts(csv, tmp_path):
     quick(csv, "--out", tmp_path / "other.parquet", "--rows", 77)
     assert as_table(tmp_path / "other.parquet").num_rows == 77
@@ -256,7 +267,8 @@ def test_rows_are_balanced_and_gaps_filled(csv, tmp_path):
     assert "takes COLUMN,COLUMN" in run("sample", twin, "--decorrelate", name, "--out", tmp_path / "x.csv", code=2)
     holed = tmp_path / "holed.csv"
     real.assign(**{name: real[name].where(real.index % 3 > 0)}).to_csv(holed, index=False)
-    assert "cells" in run("impute", twin, holed, "--out", tmp_path / "full.csv")
+    filled = re.search(r"([\d,]+) cells", run("impute", twin, holed, "--out", tmp_path / "full.csv"))
+    assert filled and int(filled[1].replace(",", "")) >= (real.index % 3 == 0).sum()
     full = pd.read_csv(tmp_path / "full.csv", dtype=str)
     assert full[name].notna().all() and list(full.columns) == list(real.columns)
     assert full.loc[full.index % 3 > 0, name].equals(real.loc[real.index % 3 > 0, name])

@@ -11,6 +11,7 @@ import pytest
 import lookalike
 from lookalike import LookalikeWarning, Run
 from lookalike.errors import InputError, SamplingError, SchemaError, SettingsError
+from lookalike.presets import fill
 from lookalike.refine import FilterSettings
 from lookalike.table import as_table
 
@@ -82,6 +83,7 @@ def test_conditions_hold_beside_balance(twin):
         ({"balance": "age"}, "at most 50 levels, however: column 'age' has"),
         ({"balance": "pay", "where": {"pay": "low"}}, "both name column 'pay'"),
         ({"balance": "pay", "decorrelate": ("sex", "pay")}, "both were given"),
+        ({"where": []}, "has one at least, however: where=\\[\\]"),
     ],
 )
 def test_what_cannot_be_asked(twin, how, words):
@@ -171,3 +173,24 @@ def test_where_no_row_can_stay_apart_the_knob_is_named(twin):
     with pytest.raises(SamplingError, match=r"0 of 20 .* too close \(min_distance=1\)"):
         twin.sample(20, apart_from=apart)
     assert apart.dropped["identical"] + apart.dropped["too close"] == apart.seen > 20
+
+
+def test_cells_that_say_they_are_missing_are_counted(tmp_path):
+    rng = np.random.default_rng(0)
+    size = rng.choice(["s", "m", "l"], 400)
+    frame = pd.DataFrame({"size": size, "cost": np.where(size == "s", 5, 9).astype(str)})
+    frame.loc[::4, "cost"] = "NA"
+    frame.to_csv(tmp_path / "shop.csv", index=False)
+    twin = lookalike.fit(tmp_path / "shop.csv", engine="autoregressive", any_order=True, epochs=2, hidden=8, run=Run())
+    twin.save(tmp_path / "shop.twin")
+    assert fill(tmp_path / "shop.twin", tmp_path / "shop.csv", out=tmp_path / "full.csv") == 100
+    assert not (pd.read_csv(tmp_path / "full.csv", keep_default_na=False)["cost"] == "NA").any()
+
+
+def test_balance_says_what_it_leaves_out():
+    town = np.append(np.repeat(["Graz", "Linz", "Wien"], 60_000), ["Rust"] * 5)
+    frame = pd.DataFrame({"town": town, "x": np.arange(len(town)) % 7})
+    twin = lookalike.fit(frame, engine="copula", run=Run())
+    with pytest.warns(LookalikeWarning, match="that come in 10,000 rows, however: 1 did not, and are left out"):
+        made = twin.sample(300, balance="town", seed=3)
+    assert made["town"].value_counts().to_dict() == {"Graz": 100, "Linz": 100, "Wien": 100}

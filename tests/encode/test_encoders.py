@@ -17,6 +17,7 @@ import lookalike
 from lookalike import registry
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
+from lookalike.encode.numeric import NumericEncoder
 from lookalike.errors import InputError, LookalikeWarning, NotFittedError, SchemaError
 from lookalike.schema import ColumnSpec, Values, parse, spell
 from lookalike.schema.infer import infer_column, infer_schema
@@ -219,6 +220,31 @@ class TestNumbers:
         encoder.spec = encoder.spec.replace(minimum=0.0)
         drawn = encoder.decode(np.zeros(200, np.int32), np.linspace(-1, 1, 200), np.random.default_rng(0)).numbers
         assert drawn.min() >= 0
+
+    @pytest.mark.parametrize(
+        ("numbers", "storage", "bounds"),
+        [
+            (np.arange(2_000) % 9, "int64", (2, 5)),
+            (np.where(np.arange(2_000) % 2, 0, np.arange(2_000)), "int64", (10, 1_200.5)),
+            (np.arange(2_000, dtype=np.uint64), "uint64", (-5, 1e30)),
+            (np.where(np.arange(2_000) % 2, 0.0, np.linspace(-9, 9, 2_000)), "double", (0.5, 3.25)),
+        ],
+        ids=["few", "a spike", "beyond the type", "floats"],
+    )
+    def test_declared_bounds_hold_for_frequent_values_too(self, numbers, storage, bounds):
+        spec = ColumnSpec(
+            name="n",
+            kind="float" if storage == "double" else "integer",
+            storage=storage,
+            minimum=bounds[0],
+            maximum=bounds[1],
+        )
+        encoder = NumericEncoder(spec, EncoderSettings(intervals="quantiles"))
+        values, rng = Values(np.zeros(2_000, bool), numbers=numbers), np.random.default_rng(0)
+        encoder.fit(values, rng)
+        codes, _ = encoder.encode(values, rng)
+        drawn = encoder.decode(codes, rng.uniform(-1, 1, 2_000), rng).numbers
+        assert drawn.dtype == numbers.dtype and bounds[0] <= drawn.min() and drawn.max() <= bounds[1]
 
     @pytest.mark.parametrize(
         "treatment", [{"outliers": "clip", "outlier_quantile": 0.01}, {"outliers": "z", "outlier_z": 3.0}]

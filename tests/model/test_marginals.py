@@ -212,3 +212,29 @@ def test_a_canary_proves_less_than_is_claimed_and_more_without_noise():
     assert proven_epsilon(scores(with_it, 1.0), scores(others, 1.0), 1e-5) <= 1.0
     bare = proven_epsilon(scores(with_it, 1e4), scores(others, 1e4), 1e-5)
     assert bare > 1.0, "an audit that noise switched off does not fail is no audit"
+
+
+class Stopped(Run):
+    """Ctrl-C, or the end of the time, after so many looks at the clock."""
+
+    def __init__(self, looks: int, interrupts: bool) -> None:
+        super().__init__()
+        self.looks, self.interrupts = looks, interrupts
+
+    @property
+    def out_of_time(self) -> bool:
+        self.looks -= 1
+        if self.looks < 0 and self.interrupts:
+            raise KeyboardInterrupt
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("interrupts", [True, False])
+def test_what_was_fitted_so_far_is_kept(toy: EncodedTable, interrupts: bool):
+    short, whole = Marginals(), Marginals()
+    run = Stopped(30, interrupts)
+    short.fit(toy, seed=0, run=run)
+    whole.fit(toy, seed=0, run=Run())
+    assert run.interrupted == interrupts
+    far, near = (pairs_apart(toy, engine.sample(4_000, seed=1)) for engine in (short, whole))
+    assert near < far < pairs_apart(toy, shuffled(toy)) + 0.1

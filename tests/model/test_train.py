@@ -18,6 +18,7 @@ from lookalike.model.ctgan import CTGAN
 from lookalike.model.training.adam import Adam
 from lookalike.model.training.device import available
 from lookalike.model.training.task import NetSettings, held_out_rows, plan
+from lookalike.model.training.train import fingerprint
 from lookalike.model.tvae import TVAE
 from lookalike.rng import generator
 from lookalike.run import Run
@@ -287,3 +288,20 @@ def test_the_step_that_all_nets_take_is_torchs_adam(decay: float, apart: float, 
         ours.step()
         reference.step()
     torch.testing.assert_close(mine, theirs)
+
+
+def test_a_training_that_ends_in_no_number_leaves_its_last_good_state(toy, tmp_path):
+    settings = TVAE.Settings.build({"epochs": 3, "learning_rate": 1e30, "early_stopping": False})
+    with pytest.raises(TrainingError, match=r"Lower the learning rate \(learning_rate=1e\+30\)"):
+        TVAE(settings).fit(toy, seed=0, run=Run(tmp_path))
+    assert (tmp_path / "checkpoint.twin").exists()
+
+
+def test_whose_rows_are_whose_is_part_of_what_a_checkpoint_agrees_with(toy):
+    settings = TVAE.Settings()
+    groups = np.arange(len(toy)) // 3 + 1
+    marks = {
+        fingerprint("tvae", EncodedTable(toy.columns, toy.codes, toy.residuals, whose), settings, 0)
+        for whose in (None, groups, groups[::-1].copy())
+    }
+    assert len(marks) == 3

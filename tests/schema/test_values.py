@@ -46,3 +46,9 @@ def test_truths_told_apart_by_case_alone_stay_so():
     assert parse(pa.array(["x", "X"]), spec).codes.tolist() == [0, 1]
     with pytest.raises(InputError, match="1 cells are neither"):
         parse(pa.array(["x", "y"]), spec)
+
+
+def test_no_number_is_no_label():
+    spec = ColumnSpec(name="c", kind="category", storage="double")
+    values = parse(pa.array([1.0, float("nan"), None, 2.0]), spec)
+    assert values.missing.tolist() == [False, True, True, False] and values.levels.to_pylist() == [1.0, 2.0]

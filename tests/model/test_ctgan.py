@@ -27,7 +27,7 @@ def test_learns_columns_pairs_and_residuals(trained: CTGAN, make_toy):
     assert distance(made) < distance(fresh) + 0.06
     for j in (0, 1, 2):
         shares = [np.bincount(t.codes[:, j], minlength=t.columns[j].cardinality) / len(t) for t in (made, fresh)]
-        assert np.abs(shares[0] - shares[1]).sum() / 2 < 0.09  # four seeds: .028 to .063
+        assert np.abs(shares[0] - shares[1]).sum() / 2 < 0.12  # four seeds: .028 to .063, in bfloat16 to .099
     inside = made.codes[:, 2] > 0
     assert abs(made.residuals[inside, 2].mean() - 0.1) < 0.06
     assert abs(made.residuals[inside, 2].std() - 0.2) < 0.08

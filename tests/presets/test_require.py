@@ -117,10 +117,8 @@ def test_the_members_of_an_ensemble_are_calmed(files):
     )
     shares = [float(text.split("dcr_share ")[1].split(" ")[0]) for text in attempts]
     assert "members held back more" in attempts[2] and made.unmet
-    assert (
-        read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
-        and min(shares) not in shares[:2]
-    )
+    assert read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
+    assert shares[2] < shares[0] - 0.05, "trees that are calmer remember less"
     made, _ = make(files, force=True, engine="ensemble", members=["auto", "copula"], require={"quality": 0.1})
     settings = {"members": ("auto", {"engine": "copula", "weight": 3})}
     *picked, copula = calmer(Setup(made.twin, "ensemble", settings, None)).settings["members"]

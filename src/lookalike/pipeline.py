@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lookalike import registry
 from lookalike.config import Settings
-from lookalike.encode.domain import Domain
+from lookalike.encode.domain import Domain, asked
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError
 from lookalike.evaluate.scorecard import score
@@ -125,14 +125,8 @@ def fit(
                 "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."
             )
         table, declared = declared_publicly(data, schema=schema, drop=drop)
-        asked = {
-            "columns": [[name, str(table.data.schema.field(name).type)] for name in table.names],
-            "declared": None if declared is None else declared.to_dict(),
-            "keys": list(keys),
-            "encoder": encoding.model_dump(mode="json"),
-            "privacy": privacy.model_dump(mode="json"),
-        }
-        domain = Domain.kept(run, asked)
+        wanted = asked(table.data.schema, declared, keys, encoding, privacy)
+        domain = Domain.kept(run, wanted)
         table, settled, ledger = prepare_privately(table, declared, privacy, keys=keys, domain=domain)
     everything = table
     table = learnable(imputed(table, settled, encoding), settled)
@@ -161,7 +155,7 @@ def fit(
         if domain is None:
             rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
             domain = Domain(settled, encoder, rows, ledger)
-            domain.keep(run, asked)
+            domain.keep(run, wanted)
         encoder, rows, settled = domain.encoder, domain.rows, domain.encoder.schema
         encoded = encoder.encode_privately(table.data)
     model = kind(engine_settings)

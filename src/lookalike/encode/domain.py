@@ -6,18 +6,38 @@ A run that goes on from a checkpoint must go on with these codes: learned again 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import TrainingError
-from lookalike.ledger import Ledger
+from lookalike.ledger import Ledger, PrivacySettings
 from lookalike.run import Run
 from lookalike.schema import Schema
 
 FILE = "domain.json"
+
+
+def asked(
+    columns: pa.Schema,
+    declared: Schema | None,
+    keys: Sequence[str],
+    encoding: EncoderSettings,
+    privacy: PrivacySettings,
+) -> dict[str, Any]:
+    """Return, as JSON, all that settles what is learned of columns but their rows and chance."""
+    return {
+        "columns": [[field.name, str(field.type)] for field in columns],
+        "declared": None if declared is None else declared.to_dict(),
+        "keys": list(keys),
+        "encoder": encoding.model_dump(mode="json"),
+        "privacy": privacy.model_dump(mode="json"),
+    }
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ class Domain:
     ledger: Ledger
 
     def keep(self, run: Run, asked: dict[str, Any]) -> None:
-        """Write it to the run's folder, with what was ``asked`` for. All of it is private."""
+        """Write it to the run's folder, with what was :func:`asked` for. All of it is private."""
         measured = {
             name: [np.asarray(part).tolist() for part in (encoder.measured, encoder.deviations)]
             for name, encoder in self.encoder.encoders.items()

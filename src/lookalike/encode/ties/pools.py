@@ -7,7 +7,7 @@ other columns hold in their rows: what goes with a pool can be learned, and with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,10 +19,14 @@ MOST_POOLS = 250
 """Codes that the levels without one of their own share, at most."""
 LEVELS_A_POOL = 8
 """Levels of a pool, on average: of fewer there is no need to share."""
+MOST_CELLS = 2**23
+"""Of all levels' profiles together."""
 PARTS = 16
 """Parts into which another column's codes are taken together, to be counted beside every level."""
 SURE = 3.0
 """Standard deviations of chance by which levels must differ in a column to be told apart by it."""
+MOST_LOOKED_AT = 10_000
+"""Levels that settle where pools lie, at most, those of the most rows; others go to the nearest."""
 ROUNDS = 25
 """Of k-means, at most."""
 
@@ -31,29 +35,20 @@ def part_pools(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
     """Sort pooled levels of as many rows as would do for a code of their own, in columns that have enough of them. Levels of fewer rows
     stay in one pool: what their rows hold would be told by it.
     """
+    labels = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, CategoryEncoder)}
     told = {
         name: encoder.pool[encoder.counts[encoder.pool] >= encoder.settings.rare_rows]
-        for name, encoder in encoders.items()
-        if isinstance(encoder, CategoryEncoder)
+        for name, encoder in labels.items()
     }
     told = {name: levels for name, levels in told.items() if len(levels) >= 2 * LEVELS_A_POOL}
     parted = {name: _in_parts(encoder, columns[name]) for name, encoder in encoders.items()} if told else {}
-    sorted_in = {}
     for name, levels in told.items():
-        encoder = encoders[name]
-        assert isinstance(encoder, CategoryEncoder)
-        level = _places(encoder, columns[name], levels)
+        level = _places(labels[name], columns[name], levels)
         rows = np.flatnonzero(level >= 0)
         beside = [(parts[rows], ordered) for other, (parts, ordered) in parted.items() if other != name]
-        profiles = np.concatenate(
-            list(_profiles(level[rows], len(levels), beside)) or [np.zeros((len(levels), 1))], axis=1
-        )
+        counts = labels[name].counts[levels].astype(np.float64)
         pools = min(MOST_POOLS, len(levels) // LEVELS_A_POOL)
-        sorted_in[name] = _alike(profiles, encoder.counts[levels], pools, rng)
-    for name, pools_of in sorted_in.items():  # only now: what a column's codes are is what others were compared by
-        encoder = encoders[name]
-        assert isinstance(encoder, CategoryEncoder)
-        encoder.part_pool(told[name], pools_of)
+        labels[name].part_pool(levels, _alike(_profiles(level[rows], counts, beside), counts, pools, rng))
 
 
 def _places(encoder: CategoryEncoder, values: Values, levels: np.ndarray) -> np.ndarray:
@@ -78,25 +73,32 @@ def _in_parts(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray, bool]
     return part[codes], False
 
 
-def _profiles(level: np.ndarray, levels: int, beside: Sequence[tuple[np.ndarray, bool]]) -> Iterator[np.ndarray]:
-    """What the rows of each level hold of each column that tells levels apart: (L, ``PARTS``) shares, of those in order the shares up to
-    each part, in standard deviations of a row.
+def _profiles(level: np.ndarray, counts: np.ndarray, beside: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
+    """(L, f) what the rows of each level hold of the columns that tell levels apart, the best first, as many as there is room for."""
+    room = MOST_CELLS // (len(counts) * PARTS) + 1
+    telling = sorted((-_telling(level, counts, *column)[1], place) for place, column in enumerate(beside))[:room]
+    found = [_telling(level, counts, *beside[place])[0] for less, place in telling if less < 0]
+    return np.concatenate(found, axis=1) if found else np.zeros((len(counts), 1))
 
-    They are drawn towards the shares of all rows, as far as chance explains the difference (empirical Bayes; Efron and Morris 1975, "Data
-    analysis using Stein's estimator", with the moment estimate of DerSimonian and Laird 1986).
+
+def _telling(level: np.ndarray, counts: np.ndarray, parts: np.ndarray, ordered: bool) -> tuple[np.ndarray, float]:
+    """(L, ``PARTS``) what the rows of each level hold of a column, and how far levels truly differ in it, 0 where that may be chance.
+
+    It is their shares of its parts, or where these are in order the shares up to each, in standard deviations of a row, from those of all
+    rows, and drawn towards them as far as chance explains the difference (empirical Bayes; Efron and Morris 1975, "Data analysis using
+    Stein's estimator", with the moment estimate of DerSimonian and Laird 1986).
     """
-    counts = np.bincount(level, minlength=levels).astype(np.float64)
-    rows = counts.sum()
-    for parts, ordered in beside:
-        table = np.bincount(level * PARTS + parts, minlength=levels * PARTS).reshape(levels, PARTS).astype(np.float64)
-        shares = (np.cumsum(table, axis=1) if ordered else table) / counts[:, None]
-        mean = counts @ shares / rows
-        by_chance = float((mean * (1 - mean)).sum())
-        apart = shares - mean
-        between, expected = float((counts @ apart**2).sum()), (levels - 1) * by_chance
-        if between > expected * (1 + SURE * np.sqrt(2 / (levels - 1))):
-            true = (between - expected) / (rows - counts @ counts / rows)
-            yield apart * (true / (true + by_chance / counts))[:, None] / np.sqrt(by_chance)
+    levels, rows = len(counts), counts.sum()
+    table = np.bincount(level * PARTS + parts, minlength=levels * PARTS).reshape(levels, PARTS).astype(np.float64)
+    shares = (np.cumsum(table, axis=1) if ordered else table) / counts[:, None]
+    mean = counts @ shares / rows
+    by_chance = float((mean * (1 - mean)).sum())
+    apart = shares - mean
+    between, expected = float((counts @ apart**2).sum()), (levels - 1) * by_chance
+    if between <= expected * (1 + SURE * np.sqrt(2 / (levels - 1))):
+        return apart, 0.0
+    true = (between - expected) / (rows - counts @ counts / rows)
+    return apart * (true / (true + by_chance / counts))[:, None] / np.sqrt(by_chance), true / by_chance
 
 
 def _alike(profiles: np.ndarray, counts: np.ndarray, pools: int, rng: np.random.Generator) -> np.ndarray:
@@ -105,8 +107,9 @@ def _alike(profiles: np.ndarray, counts: np.ndarray, pools: int, rng: np.random.
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    pools = min(pools, len(np.unique(profiles, axis=0)))
+    often = np.argsort(-counts, kind="stable")[:MOST_LOOKED_AT]
+    pools = min(pools, len(np.unique(profiles[often], axis=0)))
     found = KMeans(pools, n_init=1, max_iter=ROUNDS, random_state=int(rng.integers(2**31)))
     with threadpool_limits(1):  # threads add up in the order in which they arrive
-        found.fit(profiles, sample_weight=counts)
-    return np.asarray(found.labels_, np.int64)
+        found.fit(profiles[often], sample_weight=counts[often])
+        return np.asarray(found.predict(profiles), np.int64)

@@ -19,6 +19,7 @@ from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
 from lookalike.encode.ties.joint import JointRule, find_joints
+from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import follow, in_order, settle, settle_values
@@ -245,6 +246,8 @@ class TableEncoder:
             asked = parse(self.cell(name, value), self.encoders[name].spec).take(np.zeros(len(encoded), np.int64))
             drawn[name] = _put_in(drawn[name], asked, np.ones(len(encoded), bool))
             known[:, list(self.encoders).index(name)] = True
+        orders = orders_of(self.schema, self.encoders)
+        put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
         ties = self.ties
         settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
         given_out: dict[str, pa.Array] = {}

@@ -70,7 +70,7 @@ class Inequality(Constraint):
     columns: tuple[str, ...] = Field(min_length=2, description="numbers or dates, the lowest first")
     strict: bool = Field(False, description="each below the next, not equal to it")
     kept_by: Literal["distance", "choice"] = Field(
-        "distance", description="by construction: one column, and the distance to the next; or by drawing rows again"
+        "distance", description="one column, and the distance to the next; or exchanging cells, and drawing rows again"
     )
 
     @property

@@ -74,7 +74,7 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns.
 
     Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
-    lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: the few rows that break it are drawn again. What the schema declares goes first: no column of a
+    lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: no column of a
     declared constraint is looked at.
 
     >>> from lookalike.schema.infer import infer_schema

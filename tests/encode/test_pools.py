@@ -107,3 +107,11 @@ def test_what_goes_with_an_article_goes_with_it_in_rows_made(table):
     often = made["article"].isin(table.to_pandas()["article"].value_counts().loc[lambda rows: rows >= 5].index)
     tie = np.corrcoef(np.log(made["paid"])[often], made["article"].map(mean)[often])[0, 1]
     assert tie > 0.8, "with one pool for all of them it is .3"
+
+
+def test_hidden_levels_of_any_pool_stay_hidden(table):
+    encoder = encoder_of(table, max_categories=50, rare_categories="hide")
+    articles = articles_of(encoder)
+    common = set(articles.levels.take(pa.array(articles.level_of_code)).to_pylist())
+    made = encoder.decode(encoder.encode(table, seed=0), seed=1)["article"].to_pylist()
+    assert articles.pools > 20 and set(made) == common

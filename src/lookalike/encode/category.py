@@ -129,10 +129,14 @@ class CategoryEncoder(ColumnEncoder):
         found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
 
+    def is_pooled(self, codes: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: whether a code is one that levels share."""
+        return np.asarray((codes >= self.pool_code) & (codes < self.pool_code + self.pools))
+
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)
         levels = np.append(self.level_of_code, np.full(self.pools + 1, -1))[codes]
-        pooled = ~missing & (codes >= self.pool_code)
+        pooled = self.is_pooled(codes)
         for pool in range(self.pools):
             mine = pooled & (codes == self.pool_code + pool)
             if mine.any():

@@ -95,7 +95,7 @@ class Cells:
         return Cells(self.lows[kept], self.highs[kept], self.counts[kept], self.deviations[kept], self.step)
 
     def refined(self, most: float, measure: Measure, numbers: np.ndarray) -> Cells:
-        """Cut each cell of more than ``most`` rows into parts, and count these; the numbers elsewhere are not looked at."""
+        """Cut each cell of more than ``most`` rows into parts, and count these; a number that lies in none counts in the next above."""
         wide = self.highs - self.lows > 1 if self.step else self.highs - self.lows > 1e-9 * np.abs(self.highs)
         cut = (self.counts > most) & wide
         if not cut.any():

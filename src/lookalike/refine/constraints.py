@@ -35,12 +35,15 @@ class Constrained:
         return kept(self.constraint, Rows(table, self.schema))
 
 
+ENOUGH = 100
+"""Rows that tell whether an engine keeps an order."""
+
+
 class Found:
     """Rows that keep orders which nobody declared: each is let go, and that is said, where an engine keeps it in fewer than half of
     the first rows shown, for nobody asked that as many be drawn again.
 
     >>> from lookalike.schema import ColumnSpec
-    >>> from lookalike.schema.constraints import Inequality
     >>> schema = Schema([ColumnSpec(name=name, kind="integer", storage="int64") for name in ("low", "high")])
     >>> check = Found([Inequality(columns=("low", "high"), kept_by="choice")], schema)
     >>> check.keep(pa.table({"low": [1, 2, 3], "high": [2, 2, 2]})).tolist()
@@ -48,31 +51,39 @@ class Found:
     """
 
     def __init__(self, orders: Sequence[Inequality], schema: Schema) -> None:
-        self.orders, self.schema = list(orders), schema
+        self.schema = schema
+        self.passed = dict.fromkeys(orders, 0)
+        """Of each order that was not let go, how many rows kept it."""
+        self.shown = 0
         self.judged = False
 
     @property
     def name(self) -> str:
         """All of them."""
-        return "; ".join(f"{order.rule}, {order.words}" for order in self.orders)
+        return "; ".join(f"{order.rule}, {order.words}" for order in self.passed)
 
     def keep(self, table: pa.Table) -> np.ndarray:
         """Return (n,) bool: which rows keep all that were not let go."""
         rows = Rows(table, self.schema)
-        passed = {order: kept(order, rows) for order in self.orders}
-        if not self.judged and table.num_rows:
-            self.judged = True
-            for order in [order for order in self.orders if 2 * passed[order].sum() < table.num_rows]:
-                warnings.warn(
-                    f"an order of all real rows is kept in those made, however: {order.words} holds in fewer than half of what the engine draws, "
-                    "and is let go. Declare it a constraint to have it kept.",
-                    LookalikeWarning,
-                    stacklevel=5,
-                )
-                self.orders.remove(order)
-        return np.logical_and.reduce([passed[order] for order in self.orders], initial=True) & np.ones(
-            table.num_rows, bool
-        )
+        kept_by = {order: kept(order, rows) for order in self.passed}
+        self.shown += table.num_rows
+        for order, fits in kept_by.items():
+            self.passed[order] += int(fits.sum())
+        if not self.judged and self.shown >= ENOUGH:
+            self._judge()
+        everything = np.ones(table.num_rows, bool)
+        return np.logical_and.reduce([everything, *(kept_by[order] for order in self.passed)])
+
+    def _judge(self) -> None:
+        self.judged = True
+        for order in [order for order, passed in self.passed.items() if 2 * passed < self.shown]:
+            warnings.warn(
+                f"an order of all real rows is kept in those made, however: {order.words} holds in fewer than half of what the engine draws, "
+                "and is let go. Declare it a constraint to have it kept.",
+                LookalikeWarning,
+                stacklevel=6,
+            )
+            del self.passed[order]
 
 
 class UniqueTogether:

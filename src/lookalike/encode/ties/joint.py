@@ -147,7 +147,7 @@ def _joint(
     values, codes = beside(encoder, columns[dependent], distinct, settles[order])
     shown: np.ndarray = np.arange(len(codes))
     if isinstance(encoder, CategoryEncoder) and encoder.settings.rare_categories == "hide":
-        shown = np.flatnonzero(codes != encoder.pool_code)
+        shown = np.flatnonzero(~encoder.is_pooled(codes))
     return JointRule(together, dependent, tuple(levels), combinations[order][shown], codes[shown], values.take(shown))
 
 

@@ -243,7 +243,7 @@ class _Cells:
             if len(encoder.pool) and encoder.settings.rare_categories != "hide":
                 self._choose_level(
                     encoder,
-                    np.flatnonzero(free & (self.codes >= encoder.pool_code) & (self.codes < encoder.missing_code)),
+                    np.flatnonzero(free & encoder.is_pooled(self.codes)),
                 )
         elif isinstance(encoder, NumericEncoder):
             rows = np.flatnonzero(free & encoder.column.interval[self.codes] & ~self.values.missing)

@@ -105,7 +105,7 @@ def fit(
     >>> twin.sample(5, seed=1).num_rows
     5
     """
-    start, drop, keys = time.perf_counter(), list(drop), list(keys)
+    drop, keys = list(drop), list(keys)
     run = run if run is not None else Run(console=terminal())
     if minutes is not None:
         run.deadline = time.monotonic() + 60 * minutes
@@ -141,6 +141,7 @@ def fit(
     kind.check(engine_settings, table.num_rows)
     if calibrating.calibrate:
         check_calibration(table.num_rows)
+    start = time.perf_counter()
     if ledger is None and encoding.keep_rules:
         settled = with_rules_to_keep(table.data, settled)
     encoder = TableEncoder(settled, encoding)

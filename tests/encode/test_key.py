@@ -227,6 +227,14 @@ def test_whole_numbers_of_a_database_are_numbers():
     assert made.type == storage and not set(made.to_pylist()) & set(cells)
 
 
+def test_no_number_is_no_key():
+    cells = [float(1_000 + 7_919 * i) for i in range(300)] + [float("nan")] * 100
+    encoder = keys(cells)
+    made = encoder.stream(seed=1).take(4_000).to_pylist()
+    assert encoder.missing == 0.25 and 0.22 < made.count(None) / 4_000 < 0.28
+    assert all(key is None or key.is_integer() for key in made)
+
+
 @pytest.mark.parametrize("storage", [pa.date32(), pa.bool_(), pa.timestamp("us")])
 def test_what_is_neither_text_nor_number_is_no_key(storage):
     with pytest.raises(InputError, match=r"keys are text or numbers, however: column .day. is .*--drop day"):

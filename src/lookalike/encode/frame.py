@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.encode.known import Known, put_in
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
@@ -29,31 +28,6 @@ from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
 from lookalike.schema.values import whose
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is there of a table to complete.
-
-    Attributes
-    ----------
-    encoded, codes
-        The rows, and (n, d) bool: which of their codes are known.
-    columns, cells
-        The table's own columns, parsed, and (n,) bool for each: which of their cells are known.
-    """
-
-    encoded: EncodedTable
-    codes: np.ndarray
-    columns: dict[str, Values]
-    cells: dict[str, np.ndarray]
-
-    def put_in(self, name: str, drawn: Values) -> Values:
-        """Return the drawn values with the known ones in their places: a rare one may share a code with others."""
-        mine = self.columns.get(name)
-        if mine is None or (mine.numbers is None) != (drawn.numbers is None):
-            return drawn
-        return _put_in(drawn, mine, self.cells[name])
 
 
 class TableEncoder:
@@ -244,7 +218,7 @@ class TableEncoder:
             drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes
         for name, value in where.items():
             asked = parse(self.cell(name, value), self.encoders[name].spec).take(np.zeros(len(encoded), np.int64))
-            drawn[name] = _put_in(drawn[name], asked, np.ones(len(encoded), bool))
+            drawn[name] = put_in(drawn[name], asked, np.ones(len(encoded), bool))
             known[:, list(self.encoders).index(name)] = True
         orders = orders_of(self.schema, self.encoders)
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
@@ -371,12 +345,6 @@ def refuse(spec: ColumnSpec) -> None:
             f"free text cannot be modelled, however: column {spec.name!r} is free text. Drop it (--drop {spec.name}), or have texts "
             f"of its form made up (--key {spec.name})."
         )
-    storage = arrow_type(spec.storage)
-    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    if spec.kind == "key" and not is_text(storage) and not any(is_one(storage) for is_one in numeric):
-        raise InputError(
-            f"keys are text or numbers, however: column {spec.name!r} is {spec.storage}. Model it as it is, or drop it (--drop {spec.name})."
-        )
 
 
 def check_columns(table: pa.Table, schema: Schema) -> None:
@@ -386,18 +354,6 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
-
-
-def _put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
-    """The drawn values, where one is ``there`` (n,) the given one."""
-    missing = np.where(there, given.missing, drawn.missing)
-    if given.numbers is not None:
-        assert drawn.numbers is not None
-        return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
-    assert given.codes is not None and given.levels is not None and drawn.codes is not None and drawn.levels is not None
-    places = pc.fill_null(pc.index_in(given.levels.cast(drawn.levels.type), drawn.levels), -1).to_numpy()
-    codes = np.append(places, -1)[given.codes]  # code -1 (missing) reads the last entry
-    return Values(missing, codes=np.where(there, codes, drawn.codes).astype(np.int32), levels=drawn.levels)
 
 
 def _never_seen(name: str) -> SchemaError:

@@ -18,6 +18,7 @@ from lookalike.errors import InputError, LookalikeWarning, SamplingError
 from lookalike.rng import derive_seed
 from lookalike.schema import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.values import without_nan
 
 BLOCK = 65_536
 """Keys made or marked at once."""
@@ -48,6 +49,11 @@ class KeyEncoder:
     def __init__(self, spec: ColumnSpec) -> None:
         self.spec = spec
         self.storage = arrow_type(spec.storage)
+        numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        if not is_text(self.storage) and not any(is_one(self.storage) for is_one in numeric):
+            raise InputError(
+                f"keys are text or numbers, however: column {spec.name!r} is {spec.storage}. Model it as it is, or drop it (--drop {spec.name})."
+            )
         self.marks: np.ndarray = np.zeros(0, bool)
         self.ending = ""
         """``.0`` where text keeps whole numbers so."""
@@ -59,9 +65,10 @@ class KeyEncoder:
         """How many real keys have so many rows each."""
 
     def fit(self, keys: pa.Array) -> None:
+        keys = without_nan(keys.cast(self.storage))
         if self.spec.role != "primary_key":
             self.missing = keys.null_count / max(len(keys), 1)
-        keys = keys.cast(self.storage).drop_null()
+        keys = keys.drop_null()
         if len(keys) == 0:
             raise InputError(
                 f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name})."
@@ -86,7 +93,7 @@ class KeyEncoder:
 
     def _texts(self, keys: pa.Array | pa.ChunkedArray) -> list[str]:
         """The keys that are there, as texts: whole numbers without a point."""
-        there = keys.drop_null()
+        there = without_nan(keys).drop_null()
         if pa.types.is_floating(self.storage) or pa.types.is_decimal(self.storage):
             return [str(int(key)) if key == int(key) else str(key) for key in there.to_pylist()]
         return [text.removesuffix(self.ending) for text in there.cast(pa.string()).to_pylist()]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.schema import Schema
+from lookalike.schema.values import widen
 
 ROWS = 20
 CANDIDATES = 400
@@ -52,8 +53,8 @@ def copies(head: pa.Table, real: list[pa.Table], schema: Schema) -> np.ndarray:
 
 def _codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Codes that are equal where the cells are; missing equals missing."""
-    sides = [side.cast(side.type.value_type) if pa.types.is_dictionary(side.type) else side for side in (first, second)]
-    sides = [side.cast(pa.float32()) if pa.types.is_float16(side.type) else side for side in sides]
+    plain = (side.cast(side.type.value_type) if pa.types.is_dictionary(side.type) else side for side in (first, second))
+    sides = [widen(side) for side in plain]
     if sides[0].type != sides[1].type:
         sides = [side.cast(pa.large_string()) for side in sides]
     encoded = pc.dictionary_encode(

@@ -85,6 +85,13 @@ def widen(array: pa.Array) -> pa.Array:
     return array.cast(pa.float32()) if pa.types.is_float16(array.type) else array
 
 
+def without_nan(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Floats with null where they are no number."""
+    if not pa.types.is_floating(array.type) or pa.types.is_float16(array.type):
+        return array
+    return pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+
+
 def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     """Parse one column; a cell that does not fit its spec is an :class:`InputError` that names the column.
 
@@ -93,9 +100,7 @@ def parse(array: pa.Array | pa.ChunkedArray, spec: ColumnSpec) -> Values:
     array([1.5, 0. ])
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    array = widen(without_missing_text(array, spec.missing_text))
-    if pa.types.is_floating(array.type):
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+    array = without_nan(widen(without_missing_text(array, spec.missing_text)))
     if spec.numeric:
         return _parse_numbers(array, spec)
     return _parse_labels(array, spec)

@@ -133,7 +133,7 @@ def plain(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if not spec.dressed:
         return array
     array = array.cast(pa.string())
-    bare = pc.replace_substring_regex(array, rf"^([+-]?){re.escape(spec.prefix)}(.*){re.escape(spec.suffix)}$", r"\1\2")
+    bare = pc.replace_substring_regex(array, _with(spec.prefix, spec.suffix), r"\1\2")
     fits = pc.match_substring_regex(bare, _body(spec.thousands, spec.decimal_mark))
     if spec.thousands:
         bare = pc.replace_substring(bare, spec.thousands, "")
@@ -163,7 +163,7 @@ def detect(texts: pa.Array) -> dict[str, Any] | None:
     for prefix, suffix in dict.fromkeys([("", ""), _around(texts)]):
         bare = texts
         if prefix or suffix:
-            around = rf"^([+-]?){re.escape(prefix)}(.*){re.escape(suffix)}$"
+            around = _with(prefix, suffix)
             if len(texts) < FEWEST or not pc.all(pc.match_substring_regex(texts, around)).as_py():
                 continue
             bare = pc.replace_substring_regex(texts, around, r"\1\2")
@@ -187,6 +187,11 @@ def _are_numbers(texts: pa.Array, thousands: str, decimal_mark: str) -> bool:
         return False
     ends = pc.min_max(pc.utf8_length(texts))
     return thousands == "," or ends["min"] != ends["max"]
+
+
+def _with(prefix: str, suffix: str) -> str:
+    """The expression of a text with these around it: its sign, and its number."""
+    return rf"^([+-]?){re.escape(prefix)}(.*){re.escape(suffix)}$"
 
 
 def _body(thousands: str, decimal_mark: str) -> str:

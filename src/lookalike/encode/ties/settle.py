@@ -241,10 +241,7 @@ class _Cells:
         """Draw again those of the ``free`` (n,) cells whose code leaves a choice."""
         if isinstance(encoder, CategoryEncoder):
             if len(encoder.pool) and encoder.settings.rare_categories != "hide":
-                self._choose_level(
-                    encoder,
-                    np.flatnonzero(free & encoder.is_pooled(self.codes)),
-                )
+                self._choose_level(encoder, np.flatnonzero(free & encoder.is_pooled(self.codes)))
         elif isinstance(encoder, NumericEncoder):
             rows = np.flatnonzero(free & encoder.column.interval[self.codes] & ~self.values.missing)
             amiss, unknown = self._unfit(rows)

@@ -1,0 +1,47 @@
+"""What is there of a table to complete, and how it is put among what is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from lookalike.schema import EncodedTable, Values
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is there of a table to complete.
+
+    Attributes
+    ----------
+    encoded, codes
+        The rows, and (n, d) bool: which of their codes are known.
+    columns, cells
+        The table's own columns, parsed, and (n,) bool for each: which of their cells are known.
+    """
+
+    encoded: EncodedTable
+    codes: np.ndarray
+    columns: dict[str, Values]
+    cells: dict[str, np.ndarray]
+
+    def put_in(self, name: str, drawn: Values) -> Values:
+        """Return the drawn values with the known ones in their places: a rare one may share a code with others."""
+        mine = self.columns.get(name)
+        if mine is None or (mine.numbers is None) != (drawn.numbers is None):
+            return drawn
+        return put_in(drawn, mine, self.cells[name])
+
+
+def put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
+    """The drawn values, where one is ``there`` (n,) the given one."""
+    missing = np.where(there, given.missing, drawn.missing)
+    if given.numbers is not None:
+        assert drawn.numbers is not None
+        return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
+    assert given.codes is not None and given.levels is not None and drawn.codes is not None and drawn.levels is not None
+    places = pc.fill_null(pc.index_in(given.levels.cast(drawn.levels.type), drawn.levels), -1).to_numpy()
+    codes = np.append(places, -1)[given.codes]  # code -1 (missing) reads the last entry
+    return Values(missing, codes=np.where(there, codes, drawn.codes).astype(np.int32), levels=drawn.levels)

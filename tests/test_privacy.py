@@ -91,6 +91,8 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
         ({"intervals": "modes"}, "modes or a treatment of outliers"),
         ({"outliers": "clip"}, "modes or a treatment of outliers"),
         ({"rows_per_subject": 3}, "no subject is named"),
+        ({"max_bins": 30}, "max_bins=30. Leave it out"),
+        ({"rare_rows": 10}, "noisy counts say which codes"),
         (
             {"schema": {"lookalike_schema": 1, "columns": [{"name": "age", "kind": "key", "repeated": True}]}},
             "declares 'age' repeated",

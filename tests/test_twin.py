@@ -52,6 +52,20 @@ def test_what_was_asked_for_goes_before_calibration(calibrated):
         assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pool": 7}, "pool: a setting of calibration.*Add calibrate=True"),
+        ({"outlier_z": 3.0}, "outliers='keep'. Add outliers=z"),
+        ({"max_modes": 5}, "intervals='quantiles'. Add intervals=modes"),
+        ({"max_bins": 50, "intervals": "modes"}, "intervals='modes'"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(valley, settings, message):
+    with pytest.raises(SettingsError, match=message):
+        quick_fit(valley, engine="copula", **settings)
+
+
 def test_too_few_rows_and_wrong_settings_are_refused_before_training(valley):
     with pytest.raises(SettingsError, match="calibration needs 100 rows"):
         quick_fit(valley.head(80), engine="copula", calibrate=True)

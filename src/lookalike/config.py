@@ -51,6 +51,12 @@ class Settings(BaseModel):
             fact = f", however: {where}={first['input']!r}" if first["loc"] else ""
             raise SettingsError(f"{where}: {rule[:1].lower()}{rule[1:]}{fact}.") from None
 
+    @property
+    def changed(self) -> list[str]:
+        """The names of the settings that are not as they are by default."""
+        defaults = {name: f.get_default(call_default_factory=True) for name, f in type(self).model_fields.items()}
+        return [name for name, default in defaults.items() if getattr(self, name) != default]
+
     def replace(self: SettingsType, **changes: Any) -> SettingsType:
         """Return a checked copy with some values changed."""
         return type(self).build({**self.model_dump(exclude_unset=True), **changes})

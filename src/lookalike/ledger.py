@@ -50,9 +50,8 @@ class PrivacySettings(Settings):
 
     def check(self) -> None:
         """Raise for what makes no sense together."""
-        changed = {name for name, value in self.model_dump().items() if value != type(self).model_fields[name].default}
-        if self.epsilon is None and changed:
-            given = ", ".join(sorted(changed))
+        if self.epsilon is None and self.changed:
+            given = ", ".join(self.changed)
             raise PrivacyError(
                 f"settings of privacy go with a budget, however: {given} without epsilon. Name --epsilon."
             )

@@ -34,7 +34,7 @@ from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed
-from lookalike.routing import private_engine, refuse_unpaid, route
+from lookalike.routing import private_engine, refuse_idle, refuse_unpaid, route
 from lookalike.run import Run, terminal
 from lookalike.schema import EncodedTable
 from lookalike.schema.found.discover import with_rules_to_keep
@@ -117,6 +117,7 @@ def fit(
         refuse_unpaid(kind, engine, calibrating, encoding)
     if encoding.intervals == "auto":
         encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
+    refuse_idle(encoding, calibrating, private)
     if not private:
         ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
     else:

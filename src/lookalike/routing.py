@@ -64,6 +64,39 @@ def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
     return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
 
 
+IDLE = {
+    "outlier_quantile": ("outliers", "clip"),
+    "outlier_z": ("outliers", "z"),
+    "max_modes": ("intervals", "modes"),
+    "fit_rows": ("intervals", "modes"),
+    "max_bins": ("intervals", "quantiles"),
+}
+"""Settings of encoders that only matter where another one has a certain value."""
+NOISED = ("max_bins", "max_modes", "fit_rows", "max_discrete", "max_categories", "rare_rows")
+"""Settings of encoders that read counts, which under a budget are noisy and set the codes themselves."""
+
+
+def refuse_idle(encoding: EncoderSettings, calibrating: CalibrationSettings, private: bool) -> None:
+    """Raise for what was set, but would change nothing beside the other settings."""
+    for name in encoding.changed:
+        if private and name in NOISED:
+            raise PrivacyError(
+                f"{name}: under --epsilon noisy counts say which codes a column has, however: {name}={getattr(encoding, name)!r}. Leave it out; "
+                "declare minimum and maximum, or the categories, in the schema instead."
+            )
+        other, value = IDLE.get(name, (None, None))
+        if other is not None and getattr(encoding, other) != value:
+            raise SettingsError(
+                f"{name}: it only matters with {other}={value!r}, however: {other}={getattr(encoding, other)!r}. "
+                f"Add {other}={value} (--set {other}={value}), or leave it out."
+            )
+    if calibrating.changed and not calibrating.calibrate:
+        raise SettingsError(
+            f"{', '.join(calibrating.changed)}: a setting of calibration does nothing without it, however: calibration is off. "
+            "Add calibrate=True (--set calibrate=true), or leave it out."
+        )
+
+
 def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, encoding: EncoderSettings) -> None:
     """Raise for what would look at rows outside the budget."""
     if not kind.takes_ledger:

@@ -6,8 +6,9 @@ import gc
 import weakref
 
 import pytest
+import torch
 
-from lookalike.model.training.device import no_collection
+from lookalike.model.training.device import fastest, no_collection
 
 
 class Ring:
@@ -31,3 +32,18 @@ def test_nothing_is_collected_for_a_while_and_the_collector_is_left_as_found(ena
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if found else gc.disable)()
+
+
+@pytest.mark.parametrize(
+    "able, expected",
+    [
+        ({"cpu_name": "AMD EPYC 9R14", "avx512_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True}, torch.float32),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "AMD EPYC 7R13"}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_products_are_taken_in_what_the_processor_multiplies_fastest(monkeypatch, able, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert fastest(torch.device("cpu")) == expected

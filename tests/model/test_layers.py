@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.model.nets.flat import add_rows, flatten
+from lookalike.model.nets.flat import Weights, add_rows, flatten
 from lookalike.model.nets.layers import Layers, thinning
 from lookalike.model.nets.layout import Layout
 from lookalike.model.nets.maker import RowMaker
 from lookalike.model.nets.spans import activate, gumbel, segmented_softmax
+from lookalike.model.training.adam import Adam
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 SIZES = [3, 1, 40, 2, 7]
@@ -30,6 +31,37 @@ def test_segmented_softmax_equals_column_by_column(draws):
     (all_at_once * weights).sum().backward()
     (one_by_one * weights).sum().backward()
     torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-4)
+
+
+def denormal(cells: torch.Tensor) -> int:
+    """How many are too small for a processor's full speed."""
+    return int(((cells != 0) & (cells.abs() < torch.finfo(cells.dtype).tiny)).sum())
+
+
+def test_codes_far_from_being_drawn_are_no_denormal_numbers(draws):
+    layout = Layout([EncodedColumn(str(size), size, np.zeros(size, bool)) for size in SIZES])
+    raw = 10 * torch.randn(200, layout.width, generator=draws)
+    made = activate(raw, gumbel(200, layout.slots, draws), layout, 0.2)
+    assert (made.rows < 1e-12).any()
+    assert denormal(made.rows) == 0
+    assert denormal(made.gradient(torch.randn(200, layout.width, generator=draws))) == 0
+
+
+@pytest.mark.parametrize("betas", [(0.5, 0.9), (0.9, 0.999)])
+def test_moments_of_weights_seldom_taught_do_not_fade_to_denormal_numbers(betas):
+    net = torch.nn.Linear(4, 3)
+    before = net.weight.detach().clone()
+    weights = Weights(net, torch.float32)
+    adam = Adam(weights.master, 0.01, betas)
+    for step in range(1200):
+        weights.clear()
+        if step == 100:
+            net.weight.grad[0] += 1e-3
+        adam.step()
+        assert denormal(adam.moments["mean"]) + denormal(adam.moments["square"]) == 0
+    moved = (net.weight - before).abs()
+    assert moved[0].min() > 1e-3
+    assert moved[1:].max() < 1e-6  # what keeps moments from fading moves nothing
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

@@ -15,6 +15,8 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn import functional
 
+from lookalike.model.nets.flat import powers
+
 USED = 0.01
 """Nats by which a latent dimension must differ from the prior to count as used; the others are left at the prior."""
 ROWS_EACH = 50
@@ -133,8 +135,9 @@ def _improve(blocks: Sequence[Tensor], density: Tensor) -> tuple[float, Tensor]:
     total, moments = 0.0, torch.zeros(density.shape[1], density.shape[0], dtype=torch.float64)
     for terms in blocks:
         levels = terms @ density
-        total += float(levels.logsumexp(1).sum())
-        moments += levels.softmax(1).T @ terms  # float32 within a block only
+        densities = levels.logsumexp(1, keepdim=True)
+        total += float(densities.sum())
+        moments += powers(levels.sub_(densities)).T @ terms  # float32 within a block only
     return total / sum(map(len, blocks)), moments
 
 

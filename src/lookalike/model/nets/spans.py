@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lookalike.model.nets.flat import aligned
+from lookalike.model.nets.flat import aligned, powers
 from lookalike.model.nets.layers import random_bits
 from lookalike.model.nets.layout import Layout
 
 
 def powers_and_totals(logits: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Return e^(x − top), its sum a span and the top a span: (n, C), (n, d), (n, d)."""
+    """Return e^(x − top), not less than ``FAINT``, its sum a span and the top a span: (n, C), (n, d), (n, d)."""
     top = logits.new_full((len(logits), len(layout.columns)), -torch.inf)
     top.scatter_reduce_(1, layout.segment.expand_as(logits), logits, "amax")
-    powers = logits.sub(top.index_select(1, layout.segment)).exp_()
-    return powers, layout.sums(powers), top
+    raised = powers(logits.sub(top.index_select(1, layout.segment)))
+    return raised, layout.sums(raised), top
 
 
 class _SegmentedSoftmax(torch.autograd.Function):
@@ -116,8 +116,8 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float, out
     """
     rows = aligned(raw, layout.width) if out is None else out
     logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
-    powers, total, _ = powers_and_totals(logits, layout)
-    codes = torch.div(powers, total.index_select(1, layout.segment), out=logits)
+    raised, total, _ = powers_and_totals(logits, layout)
+    codes = torch.div(raised, total.index_select(1, layout.segment), out=logits)
     bent = raw[:, layout.slots :].tanh()
     inside = codes @ layout.interval
     torch.mul(bent, inside, out=rows[:, layout.slots :])

@@ -37,7 +37,7 @@ class NetSettings(EngineSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it in hardware",
+        description="of matrix products; weights stay float32. auto: bfloat16 where the machine multiplies it faster",
     )
     cuda_graph: bool | None = Field(
         None,

@@ -326,6 +326,10 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
         (["--device", "abacus"], "device"),
         (["--resume"], "--resume needs a checkpoint"),
         (["--target", "nothing"], "'nothing' is not a column"),
+        (["--set", "epochs=3", "--set", "epochs=4"], "'epochs' stands twice"),
+        (["--out", "x.parquet", "--escape-formulas"], "escaped in CSV"),
+        (["--holdout", "shop.csv", "--keep-back", 0.2], "come from one place"),
+        (["--preset", "best", "--epochs", 5], "epochs=5 and none of them does"),
     ],
 )
 def test_a_wrong_call_costs_a_second(csv, arguments, words):

@@ -92,6 +92,12 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
         ({"outliers": "clip"}, "modes or a treatment of outliers"),
         ({"rows_per_subject": 3}, "no subject is named"),
         ({"max_bins": 30}, "max_bins=30. Leave it out"),
+        ({"avoid": people()}, "avoid was given"),
+        ({"engine": "ctgan", "delta": 1e-6, "target_delta": 1e-7}, "delta=1e-06 and target_delta=1e-07. Give one"),
+        (
+            {"engine": "ensemble", "members": [{"engine": "ctgan", "settings": {"target_delta": 1e-7}}]},
+            "target_delta of its own",
+        ),
         ({"rare_rows": 10}, "noisy counts say which codes"),
         (
             {"schema": {"lookalike_schema": 1, "columns": [{"name": "age", "kind": "key", "repeated": True}]}},
@@ -110,6 +116,25 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
 def test_what_would_look_at_rows_uncharged_is_refused_first(settings, message):
     with pytest.raises(PrivacyError, match=message):
         fit(people(), epsilon=1.0, run=Run(), **settings)
+
+
+def test_a_member_with_a_budget_of_its_own_is_refused():
+    members = [{"engine": "autoregressive", "settings": {"target_epsilon": 2.0}}]
+    with pytest.raises(PrivacyError, match=r"member 1 \(autoregressive\) asks for its own. Give epsilon"):
+        fit(people(), engine="ensemble", members=members, run=Run())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"target_epsilon": 2.0, "delta": 1e-7},
+        {"epsilon": 2.0, "target_delta": 1e-7},
+        {"target_epsilon": 2.0, "target_delta": 1e-7},
+    ],
+)
+def test_the_delta_asked_for_is_the_runs_under_either_name(asked):
+    twin = fit(people(), engine="autoregressive", epochs=1, hidden=8, embedding_dim=4, run=Run(), **asked)
+    assert (twin.privacy.budget.epsilon, twin.privacy.budget.delta) == (2.0, 1e-7)
 
 
 def test_a_schema_of_another_table_is_refused_before_anything_is_paid():
@@ -138,6 +163,8 @@ def test_a_private_run_goes_on_with_the_codes_it_paid_for(tmp_path):
     assert resumed.information["rows"] == broken.information["rows"]
     assert resumed.privacy.to_dict() == broken.privacy.to_dict()
     assert resumed.information["epochs"] == 3
+    with pytest.raises(TrainingError, match="epochs=5 and 3 were planned"):
+        fit(people(), epsilon=3.0, run=Run(tmp_path, resume=True), **{**how, "epochs": 5})
     with pytest.raises(TrainingError, match="goes on as it began"):
         fit(people(), epsilon=2.0, run=Run(tmp_path, resume=True), **how)
 
@@ -249,3 +276,12 @@ def test_a_file_of_text_alone_is_learned_and_judged(tmp_path):
     assert kinds["age"] == kinds["orders"] == "integer" and kinds["spent"] == "float"
     assert kinds["member_since"] == "datetime" and kinds["plan"] == "category"
     assert made.card.to_dict()["fidelity"]["accuracy"]["overall"] > 0.5
+
+
+def test_what_a_schema_says_of_a_dropped_column_is_let_go(tmp_path):
+    source, schema = tmp_path / "people.csv", tmp_path / "schema.json"
+    csv.write_csv(people(), source)
+    declared = [{"name": name, "kind": "integer", "minimum": 0, "maximum": 120} for name in ("age", "pay")]
+    schema.write_text(json.dumps({"lookalike_schema": 1, "columns": declared}))
+    made = lookalike.make(source, epsilon=4.0, drop=["pay"], schema=schema, components=2, iterations=1)
+    assert csv.read_csv(made.table).column_names == ["job", "age"]

@@ -83,6 +83,7 @@ def test_conditions_hold_beside_balance(twin):
         ({"balance": "age"}, "at most 50 levels, however: column 'age' has"),
         ({"balance": "pay", "where": {"pay": "low"}}, "both name column 'pay'"),
         ({"balance": "pay", "decorrelate": ("sex", "pay")}, "both were given"),
+        ({"decorrelate": ("sex", "sex")}, "'sex' stands twice"),
         ({"where": []}, "has one at least, however: where=\\[\\]"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 import lookalike
 from conftest import quick_fit
 from lookalike.errors import InputError, LookalikeWarning, SettingsError
+from lookalike.refine import FilterSettings
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,17 @@ def test_what_was_asked_for_goes_before_calibration(calibrated):
         ({"outlier_z": 3.0}, "outliers='keep'. Add outliers=z"),
         ({"max_modes": 5}, "intervals='quantiles'. Add intervals=modes"),
         ({"max_bins": 50, "intervals": "modes"}, "intervals='modes'"),
+        ({"engine": "ensemble", "members": ["trees", "copula"], "epochs": 7}, "epochs=7 and none of them does"),
     ],
 )
 def test_a_setting_that_would_change_nothing_is_refused(valley, settings, message):
     with pytest.raises(SettingsError, match=message):
-        quick_fit(valley, engine="copula", **settings)
+        quick_fit(valley, **{"engine": "copula", **settings})
+
+
+def test_a_filter_keeps_its_settings(calibrated, valley):
+    with pytest.raises(SettingsError, match="has its settings already"):
+        calibrated.filter(calibrated.filter(valley), FilterSettings(min_distance=0.2))
 
 
 def test_too_few_rows_and_wrong_settings_are_refused_before_training(valley):

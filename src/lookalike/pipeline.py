@@ -121,6 +121,10 @@ def fit(
     if not private:
         ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
     else:
+        if avoid is not None:
+            raise PrivacyError(
+                "under --epsilon no keys of real rows are looked at, however: avoid was given. Leave it out."
+            )
         if derive:
             raise PrivacyError(
                 "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."

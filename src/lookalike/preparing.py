@@ -208,6 +208,12 @@ def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | No
     return read_sdv(schema, table.data)
 
 
+def declared_of(schema: Any, table: Table) -> Schema | None:
+    """What a schema, in whichever form, declares of the columns that the table has left; a PrivacyError where rows would be looked at."""
+    declared = _declared(schema, table, looking=False)
+    return None if declared is None else declared.only(table.names)
+
+
 def split(table: Table, keep_back: float, seed: int) -> Split:
     """Keep a share of the rows back, at random, and say so."""
     rows = table.num_rows

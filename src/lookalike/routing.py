@@ -31,6 +31,11 @@ def route(
             )
         parts[place][name] = value
     learning, privacy = one_budget(engine.build(parts[0]), PrivacySettings.build(parts[4]))
+    for name, value in parts[0].items():
+        if value is not None and not learning.heeds(name):
+            raise SettingsError(
+                f"{name} is for members that have it, however: {name}={value!r} and none of them does. Leave it out, or name others."
+            )
     privacy.check()
     return (
         learning,
@@ -44,14 +49,34 @@ def route(
 def one_budget(learning: Any, privacy: PrivacySettings) -> tuple[Any, PrivacySettings]:
     """``epsilon`` for the whole run and an engine's ``target_epsilon`` are one figure, under whichever name it was given: a private
     training on codes that were learned exactly would prove nothing."""
+    _refuse_budgets_of_members(learning, privacy)
     if "target_epsilon" not in type(learning).model_fields:
         return learning, privacy
+    if learning.target_delta is not None and (learning.private or privacy.epsilon is not None):
+        if privacy.delta not in (None, learning.target_delta):
+            raise PrivacyError(
+                f"δ is one figure for the whole run, however: delta={privacy.delta:g} and target_delta={learning.target_delta:g}. Give one."
+            )
+        privacy = privacy.replace(delta=learning.target_delta)
     if privacy.epsilon is None and learning.private:
-        asked = {"epsilon": learning.asked_epsilon, "delta": learning.target_delta}
-        return learning, PrivacySettings.build({**privacy.model_dump(exclude_unset=True), **asked})
+        return learning, privacy.replace(epsilon=learning.asked_epsilon)
     if privacy.epsilon is not None and learning.demanded("target_epsilon") is None:
         return learning.replace(target_epsilon=privacy.epsilon), privacy
     return learning, privacy
+
+
+def _refuse_budgets_of_members(learning: Any, privacy: PrivacySettings) -> None:
+    """A member's own budget would cover its training alone, on codes that all members share; its own δ would be nobody's."""
+    for place, member in enumerate(getattr(learning, "members", ()), start=1):
+        own = member.engine_settings()
+        if getattr(own, "private", False) and privacy.epsilon is None:
+            raise PrivacyError(
+                f"the budget of an ensemble is one for the whole run, however: member {place} ({member.engine}) asks for its own. Give epsilon."
+            )
+        if getattr(own, "target_delta", None) is not None:
+            raise PrivacyError(
+                f"δ is one figure for the whole run, however: member {place} ({member.engine}) has a target_delta of its own. Give delta."
+            )
 
 
 def _settings_of(engine: str) -> type[Settings]:

@@ -153,6 +153,8 @@ def _quotas(
         raise SettingsError(
             "balance and decorrelate both say how frequent rows are, however: both were given. Give one."
         )
+    if decorrelate is not None and decorrelate[0] == decorrelate[1]:
+        raise SettingsError(f"decorrelate names two columns, however: {decorrelate[0]!r} stands twice. Name another.")
     names = decorrelate if balance is None else (balance,)
     places = [_place(encoder, name, fixed, "balance" if balance is not None else "decorrelate") for name in names or ()]
     pilot = encoder.settle(model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot"))).codes

@@ -233,6 +233,10 @@ class Twin:
                 "nothing looks at rows uncharged where a privacy budget was spent, however: apart_from does. Leave it out."
             )
         if isinstance(real, Filter):
+            if settings is not None:
+                raise SettingsError(
+                    "a filter has its settings already, however: others were given. Give the real rows."
+                )
             return real
         data = as_table(real).data
         check_columns(data, Schema(self.schema.modelled))

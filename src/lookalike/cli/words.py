@@ -35,11 +35,18 @@ def named_values(extra: list[str] | None) -> dict[str, Any]:
         name, found, value = item.partition("=")
         if not found:
             raise SettingsError(f"--set takes NAME=VALUE, however: --set {item}.")
+        once("--set", name, chosen)
         try:
             chosen[name] = json.loads(value)
         except json.JSONDecodeError:
             chosen[name] = value
     return chosen
+
+
+def once(option: str, name: str, found: dict[str, Any]) -> None:
+    """Raise where an option has said something of that name already: only the last would count."""
+    if name in found:
+        raise SettingsError(f"{option} names each once, however: {name!r} stands twice. Keep one.")
 
 
 def thresholds(config: Path | None) -> dict[str, float]:
@@ -59,33 +66,36 @@ def requirements(required: list[str] | None) -> dict[str, float] | None:
 
 def conditions(where: list[str]) -> dict[str, Any] | None:
     """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read."""
-    found = {}
+    found: dict[str, Any] = {}
     for item in where:
         name, equals, value = item.partition("=")
         if not equals:
             raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
+        once("--where", name, found)
         found[name] = value
     return found or None
 
 
 def derivations(items: list[str] | None) -> dict[str, str] | None:
     """``["rich=income == '>50K'"]`` → ``{"rich": "income == '>50K'"}``; the first = parts them."""
-    found = {}
+    found: dict[str, str] = {}
     for item in items or []:
         name, equals, text = item.partition("=")
         if not equals or not name.strip():
             raise SettingsError(f"--derive takes NAME=EXPRESSION, however: --derive {item}.")
+        once("--derive", name.strip(), found)
         found[name.strip()] = text.strip()
     return found or None
 
 
 def class_counts(items: list[str]) -> dict[str, int] | None:
     """``["ill=5000"]`` → ``{"ill": 5000}``; the last = parts them, as a class may hold one."""
-    found = {}
+    found: dict[str, int] = {}
     for item in items:
         name, equals, rows = item.rpartition("=")
         if not equals or not rows.isdecimal():
             raise SettingsError(f"--count takes CLASS=ROWS, however: --count {item}.")
+        once("--count", name, found)
         found[name] = int(rows)
     return found or None
 

@@ -17,6 +17,10 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 class EngineSettings(Settings):
     """Base of every engine's settings."""
 
+    def heeds(self, name: str) -> bool:
+        """Whether a setting of this name changes anything here."""
+        return name in type(self).model_fields
+
 
 class Generator(ABC):
     """Learn the joint distribution of codes and residuals.

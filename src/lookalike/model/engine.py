@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lookalike.errors import NotFittedError, SamplingError, SettingsError
+from lookalike.errors import NotFittedError, SamplingError, SettingsError, TrainingError
 from lookalike.ledger import Ledger
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.nets.layout import Layout
@@ -185,6 +185,11 @@ class NetEngine(Generator):
         known = run.load_checkpoint()
         if known is not None and known[0].get("fingerprint") == mark and "plan" in known[0].get("task", {}):
             plan = Plan.from_dict(known[0]["task"]["plan"])
+            if settings.asked_epochs not in (None, plan.epochs):
+                raise TrainingError(
+                    f"a private training goes on as it was paid for, however: epochs={settings.asked_epochs} and {plan.epochs} were planned. "
+                    "Leave epochs out, or start without --resume."
+                )
             pay_counts(plan.counted, plan.counts_noise, ledger)
             pay(plan, ledger)
         else:

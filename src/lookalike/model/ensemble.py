@@ -29,6 +29,10 @@ PILOT_BELIEF = 20
 """Rows' worth of belief that all members meet it equally often: beyond it, what the pilot rows say counts."""
 
 
+COMMON = ("epochs", "device")
+"""Settings that every member takes which has them."""
+
+
 class EnsembleSettings(EngineSettings):
     """Settings of the engine ensemble."""
 
@@ -56,6 +60,11 @@ class EnsembleSettings(EngineSettings):
     members: tuple[Member, ...] = Field(
         (Member(engine="autoregressive"), Member(engine="trees")), min_length=1, description="the members"
     )
+
+    def heeds(self, name: str) -> bool:
+        """As the base class; what is for every member that has it changes nothing where none has."""
+        known = super().heeds(name)
+        return known and (name not in COMMON or any(member.engine_settings().heeds(name) for member in self.members))
 
     @field_validator("members", mode="before")
     @classmethod
@@ -142,7 +151,7 @@ class Ensemble(Generator):
                     f"weights are learned from {weigh.FEWEST_ROWS} rows or more, however: the table has {rows}. Use weights='equal'."
                 )
             rows = len(weigh.held_out(rows, 0)[0])
-        common = {"epochs": settings.epochs, "device": settings.device}
+        common = {name: getattr(settings, name) for name in COMMON}
         for place, (member, share) in enumerate(zip(settings.members, settings.shares, strict=True), start=1):
             part = round(share * rows)
             try:

@@ -17,10 +17,11 @@ from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
+from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
 from lookalike.presets.named import named
-from lookalike.presets.places import Made, Places, Say, run_folder, silent
+from lookalike.presets.places import Made, Places, Say, check_yardstick, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
@@ -44,12 +45,12 @@ NOT_COVERED = (
 )
 
 
-def quick(table: Table, settings: dict[str, Any], known: Mapping[str, Any], seed: int) -> tuple[Table, dict[str, Any]]:
+def quick(table: Table, settings: dict[str, Any], learning: EngineSettings, seed: int) -> tuple[Table, dict[str, Any]]:
     """A trial run: few rows, few epochs (of an engine that has epochs), the same files."""
     if table.num_rows > QUICK_ROWS:
         rows = generator(seed, "quick").permutation(table.num_rows)[:QUICK_ROWS]
         table = table.take(np.sort(rows))
-    if "epochs" in known:
+    if learning.heeds("epochs"):
         settings = {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
     return table, settings
 
@@ -128,7 +129,8 @@ def make(
             "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
         )
     known = registry.load(registry.ENGINES, engine, "engine").Settings
-    private = routing.route(settings, known)[-1].epsilon is not None
+    learning, *_, privacy = routing.route(settings, known)
+    private = privacy.epsilon is not None
     if private and (apart or require or derive):
         raise PrivacyError(
             "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
@@ -137,9 +139,10 @@ def make(
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
+    check_yardstick(holdout, run_settings)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
     table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
-    places.check(force=force or resume, read=[source, holdout, schema])
+    places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
     say(
         "table",
         f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {describe(settled)}",
@@ -147,8 +150,8 @@ def make(
     )
     asked_rows = table.num_rows if rows is None else rows
     if trial:
-        table, settings = quick(table, settings, known.model_fields, seed)
-        epochs = f" and {settings['epochs']} epochs" if "epochs" in settings else ""
+        table, settings = quick(table, settings, learning, seed)
+        epochs = f" and {settings['epochs']} epochs" if learning.heeds("epochs") else ""
         say(
             "trial",
             f"{table.num_rows:,} rows{epochs}: see the shape of the result, do not use it",
@@ -174,7 +177,11 @@ def make(
         resume=resume,
     )
     # the inferred schema was read off the rows, and keys that avoid others would tell of them
-    columns = {"schema": schema, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
+    columns = (
+        {"schema": preparing.declared_of(schema, table), "keys": keys}
+        if private
+        else {"schema": settled, "avoid": parts.holdout}
+    )
     twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
     if private:
         asked_rows = twin.rows if rows is None else rows

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.artefact import replacing
-from lookalike.errors import OutputError
+from lookalike.errors import OutputError, SettingsError
+from lookalike.pipeline import RunSettings
 from lookalike.report import Scorecard
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
@@ -44,9 +45,9 @@ class Places:
             table.with_name(f"{table.stem}-raw{table.suffix}") if raw else None,
         )
 
-    def check(self, *, force: bool, read: Iterable[Any] = ()) -> None:
+    def check(self, *, force: bool, read: Iterable[Any] = (), escape_formulas: bool = False) -> None:
         """Raise before any work if a file is in the way or cannot be written."""
-        check_suffix(self.table)
+        check_suffix(self.table, escape_formulas=escape_formulas)
         raw = [] if self.raw is None else [self.raw]
         check_outputs([self.table, self.report, self.twin, *raw], force=force, read=read)
 
@@ -63,6 +64,14 @@ class Made:
     card: Scorecard
     unmet: tuple[str, ...] = ()
     advice: str = ""
+
+
+def check_yardstick(holdout: Any, settings: RunSettings) -> None:
+    """Raise where rows to measure with are named and rows to keep back for it are, too."""
+    if holdout is not None and "keep_back" in settings.changed:
+        raise SettingsError(
+            f"rows to measure with come from one place, however: keep_back={settings.keep_back:g} and a holdout were given. Leave one out."
+        )
 
 
 def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = ()) -> None:

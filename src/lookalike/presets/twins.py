@@ -72,7 +72,7 @@ def fill(
 ) -> int:
     """Impute a table file (or draw the columns it lacks) into another; return how many cells were drawn."""
     out = Path(out)
-    check_suffix(out)
+    check_suffix(out, escape_formulas=escape_formulas)
     check_outputs([out], force=force, read=[twin, source])
     fitted, table = Twin.load(twin), as_table(source)
     done = (fitted.complete_table if complete else fitted.impute_table)(table, seed=seed)

@@ -166,7 +166,7 @@ class TableWriter:
         self.path, self.origin, self.escape_formulas = path, origin, escape_formulas
         self.is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
         self.delimiter = "\t" if path.suffix.lower() == ".tsv" else origin.delimiter
-        check_suffix(path)
+        check_suffix(path, escape_formulas=escape_formulas)
         self._replacing = replacing(path)
         self._parquet: parquet.ParquetWriter | None = None
 
@@ -201,8 +201,12 @@ class TableWriter:
         self._replacing.__exit__(kind, *rest)
 
 
-def check_suffix(path: Path) -> None:
-    """Raise unless ``path`` says CSV or Parquet."""
+def check_suffix(path: Path, *, escape_formulas: bool = False) -> None:
+    """Raise unless ``path`` says CSV or Parquet, and CSV where formulas are to be escaped."""
+    if escape_formulas and path.suffix.lower() in PARQUET_SUFFIXES:
+        raise SettingsError(
+            f"formulas are escaped in CSV, which spreadsheets open, however: --out {path.name}. Leave --escape-formulas out."
+        )
     if path.suffix.lower() not in (*CSV_SUFFIXES, *PARQUET_SUFFIXES):
         raise SettingsError(
             f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: --out {path.name}."

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import lookalike
 from lookalike import Run, fit
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, TrainingError
+from lookalike.presets import fit_to
 
 ROWS = 3_000
 
@@ -285,3 +286,11 @@ def test_what_a_schema_says_of_a_dropped_column_is_let_go(tmp_path):
     schema.write_text(json.dumps({"lookalike_schema": 1, "columns": declared}))
     made = lookalike.make(source, epsilon=4.0, drop=["pay"], schema=schema, components=2, iterations=1)
     assert csv.read_csv(made.table).column_names == ["job", "age"]
+
+
+def test_a_budget_under_the_engines_name_goes_with_rows_kept_back(tmp_path):
+    source = tmp_path / "people.csv"
+    csv.write_csv(people(), source)
+    how = {"engine": "autoregressive", "target_epsilon": 2.0, "epochs": 1, "hidden": 8, "embedding_dim": 4}
+    twin = fit_to(source, tmp_path / "people.twin", keep_back=0.2, **how)
+    assert twin.privacy.budget.epsilon == 2.0

@@ -51,11 +51,15 @@ class Settings(BaseModel):
             fact = f", however: {where}={first['input']!r}" if first["loc"] else ""
             raise SettingsError(f"{where}: {rule[:1].lower()}{rule[1:]}{fact}.") from None
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Every setting as it is where nothing is said."""
+        return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
+
     @property
     def changed(self) -> list[str]:
         """The names of the settings that are not as they are by default."""
-        defaults = {name: f.get_default(call_default_factory=True) for name, f in type(self).model_fields.items()}
-        return [name for name, default in defaults.items() if getattr(self, name) != default]
+        return [name for name, default in self.defaults().items() if getattr(self, name) != default]
 
     def replace(self: SettingsType, **changes: Any) -> SettingsType:
         """Return a checked copy with some values changed."""
@@ -84,8 +88,7 @@ def to_toml(sections: Mapping[str, type[Settings]]) -> str:
     """
     document = tomlkit.document()
     for title, settings in sections.items():
-        defaults = {name: f.get_default(call_default_factory=True) for name, f in settings.model_fields.items()}
-        document.add(title, _toml_table(settings, defaults))
+        document.add(title, _toml_table(settings, settings.defaults()))
     return tomlkit.dumps(document)
 
 

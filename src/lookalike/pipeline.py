@@ -16,7 +16,7 @@ from lookalike import registry
 from lookalike.config import Settings
 from lookalike.encode.domain import Domain, asked
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import InputError, LookalikeWarning, PrivacyError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
@@ -50,6 +50,13 @@ class RunSettings(Settings):
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
     apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
+
+    def check_yardstick(self, holdout: Any) -> None:
+        """Raise where rows to measure with are given, and a share to keep back for it, too."""
+        if holdout is not None and "keep_back" in self.changed:
+            raise SettingsError(
+                f"rows to measure with come from one place, however: keep_back={self.keep_back:g} and a holdout were given. Leave one out."
+            )
 
 
 def fit(

@@ -89,6 +89,11 @@ def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
     return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
 
 
+def is_private(engine: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a run keeps to a privacy budget, under whichever name that was given."""
+    return route(settings, _settings_of(private_engine(engine, settings)))[-1].epsilon is not None
+
+
 IDLE = {
     "outlier_quantile": ("outliers", "clip"),
     "outlier_z": ("outliers", "z"),

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
 
 from lookalike import registry, scale
 from lookalike.errors import NotFittedError, SettingsError, TrainingError
@@ -17,7 +16,8 @@ from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.members import budgeted, weigh
 from lookalike.model.members.beside import Together
 from lookalike.model.members.meeting import meeting
-from lookalike.model.members.member import Member, Plan, Trained, check_engine, label_of
+from lookalike.model.members.member import Plan, Trained, check_engine, label_of
+from lookalike.model.members.settings import COMMON, EnsembleSettings
 from lookalike.model.training.train import fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -27,80 +27,6 @@ PILOT_ROWS = 10_000
 """Rows drawn from each member to see how often it meets a condition."""
 PILOT_BELIEF = 20
 """Rows' worth of belief that all members meet it equally often: beyond it, what the pilot rows say counts."""
-
-
-COMMON = ("epochs", "device")
-"""Settings that every member takes which has them."""
-
-
-class EnsembleSettings(EngineSettings):
-    """Settings of the engine ensemble."""
-
-    weights: Literal["given", "equal", "learned"] = Field(
-        "given",
-        description="of the rows made: as given with each member, equal, or learned from rows that no member sees",
-    )
-    disjoint: bool = Field(False, description="no row is learned from by two members")
-    epochs: int | None = Field(
-        None, ge=1, description="passes over the table of every member that has epochs, in place of its own setting"
-    )
-    device: Literal["auto", "cpu", "cuda", "mps"] | None = Field(
-        None, description="auto, cpu, cuda or mps, for every member with a net, in place of its own setting"
-    )
-    workers: int | None = Field(
-        None, ge=1, description="members trained at once, a core each; as many as there are cores when left out"
-    )
-    cluster: str | None = Field(
-        None,
-        description="members train on this Ray cluster: auto, local or ray://host:10001 (needs lookalike[cluster])",
-    )
-    cache: bool = Field(
-        True, description="keep members, and do not train again what would become the same (see: lookalike cache)"
-    )
-    members: tuple[Member, ...] = Field(
-        (Member(engine="autoregressive"), Member(engine="trees")), min_length=1, description="the members"
-    )
-
-    def heeds(self, name: str) -> bool:
-        """As the base class; what is for every member that has it changes nothing where none has."""
-        known = super().heeds(name)
-        return known and (name not in COMMON or any(member.engine_settings().heeds(name) for member in self.members))
-
-    @field_validator("members", mode="before")
-    @classmethod
-    def _each_by_itself(cls, members: Any) -> Any:
-        """Build each member, so that what is wrong with one is said of that one; a text is the name of its engine."""
-        if not isinstance(members, (list, tuple)):
-            return members
-        built = []
-        for place, given in enumerate(members, start=1):
-            values = {"engine": given} if isinstance(given, str) else given
-            if not isinstance(values, (Mapping, Member)):
-                raise SettingsError(
-                    f"a member is an engine's name or a table of its settings, however: member {place} is neither."
-                )
-            try:
-                member = Member.build(values) if isinstance(values, Mapping) else values
-                check_engine(member.engine)
-                member.engine_settings()
-            except SettingsError as error:
-                raise SettingsError(f"member {place}: {error}") from None
-            built.append(member)
-        return tuple(built)
-
-    @model_validator(mode="after")
-    def _shares_fit(self) -> EnsembleSettings:
-        total = sum(self.shares)
-        if self.disjoint and total > 1 + 1e-9:
-            raise SettingsError(
-                f"disjoint members share the rows among them, however: their rows add up to {total:g}. Let them add up to at most 1."
-            )
-        return self
-
-    @property
-    def shares(self) -> list[float]:
-        """The share of the rows that each member learns from."""
-        return [member.rows or (1 / len(self.members) if self.disjoint else 1.0) for member in self.members]
 
 
 class Ensemble(Generator):

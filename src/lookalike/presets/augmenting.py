@@ -22,7 +22,7 @@ from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import measuring_seconds, training_minutes
-from lookalike.presets.places import Places, Say, check_outputs, check_yardstick, run_folder, silent
+from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
@@ -142,7 +142,7 @@ def augment(
     run_settings = pipeline.RunSettings.build(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
-    check_yardstick(holdout, run_settings)
+    run_settings.check_yardstick(holdout)
     kind = registry.load(registry.ENGINES, routing.private_engine(engine, settings), "engine")
     _, encoding, _, _, privacy = routing.route(settings, kind.Settings)
     if privacy.epsilon is not None:

@@ -13,8 +13,8 @@ from typing import Any
 from lookalike import registry
 from lookalike.config import Settings
 from lookalike.evaluate.verdicts import FIGURES
-from lookalike.model.ensemble import EnsembleSettings
 from lookalike.model.members.member import Member, label_of
+from lookalike.model.members.settings import EnsembleSettings
 from lookalike.refine import FilterSettings
 from lookalike.refine.calibrate import FEWEST_ROWS
 from lookalike.twin import Twin

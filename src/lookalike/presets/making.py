@@ -21,7 +21,7 @@ from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
 from lookalike.presets.named import named
-from lookalike.presets.places import Made, Places, Say, check_yardstick, run_folder, silent
+from lookalike.presets.places import Made, Places, Say, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
@@ -139,7 +139,7 @@ def make(
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
-    check_yardstick(holdout, run_settings)
+    run_settings.check_yardstick(holdout)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
     table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
@@ -264,9 +264,9 @@ def filter_settings(settings: Mapping[str, Any], apart: bool) -> tuple[FilterSet
     """
     mine = {name: value for name, value in settings.items() if name in FilterSettings.model_fields}
     chosen = FilterSettings.build(mine)
-    if not apart and chosen != FilterSettings():
+    if not apart and chosen.changed:
         raise SettingsError(
-            f"{', '.join(mine)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (apart=True)."
+            f"{', '.join(chosen.changed)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (apart=True)."
         )
     return chosen if apart else None, {name: value for name, value in settings.items() if name not in mine}
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lookalike.artefact import replacing
-from lookalike.errors import OutputError, SettingsError
-from lookalike.pipeline import RunSettings
+from lookalike.errors import OutputError
 from lookalike.report import Scorecard
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
@@ -64,14 +63,6 @@ class Made:
     card: Scorecard
     unmet: tuple[str, ...] = ()
     advice: str = ""
-
-
-def check_yardstick(holdout: Any, settings: RunSettings) -> None:
-    """Raise where rows to measure with are named and rows to keep back for it are, too."""
-    if holdout is not None and "keep_back" in settings.changed:
-        raise SettingsError(
-            f"rows to measure with come from one place, however: keep_back={settings.keep_back:g} and a holdout were given. Leave one out."
-        )
 
 
 def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = ()) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline, preparing
+from lookalike import pipeline, preparing, routing
 from lookalike.errors import SettingsError
 from lookalike.presets.places import Say, check_outputs, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
@@ -28,6 +28,11 @@ def fit_to(
     say: Say = silent,
     keep_back: float = 0.0,
     seed: int = 0,
+    engine: str = "auto",
+    schema: Any = None,
+    drop: Iterable[str] = (),
+    keys: Iterable[str] = (),
+    derive: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Twin:
     """Fit a table file and save the twin; log, losses and checkpoint stand in ``<out>-run``.
@@ -37,13 +42,14 @@ def fit_to(
     """
     out = Path(out)
     table = as_table(source)
-    check_outputs([out], force=force or resume, read=[source, settings.get("schema")])
+    check_outputs([out], force=force or resume, read=[source, schema])
     run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
     parts = preparing.split(table, keep_back, seed)
     if keep_back:
         say("kept back", parts.words, "--config")
-    avoid = None if settings.get("epsilon") is not None else parts.holdout
-    twin = pipeline.fit(parts.train, avoid=avoid, run=run, seed=seed, **settings)
+    avoid = None if routing.is_private(engine, settings) else parts.holdout
+    columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
+    twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
     twin.information |= {"source": Path(source).name}
     twin.save(out)
     return twin

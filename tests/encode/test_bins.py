@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lookalike.encode.base import EncoderSettings
 from lookalike.encode.bins import PIECES, ROWS_A_BIN, ROWS_A_PIECE, fit_bins, recurring
+from lookalike.encode.numeric import NumericEncoder
+from lookalike.schema import ColumnSpec, Values
 from lookalike.stats import kolmogorov_smirnov, total_variation
 
 NUMBERS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300)
@@ -24,11 +27,9 @@ def test_numbers_come_back_from_bin_and_residual(numbers, maximum):
     back = np.round(bins.values(places, residuals))
     moved = back != axis
     distinct, counts = np.unique(axis, return_counts=True)
-    recurs = distinct[recurring(distinct, counts, grain=1.0, rare=5)]
-    assert np.isin(back[moved], recurs).all() and not np.isin(axis[moved], recurs).any()
-    between = [
-        ((recurs > min(pair)) & (recurs < max(pair))).any() for pair in zip(axis[moved], back[moved], strict=True)
-    ]
+    often = distinct[counts >= 5]
+    assert np.isin(back[moved], often).all() and not np.isin(axis[moved], often).any()
+    between = [((often > min(pair)) & (often < max(pair))).any() for pair in zip(axis[moved], back[moved], strict=True)]
     assert not any(between)
 
 
@@ -107,3 +108,26 @@ def test_what_recurs_by_chance_on_a_dense_grid_is_left_alone():
 def test_few_values_make_few_bins(numbers):
     bins = fit_bins(np.array(numbers), maximum=100, grain=1.0, rare=5)
     assert len(bins) == len(set(numbers))
+
+
+def test_one_beside_many_does_not_share_their_rows():
+    """One record of four years beside eighty of five, in a bin of both."""
+    real = np.repeat([4.0, 5.0, 6.0, 7.0], [1, 80, 80, 80])
+    bins = fit_bins(real, maximum=100, grain=1.0, rare=5)
+    places, _ = bins.assign(real, np.random.default_rng(0))
+    made = np.round(bins.values(places, np.random.default_rng(1).uniform(-1, 1, len(real))))
+    assert (made == 4).sum() == 0 and 70 <= (made == 5).sum() <= 90
+
+
+def test_a_range_that_rows_fill_thinly_is_not_cut_down_to_its_frequent_values():
+    """Ages of 400 people: many have one that fewer than five have, and all ages between come back."""
+    real = np.random.default_rng(0).integers(18, 95, 400)
+    real[:150] = 40
+    encoder = NumericEncoder(ColumnSpec(name="age", kind="integer"), EncoderSettings(intervals="quantiles"))
+    values = Values(np.zeros(len(real), bool), numbers=real)
+    encoder.fit(values, np.random.default_rng(0))
+    codes, _ = encoder.encode(values, np.random.default_rng(0))
+    made = encoder.decode(codes, np.random.default_rng(1).uniform(-1, 1, len(codes)), np.random.default_rng(2)).numbers
+    distinct, counts = np.unique(real, return_counts=True)
+    assert counts[counts < 5].sum() > 100
+    assert len(np.unique(made)) > 0.85 * len(distinct) and abs((made == 40).mean() - (real == 40).mean()) < 0.03

@@ -62,6 +62,17 @@ def test_decimals_that_were_cut_off_or_kept_in_single_precision_are_allowed_for(
     assert found(wage=wage, log_wage=(np.log(wage) + noise).round(6)) == {"log_wage = log(wage)"}
 
 
+def test_floats_once_kept_in_32_bits_follow_what_gave_them():
+    """As statistics programs export them: 3.9100000858306885 stands for 3.91, and its logarithm has eight digits."""
+    _, cents = drawn()
+    wage = cents(150, 9000)
+    log_wage = np.log(wage).astype(np.float32)
+    rule = {"log_wage = log(wage)"}
+    assert found(wage=wage, log_wage=log_wage) == rule
+    assert found(wage=wage.astype(np.float32).astype(float), log_wage=log_wage.astype(float)) == rule
+    assert found(wage=wage, log_wage=[repr(float(number)) for number in log_wage]) == rule
+
+
 def test_two_columns_give_a_third():
     rng, cents = drawn()
     price, pieces, area, paid = (

@@ -25,6 +25,20 @@ def kind(cells, storage=None, name="c"):
         return infer_column(name, pa.array(cells, storage))
 
 
+@pytest.mark.parametrize("storage", ["float64", "string"])
+def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
+    prices = (np.arange(N) / 100 + 3).astype(np.float32).astype(float)
+    cells = prices if storage == "float64" else [repr(price) for price in prices.tolist()]
+    spec = kind(cells)
+    assert (spec.kind, spec.single_precision, spec.decimals) == ("float", True, 2)
+    table = pa.table({"price": cells})
+    made = fit(table, engine="copula", run=Run()).sample(200, seed=0)["price"].to_numpy(zero_copy_only=False)
+    assert (made.astype(float) == made.astype(float).round(2).astype(np.float32)).all()
+    logarithms = np.log(prices).astype(np.float32).astype(float)
+    assert kind(logarithms).single_precision and kind(logarithms).decimals is None
+    assert not kind(np.log(prices)).single_precision
+
+
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [

@@ -110,7 +110,8 @@ def fit_bins(numbers: np.ndarray, *, maximum: int, grain: float, rare: int) -> B
     starts, positions, shares = [0], [], []
     for first, last in pairwise(_fill(below, maximum)):
         own = slice(first, last)
-        places, ends = _knots(*_without_rare(distinct[own], counts[own], recurs[own], rare), edges[first], edges[last])
+        alone = recurs[own] | _outstanding(distinct[own], counts[own], grain=grain, rare=rare)
+        places, ends = _knots(*_without_rare(distinct[own], counts[own], alone, rare), edges[first], edges[last])
         positions.append(places)
         shares.append(ends)
         starts.append(starts[-1] + len(places))
@@ -138,6 +139,24 @@ def recurring(distinct: np.ndarray, counts: np.ndarray, *, grain: float, rare: i
     beneath = (below[places] - below[first]) / np.maximum((distinct - distinct[first]) / grain, 1)
     above = (below[last + 1] - below[places + 1]) / np.maximum((distinct[last] - distinct) / grain, 1)
     return np.asarray(often & (pdtrc(counts - 1, np.maximum(beneath, above)) < BY_CHANCE))
+
+
+def _outstanding(values: np.ndarray, counts: np.ndarray, *, grain: float, rare: int) -> np.ndarray:
+    """Return (L,) bool: which values of one bin so many rows have as chance would hardly give them if all its rows lay evenly.
+
+    One person of 4 years beside eighty of 5 would else make forty of each. Where a bin has wide gaps, what lies beyond them is an extreme.
+
+    >>> _outstanding(np.array([4.0, 5.0]), np.array([1, 80]), grain=1, rare=5).tolist()
+    [False, True]
+    >>> _outstanding(np.array([4.0, 5.0]), np.array([60, 80]), grain=1, rare=5).tolist()
+    [False, False]
+    """
+    others = (values[-1] - values[0]) / grain if grain else 0.0
+    if not 1 <= others < 2 * len(values):
+        return np.zeros(len(values), bool)
+    return np.asarray(
+        (counts >= max(rare, ROWS_A_PIECE)) & (pdtrc(counts - 1, (counts.sum() - counts) / others) < BY_CHANCE)
+    )
 
 
 def _knots(

@@ -27,6 +27,10 @@ COUNTED_VALUES, COUNTED_BINS = 4, 2
 their residuals drawn anew were told from the holdout at .527 with 100 bins a column, at .503 with 200 for its counts."""
 
 
+SCALE_RARE, SCALE_PLACES = 0.02, 2
+"""Share of rows that have a rare value, and places a value, from which and up to which a number of few values is cut like one of many."""
+
+
 class NumericEncoder(ColumnEncoder):
     """Integers, floats and dates.
 
@@ -58,7 +62,7 @@ class NumericEncoder(ColumnEncoder):
         self.low, self.high = self._bounds(numbers)
         numbers = np.clip(numbers, self.low, self.high)
         distinct, counts = np.unique(numbers, return_counts=True)
-        self.few = self._are_few(counts, len(numbers))
+        self.few = self._are_few(distinct, counts)
         if self.few:
             numbers = self._without_rare(numbers, distinct, counts)
             self.low, self.high = numbers.min(), numbers.max()
@@ -112,12 +116,21 @@ class NumericEncoder(ColumnEncoder):
             low, high = (inside.min(), inside.max()) if len(inside) else (low, high)
         return low, high
 
-    def _are_few(self, counts: np.ndarray, rows: int) -> bool:
+    def _are_few(self, distinct: np.ndarray, counts: np.ndarray) -> bool:
         """Whether values are so few that each has a code."""
-        few = self.settings.max_discrete
+        few, rows = self.settings.max_discrete, int(counts.sum())
         if self.settings.intervals == "quantiles":
+            if self._is_scale(distinct, counts):
+                return False
             few = max(few, self.settings.max_bins)
         return len(counts) <= few and (rows >= ROWS_A_DISCRETE_VALUE * len(counts) or len(counts) <= 2)
+
+    def _is_scale(self, distinct: np.ndarray, counts: np.ndarray) -> bool:
+        """Whether values fill most places of a range, and many rows have a rare one, as with ages in a small table: nobody's age between
+        two of them is drawn as well as theirs."""
+        width = float(distinct[-1]) - float(distinct[0])
+        rare = counts[counts < self.settings.rare_rows].sum() > SCALE_RARE * counts.sum()
+        return bool(rare and counts.sum() >= SMALL_TABLE and width < SCALE_PLACES * len(distinct) * self._grain)
 
     def _without_rare(self, numbers: np.ndarray, distinct: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Choose the spikes of a number of few values: those that enough people have. Return (n,) the numbers as they are learned.

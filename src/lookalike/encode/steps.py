@@ -281,7 +281,7 @@ class Shared(Computed):
     def _fitting(self, columns: Columns) -> np.ndarray:
         """(s, n) bool: which shares give each cell."""
         mine, due = as_floats(natural_of(columns[self.target], self.spec)), self.shares[:, None] * self._whole(columns)
-        return np.asarray(np.abs(mine - due) <= allowance(None, decimals_of(self.spec), due))
+        return np.asarray(np.abs(mine - due) <= allowance(None, self.spec, due))
 
     def _places(self, columns: Columns) -> np.ndarray:
         """(n,) which share each cell is; −1 where it is missing, or what it is a share of."""

@@ -95,6 +95,17 @@ def decimals_of(spec: ColumnSpec) -> int | None:
     return spec.decimals if own is None else len(str(own.denominator)) - 1
 
 
+def rounding_of(spec: ColumnSpec) -> float:
+    """How far apart neighbouring floats of a column lie, in proportion to their size: 2⁻²³ where they are kept in 32 bits, or once were.
+
+    >>> rounding_of(ColumnSpec(name="x", kind="float", storage="float")) == 2**-23
+    True
+    """
+    storage = arrow_type(spec.storage)
+    kept = storage.to_pandas_dtype() if pa.types.is_floating(storage) else np.float64
+    return float(np.finfo(np.float32 if spec.single_precision else kept).eps)
+
+
 def declared_bounds(spec: ColumnSpec, dtype: np.dtype) -> tuple[int | float | None, int | float | None]:
     """The least and the greatest number that the schema allows, in parsed units, as far as the type holds them; None where it says nothing.
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from lookalike.errors import LookalikeWarning, SchemaError
 from lookalike.rng import scattered
-from lookalike.schema.axis import as_floats, bound_on_axis, common_unit, decimals_of, natural, on_axis
-from lookalike.schema.column import Schema
+from lookalike.schema.axis import as_floats, bound_on_axis, common_unit, decimals_of, natural, on_axis, rounding_of
+from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import (
     Combinations,
     Constraint,
@@ -274,26 +274,25 @@ def together(parts: Sequence[Values]) -> np.ndarray:
 def _computed(constraint: Formula, rows: Rows) -> np.ndarray:
     mine, due = as_floats(rows.natural(constraint.column)), as_floats(rows.compute(constraint.expression))
     off = np.abs(mine - due)
-    return np.asarray(
-        np.isnan(off) | (off <= allowance(constraint.tolerance, decimals_of(rows.schema[constraint.column]), due)), bool
-    )
+    allowed = allowance(constraint.tolerance, rows.schema[constraint.column], due)
+    return np.asarray(np.isnan(off) | (off <= allowed), bool)
 
 
 def _shared(constraint: Share, rows: Rows) -> np.ndarray:
     mine, whole = (as_floats(rows.natural(name)) for name in constraint.names)
-    decimals = decimals_of(rows.schema[constraint.column])
+    spec = rows.schema[constraint.column]
     found = np.isnan(mine + whole)
     for share in constraint.shares:
-        found |= np.abs(mine - share * whole) <= allowance(None, decimals, share * whole)
+        found |= np.abs(mine - share * whole) <= allowance(None, spec, share * whole)
     return found
 
 
-def allowance(tolerance: float | None, decimals: int | None, numbers: np.ndarray) -> np.ndarray:
+def allowance(tolerance: float | None, spec: ColumnSpec, numbers: np.ndarray) -> np.ndarray:
     """(n,) how far a cell may lie from what its formula gives: its own rounding, unless more is allowed, and that of floats."""
-    own = tolerance
+    own, decimals = tolerance, decimals_of(spec)
     if own is None:
         own = 0.0 if decimals is None else 0.5 * 10.0**-decimals
-    return own * (1 + 1e-9) + 1e-12 * np.abs(numbers)
+    return own * (1 + 1e-9) + max(1e-12, rounding_of(spec)) * np.abs(numbers)
 
 
 # ---------------------------------------------------------------------------------------------------------- uniqueness

@@ -36,6 +36,9 @@ class ColumnSpec(Settings):
     storage: str = Field("string", description="the Arrow type it is kept in")
     role: Role | None = Field(None, description="primary_key, target, sensitive or drop")
     decimals: int | None = Field(None, ge=0, le=30, description="float: places after the point; unset keeps them all")
+    single_precision: bool = Field(
+        False, description="float kept in 64 bits: values are no finer than 32 bits hold (3.9100000858 stands for 3.91)"
+    )
     fixed_decimals: bool = Field(False, description="float kept as text: always write all decimals (1.50)")
     step: int = Field(
         1,

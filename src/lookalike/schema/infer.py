@@ -56,6 +56,8 @@ MANY_LEVELS = 100_000
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
 MAXIMUM_DECIMALS = 9
+MISREAD = 1e-14
+"""How far from what was written a reader's floats may be, in proportion."""
 EXACT = 2.0**53
 """Up to here every whole number is a float."""
 
@@ -228,6 +230,8 @@ def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> C
     numbers = _present(parse(array, spec))
     decimals = _decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
+    if key is None and decimals is None:
+        spec, decimals = _once_single(spec, numbers)
     return key or _with_step(spec.replace(decimals=decimals), numbers)
 
 
@@ -239,14 +243,27 @@ def _with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
 
 
 def _decimals(numbers: np.ndarray, width: np.dtype) -> int | None:
-    """The fewest decimals that lose nothing, up to nine; None where there is no such number."""
-    if np.abs(numbers).max(initial=0) > 1e15:
+    """The fewest decimals that lose nothing, up to nine; None where there is no such number, or floats of that width are no finer."""
+    most = float(np.abs(numbers).max(initial=0))
+    if most > 1e15:
         return None
-    kept = numbers.astype(width)
+    kept, finest = numbers.astype(width), 4 * float(np.finfo(width).eps) * most
     for decimals in range(MAXIMUM_DECIMALS + 1):
+        if decimals and 10.0**-decimals < finest:
+            return None
         if np.array_equal(np.round(numbers, decimals).astype(width), kept):
             return decimals
     return None
+
+
+def _once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:
+    """A column of floats that need all their places, and its decimals. Where all were kept in 32 bits before, as statistics programs
+    keep them, those are what 32 bits show."""
+    with np.errstate(over="ignore"):
+        off = np.abs(numbers.astype(np.float32) - numbers)
+    if len(np.unique(numbers)) < 2 or (off > MISREAD * np.abs(numbers)).any():
+        return spec, None
+    return spec.replace(single_precision=True), _decimals(numbers, np.dtype(np.float32))
 
 
 def _present(values: Values) -> np.ndarray:
@@ -324,7 +341,8 @@ def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> Colum
     fixed = not exponent and most == least
     with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
     few = not exponent and most <= MAXIMUM_DECIMALS
-    spec = spec.replace(decimals=most if few else None, fixed_decimals=fixed and few, whole_with_point=with_point)
+    spec, decimals = (spec, most) if few else _once_single(spec, numbers)
+    spec = spec.replace(decimals=decimals, fixed_decimals=fixed and few, whole_with_point=with_point)
     return _with_step(spec, numbers)
 
 

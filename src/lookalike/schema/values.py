@@ -144,7 +144,11 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
             f"numbers must be finite, however: column {spec.name!r} holds {int((~np.isfinite(numbers)).sum())} infinite "
             "values. Replace them by missing, or by a bound."
         )
-    return Values(missing=missing, numbers=np.where(missing, numbers.dtype.type(0), numbers))
+    return Values(missing=missing, numbers=np.where(missing, numbers.dtype.type(0), _as_kept(numbers, spec)))
+
+
+def _as_kept(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    return numbers.astype(np.float32).astype(np.float64) if spec.single_precision else numbers
 
 
 def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
@@ -211,7 +215,7 @@ def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
 def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
     storage = arrow_type(spec.storage)
     assert values.numbers is not None
-    numbers, missing = values.numbers, values.missing
+    numbers, missing = _as_kept(values.numbers, spec), values.missing
     if is_text(storage):
         if spec.kind == "datetime":
             return dates.spell(numbers, missing, spec).cast(storage)

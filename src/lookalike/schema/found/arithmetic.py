@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import InputError
-from lookalike.schema.axis import as_floats, decimals_of
+from lookalike.schema.axis import as_floats, decimals_of, rounding_of
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.column import ColumnSpec
 from lookalike.schema.constraints import SPANS, Formula
@@ -29,6 +29,8 @@ GLANCE = 500
 """Rows that tell most formulas that do not hold."""
 WHOLE = 0.01
 """How far from a whole number what gives one may lie, at most, where it is not rounded."""
+FINE = 1e-9
+"""Floats that are kept no finer than this, in proportion, are so in what a formula gives, too."""
 MOST_DIGITS = 7
 """Digits of a constant, at most: what needs more was fitted, not meant."""
 
@@ -99,13 +101,16 @@ class Numbers:
         return [name for name in self.specs if not self.date(name) and self.values[name] >= FEWEST_VALUES]
 
     def slack(self, name: str) -> float:
-        """How far a cell may lie from what gives it: half a unit of its last decimal, or a whole one where decimals were cut off."""
-        decimals = decimals_of(self.specs[name])
-        return 0.0 if decimals is None else (1.0 if decimals else 0.5) * 10.0**-decimals * (1 + 1e-6)
+        """How far a cell may lie from what gives it: half a unit of its last decimal, or a whole one where decimals were cut off; where
+        it was kept in 32 bits, as were those that give it, what these hold of its greatest one."""
+        decimals, coarse = decimals_of(self.specs[name]), rounding_of(self.specs[name])
+        if decimals is None:
+            return 2 * coarse * float(np.nanmax(np.abs(self.cells[name]))) if coarse > FINE else 0.0
+        return (1.0 if decimals else 0.5) * 10.0**-decimals * (1 + 1e-6)
 
     def explained(self, name: str, left: np.ndarray, rows: np.ndarray) -> bool:
         """Whether no more is left of a column than rounding leaves, and least squares beside it."""
-        return bool(np.abs(left).max() <= 1.5 * self.slack(name) + 1e-9 * np.abs(self.cells[name][rows]).max())
+        return bool(np.abs(left).max() <= 1.5 * self.slack(name) + FINE * np.abs(self.cells[name][rows]).max())
 
     def fineness(self, name: str) -> tuple[float, int]:
         """Return what columns are sorted by, the coarsest first: decimals, and how many different values there are."""
@@ -120,7 +125,7 @@ class Numbers:
         mine = self.cells[name][rows]
         off = np.abs(mine.reshape(-1, *[1] * (due.ndim - 1)) - due)
         slack = self.slack(name) if rounds or decimals_of(self.specs[name]) != 0 else WHOLE
-        return np.isnan(off) | (off <= slack + 1e-9 * np.abs(due))
+        return np.isnan(off) | (off <= slack + FINE * np.abs(due))
 
 
 def holds(numbers: Numbers, target: str, text: str, cut: bool = False) -> Formula | None:
@@ -140,6 +145,8 @@ def holds(numbers: Numbers, target: str, text: str, cut: bool = False) -> Formul
         return None
     if cut:
         formula = formula.replace(tolerance=10.0 ** -(decimals_of(numbers.specs[target]) or 0))
+    elif decimals_of(numbers.specs[target]) is None and not kept(formula, numbers.rows).all():
+        formula = formula.replace(tolerance=rounded(numbers.slack(target), 1))
     return formula if kept(formula, numbers.rows).all() else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lookalike import noise
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
@@ -19,6 +20,7 @@ from lookalike.encode.missing import treat_missing
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 from lookalike.rng import generator
+from lookalike.run import Run
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
@@ -31,6 +33,8 @@ from lookalike.table import Table, as_table
 
 FEWEST_ROWS_TO_SPLIT = 50
 """In a smaller table every row is needed, and a tenth of it would measure nothing."""
+COINS = "kept-back.json"
+"""What says which rows a private run kept back, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +212,6 @@ def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | No
     return read_sdv(schema, table.data)
 
 
-def declared_of(schema: Any, table: Table) -> Schema | None:
-    """What a schema, in whichever form, declares of the columns that the table has left; a PrivacyError where rows would be looked at."""
-    declared = _declared(schema, table, looking=False)
-    return None if declared is None else declared.only(table.names)
-
-
 def split(table: Table, keep_back: float, seed: int) -> Split:
     """Keep a share of the rows back, at random, and say so."""
     rows = table.num_rows
@@ -225,11 +223,31 @@ def split(table: Table, keep_back: float, seed: int) -> Split:
             None,
             f"no rows: {rows} are too few to spare any, so there is no yardstick (--holdout FILE gives one)",
         )
-    order = generator(seed, "split").permutation(rows)
-    back = max(round(rows * keep_back), 1)
-    words = f"{back:,} rows that no engine sees, as the yardstick"
-    weak = " (a weak one: so few rows tell little)" if back < 200 else ""
-    return Split(table.take(np.sort(order[back:])), table.take(np.sort(order[:back])), words + weak)
+    back = np.zeros(rows, bool)
+    back[generator(seed, "split").permutation(rows)[: max(round(rows * keep_back), 1)]] = True
+    return _apart(table, back)
+
+
+def split_privately(table: Table, keep_back: float, run: Run) -> Split:
+    """As :func:`split`, within a privacy budget: each row is kept back by a coin of its own.
+
+    Rows chosen by a permutation are others in every place with one row more, and a seed that is known would say which; then one person
+    changes a tenth of the rows learned from, and no budget holds. A run that goes on takes up its own coins, from its folder.
+    """
+    if keep_back == 0:
+        return split(table, keep_back, seed=0)
+    kept = run.read_json(COINS) if run.resume else None
+    secret = noise.fresh_seed() if kept is None else kept["secret"]
+    run.write_json(COINS, {"secret": secret})
+    return _apart(table, generator(secret, "split").random(table.num_rows) < keep_back)
+
+
+def _apart(table: Table, back: np.ndarray) -> Split:
+    """The rows, and those that are kept ``back`` (n,) bool."""
+    count = int(back.sum())
+    words = f"{count:,} rows that no engine sees, as the yardstick"
+    weak = " (a weak one: so few rows tell little)" if count < 200 else ""
+    return Split(table.take(np.flatnonzero(~back)), table.take(np.flatnonzero(back)) if count else None, words + weak)
 
 
 def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:

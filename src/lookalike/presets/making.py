@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
-from lookalike.errors import PrivacyError, SettingsError
+from lookalike.errors import PrivacyError, SchemaError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
@@ -97,7 +97,7 @@ def make(
     holdout
         A file of real rows to measure with, instead of keeping back a share ``keep_back`` of the source.
     trial
-        A trial run in seconds: few rows, few epochs, marked as a trial.
+        A trial run in seconds: few rows, few epochs, marked as a trial; not under a privacy budget.
     force, resume
         Overwrite what an earlier run left; go on from its checkpoint.
     thresholds
@@ -136,16 +136,29 @@ def make(
             "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
             "which do. Leave them out."
         )
+    if private and trial:
+        raise PrivacyError(
+            "under a privacy budget no few rows are picked out for a trial, as their number would follow from that of all, however: --quick "
+            "was asked for. Leave it out."
+        )
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
         check_rows(rows)
     run_settings.check_yardstick(holdout)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
-    table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
+    if private:
+        # what is read off the rows would decide, uncharged, whether there is a table at all; the columns' kinds are learned by the fit
+        table, declared = preparing.declared_publicly(source, schema=schema, drop=drop)
+        settled, kinds = None, "what they are is learned within the budget"
+        if target is not None and target not in table.names:
+            raise SchemaError(f"{target!r} is not a column of this table. Columns: {', '.join(table.names)}.")
+    else:
+        table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
+        kinds = describe(settled)
     places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
     say(
         "table",
-        f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {describe(settled)}",
+        f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {kinds}",
         f"edit: lookalike schema {source}",
     )
     asked_rows = table.num_rows if rows is None else rows
@@ -157,17 +170,6 @@ def make(
             f"{table.num_rows:,} rows{epochs}: see the shape of the result, do not use it",
             "drop --quick",
         )
-    if holdout is not None:
-        parts = preparing.Split(
-            table,
-            preparing.derived(as_table(holdout), derive or {}),
-            f"{holdout}: the yardstick; all rows of {source.name} are learned from",
-        )
-    else:
-        parts = preparing.split(table, run_settings.keep_back, seed)
-    say("kept back", parts.words, "--keep-back, --holdout")
-    say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
-
     reserve = report_seconds(table.num_rows, min(asked_rows, JUDGED_ROWS), len(table.names))
     spent = time.perf_counter() - start
     run = Run(
@@ -176,12 +178,20 @@ def make(
         minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
         resume=resume,
     )
-    # the inferred schema was read off the rows, and keys that avoid others would tell of them
-    columns = (
-        {"schema": preparing.declared_of(schema, table), "keys": keys}
-        if private
-        else {"schema": settled, "avoid": parts.holdout}
-    )
+    if holdout is not None:
+        parts = preparing.Split(
+            table,
+            preparing.derived(as_table(holdout), derive or {}),
+            f"{holdout}: the yardstick; all rows of {source.name} are learned from",
+        )
+    elif private:
+        parts = preparing.split_privately(table, run_settings.keep_back, run)
+    else:
+        parts = preparing.split(table, run_settings.keep_back, seed)
+    say("kept back", parts.words, "--keep-back, --holdout")
+    say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
+    # keys that avoid others would tell of them
+    columns = {"schema": declared, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
     twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
     if private:
         asked_rows = twin.rows if rows is None else rows
@@ -193,7 +203,8 @@ def make(
     say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
-    found = [rule.words for rule in twin.schema.constraints if rule not in settled.constraints]
+    before = [] if settled is None else settled.constraints
+    found = [rule.words for rule in twin.schema.constraints if rule not in before]
     if found:
         say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
     # under a budget columns may be of other kinds than what is read off the rows exactly

@@ -99,6 +99,14 @@ def run_folder(folder: Path, resume: bool) -> Path:
     if resume and not (folder / "checkpoint.twin").exists():
         raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
     if not resume and folder.is_dir():
-        for name in ("log.txt", "losses.csv", "checkpoint.twin", "domain.json", "run.json", "scorecard.json"):
+        for name in (
+            "log.txt",
+            "losses.csv",
+            "checkpoint.twin",
+            "domain.json",
+            "kept-back.json",
+            "run.json",
+            "scorecard.json",
+        ):
             (folder / name).unlink(missing_ok=True)
     return folder

@@ -38,16 +38,17 @@ def fit_to(
     """Fit a table file and save the twin; log, losses and checkpoint stand in ``<out>-run``.
 
     All rows are learned from, unless ``keep_back`` says otherwise; then those kept back are the ones that :func:`make`
-    would keep back with the same seed.
+    would keep back with the same seed; under a privacy budget each row by a coin of its own.
     """
     out = Path(out)
     table = as_table(source)
     check_outputs([out], force=force or resume, read=[source, schema])
     run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
-    parts = preparing.split(table, keep_back, seed)
+    private = routing.is_private(engine, settings)
+    parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
     if keep_back:
         say("kept back", parts.words, "--config")
-    avoid = None if routing.is_private(engine, settings) else parts.holdout
+    avoid = None if private else parts.holdout
     columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
     twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
     twin.information |= {"source": Path(source).name}

@@ -25,7 +25,7 @@ from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
 from lookalike.schema.identity import repeats
-from lookalike.schema.infer import infer_schema
+from lookalike.schema.infer import infer_schema, with_their_keys
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
@@ -61,13 +61,16 @@ def prepare(
     instead of modelling. ``derive`` names new columns, computed before anything else: ``{"rich": "income == '>50K'"}``.
     """
     table = derived(as_table(data), derive or {})
-    drop = list(drop)
+    drop, keys = list(drop), list(keys)
     table = _without(table, drop)
     declared = _of_this_table(_declared(schema, table), table, drop)
     settled = infer_schema(table.data, declared)
     for name in keys:
         several = settled[name].role != "primary_key" and repeats(table.data[name])
         settled = settled.replace(name, kind="key", repeated=several)
+    if keys:
+        given = [] if declared is None else declared.names
+        settled = with_their_keys(settled, table.data, [*keys, *given, *([] if target is None else [target])])
     if target is not None:
         settled = settled.replace(target, role="target")
     for spec in settled.kept:

@@ -158,3 +158,42 @@ def test_whatever_is_drawn_rows_of_a_key_agree(rows, levels, mean, seed):
     assert (frame.groupby("coarse")["a"].nunique() == 1).all()
     assert (frame["a"] == np.where(drawn["a"].missing, -1, drawn["a"].codes)).all(), "what is firm stays where it was"
     assert (made["c"].numbers == drawn["c"].numbers).all()
+
+
+def visits(rng, named: str, twins: bool) -> pd.DataFrame:
+    """Six visits each of 200 persons, each with a name, a date of birth, a weight and an insurance number."""
+    persons = pd.DataFrame(
+        {
+            named: [f"Name{i} Family{7 * i}" for i in range(200)],
+            "born": pd.Timestamp("1930-01-01") + pd.to_timedelta(rng.choice(25_000, 200, replace=False), unit="D"),
+            "weight": rng.choice(np.arange(400, 1_200), 200, replace=False) / 10,
+            "insured_under": rng.choice(9 * 10**9, 200, replace=False) + 10**9,
+        }
+    )
+    if twins:
+        persons.loc[1, named] = persons.loc[0, named]
+    rows = persons.loc[np.repeat(np.arange(200), 6)].reset_index(drop=True)
+    return rows.assign(cost=rng.lognormal(4, 1, len(rows)).round(2), ward=rng.choice(list("ABC"), len(rows)))
+
+
+@pytest.mark.parametrize(("named", "key"), [("patient_name", ()), ("who", ("who",)), ("patient_id", ())])
+@pytest.mark.parametrize("twins", [False, True])
+def test_no_real_person_comes_back_whole(named, key, twins):
+    """Whatever tells who a row is of is made up anew, or drawn person by person: no rule holds what each real one is."""
+    real = visits(np.random.default_rng(0), named, twins)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(real, engine="trees", keys=key, run=Run())
+    made = twin.sample(len(real), seed=1)
+    assert {spec.name for spec in twin.schema if spec.kind == "key"} == {named, "insured_under"}
+    assert not set(made[named]) & set(real[named]) and not set(made["insured_under"]) & set(real["insured_under"])
+    persons = set(zip(real["born"], real["weight"], strict=True))
+    assert not any(pair in persons for pair in zip(made["born"], made["weight"], strict=True))
+    assert np.isin(made["born"], real["born"]).mean() < 0.05  # that of one person in six rows is one person's
+    assert (made.groupby("insured_under")[["born", "weight"]].nunique() == 1).all(axis=None)
+
+
+def test_that_two_columns_name_the_same_is_said():
+    real = visits(np.random.default_rng(0), "who", False).drop(columns="insured_under")
+    with pytest.warns(LookalikeWarning, match=r"'who' and 'born' name the same, with 6.0 rows each.*--key who"):
+        lookalike.fit(real, engine="copula", run=Run())

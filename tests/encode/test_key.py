@@ -118,6 +118,18 @@ def test_serial_numbers_are_counted_anew():
     assert keys(range(1, 101)).stream(seed=0).take(5).to_pylist() == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("written", [int, str])
+@pytest.mark.parametrize("real", [range(1, 2_001, 5), np.random.default_rng(0).choice(5_000, 1_000, replace=False)])
+def test_numbers_with_gaps_go_on_beyond_the_old_ones(real, written):
+    real = [written(number) for number in real]
+    encoder = keys(real)
+    drawn = encoder.stream(seed=0).take(3_000).to_pylist()
+    assert len(set(drawn)) == 3_000 and not set(drawn) & set(real)
+    kept_back = drawn[2_500]
+    encoder.avoid(pa.array([kept_back]))
+    assert int(encoder.stream(seed=0).take(1).to_pylist()[0]) > int(kept_back)
+
+
 def test_a_narrow_integer_type_is_not_left():
     with pytest.raises(SamplingError, match="'id'"):
         keys(list(range(100)), pa.int8()).stream(seed=0).take(300)

@@ -25,6 +25,15 @@ def kind(cells, storage=None, name="c"):
         return infer_column(name, pa.array(cells, storage))
 
 
+@pytest.mark.parametrize("else_where", ["n/a", "unknown", ""])
+def test_addresses_are_keys_whatever_stands_where_there_is_none(else_where):
+    with pytest.warns(LookalikeWarning, match="'mail' has .* and looks like an identifier"):
+        spec = infer_column(
+            "mail", pa.array([f"someone{place // 2}@example.org" for place in range(600)] + [else_where])
+        )
+    assert (spec.kind, spec.repeated) == ("key", True)
+
+
 @pytest.mark.parametrize("storage", ["float64", "string"])
 def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
     prices = (np.arange(N) / 100 + 3).astype(np.float32).astype(float)

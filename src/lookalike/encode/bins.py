@@ -148,7 +148,7 @@ def _outstanding(values: np.ndarray, counts: np.ndarray, *, grain: float, rare: 
 
     >>> _outstanding(np.array([4.0, 5.0]), np.array([1, 80]), grain=1, rare=5).tolist()
     [False, True]
-    >>> _outstanding(np.array([4.0, 5.0]), np.array([60, 80]), grain=1, rare=5).tolist()
+    >>> _outstanding(np.array([4.0, 5.0]), np.array([75, 80]), grain=1, rare=5).tolist()
     [False, False]
     """
     others = (values[-1] - values[0]) / grain if grain else 0.0

@@ -14,9 +14,10 @@ from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
+from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
-from lookalike.encode.ties.entities import Entity, find_entities, group, renewed
+from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, renewed
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
@@ -78,18 +79,22 @@ class TableEncoder:
         self.rewrites.fit(parsed)
         columns = self.rewrites.forward(parsed)
         self.encoders = self._encoders(self.rewrites.specs())
+        for name, key in self.keys.items():
+            key.fit(_one_array(table, name))
+        shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
+        telling = find_telling(shared, columns)
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
-            encoder.fit(columns[name], generator(seed, "encoder", name))
+            own = columns[name]
+            if name in telling and isinstance(encoder, NumericEncoder):
+                own = own.take(telling[name])  # a date that one person has in six rows is one person's all the same
+            encoder.fit(own, generator(seed, "encoder", name))
             if progress is not None:
                 progress(done, len(self.encoders))
         part_pools(self.encoders, columns, generator(seed, "pools"))
-        for name, key in self.keys.items():
-            key.fit(_one_array(table, name))
         if self.settings.keep_rules:
-            self.rules = find_rules(self.encoders, columns)
-            self.joints = find_joints(self.encoders, columns, self.rules)
+            self.rules = find_rules(self.encoders, columns, telling)
+            self.joints = find_joints(self.encoders, columns, self.rules, telling)
             self.absences = find_absences(self.encoders, columns, self.rules)
-            shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
             self.entities = find_entities(shared, columns, self.rules, self.joints)
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:

@@ -1,4 +1,5 @@
-"""Keys are not modelled: new ones are counted out, unique by construction, in the form of the old ones, and never one of them.
+"""Keys are not modelled: new ones are counted out, unique by construction, in the form of the old ones, and never one of them (but for
+numbers without gaps, which are counted from the start as theirs are, and say nothing).
 
 A key of several rows each (a patient's, a customer's) is given to as many rows as real ones are, which rows is chance.
 """
@@ -22,9 +23,9 @@ from lookalike.schema.values import without_nan
 
 BLOCK = 65_536
 """Keys made or marked at once."""
-DENSE_SHARE = 0.1
-"""Integers that fill more of their range than this are serial numbers: they say nothing, so new ones are counted from the start."""
-
+SERIAL_SHARE, GAPLESS_SHARE = 0.1, 0.75
+"""Integers that fill more of their range than the former are serial numbers, and new ones are counted: from beyond the old ones, as between
+them too few are free, or, where they fill nearly all of it and so say nothing, from the start."""
 CROWD = 5
 """How many rows a key has is known as the mean of so many keys: nobody is told by having the most."""
 UNKNOWN_FORM = "[0-9A-Z]{12}"
@@ -59,6 +60,8 @@ class KeyEncoder:
         """``.0`` where text keeps whole numbers so."""
         self.missing = 0.0
         """Share of cells that hold no key."""
+        self.unit = 0
+        """What the place that new serial numbers are counted from is a multiple of; 0 where that is not beyond the old ones."""
         self.times: list[int] = []
         """How many rows a key may have, ascending; none where every row has a key of its own."""
         self.shared_by: list[int] = []
@@ -77,7 +80,7 @@ class KeyEncoder:
         texts = self._texts(keys)
         if is_text(self.storage) and self.spec.pattern is None and all(text.endswith(WITH_POINT) for text in texts):
             self.ending, texts = WITH_POINT, [text.removesuffix(WITH_POINT) for text in texts]
-        self.is_number, self.serial = self._are_numbers(texts), False
+        self.is_number, self.serial, self.unit = self._are_numbers(texts), False, 0
         if self.is_number:
             self._fit_numbers(np.array([int(text) for text in texts], dtype=object))
         elif self.spec.pattern is not None:
@@ -126,12 +129,16 @@ class KeyEncoder:
 
     def _fit_numbers(self, numbers: np.ndarray) -> None:
         low, high = min(numbers), max(numbers)
-        self.serial = len(set(numbers.tolist())) >= DENSE_SHARE * (high - low + 1)
+        filled = len(set(numbers.tolist())) / (high - low + 1)
         unit = 10 ** max(len(str(high - low)) - 1, 0)
         # rounded outwards to the leading digit, so that neither extreme is given away
         self.low, self.high = low // unit * unit, (high // unit + 1) * unit
-        if self.serial:
+        self.serial = filled >= SERIAL_SHARE
+        if filled >= GAPLESS_SHARE:
             self.low = low if low in (0, 1) else self.low
+        elif self.serial:
+            self.low, self.unit = self.high, unit
+        if self.serial:
             self.high = self.low + 2**63
         self._keep_to_type()
 
@@ -148,7 +155,11 @@ class KeyEncoder:
 
     def avoid(self, keys: pa.Array | pa.ChunkedArray) -> None:
         """Mark more keys (those of a holdout) as never to be given out."""
-        if not self.serial:
+        if self.unit:
+            beyond = [int(text) for text in self._texts(keys) if int(text) >= self.low]
+            self.low = (max(beyond) // self.unit + 1) * self.unit if beyond else self.low
+            self._keep_to_type()
+        elif not self.serial:
             texts = self._texts(keys)
             for start in range(0, len(texts), BLOCK):
                 self.marks[self.buckets(np.array(texts[start : start + BLOCK], dtype=str))] = True

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lookalike.errors import LookalikeWarning
 from lookalike.schema.column import ColumnSpec
-from lookalike.schema.values import widen
+from lookalike.schema.values import numbered, widen
 
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -20,8 +20,11 @@ WORD_KEY = re.compile(r"(^|[^a-zA-Z])(id|key|uuid|guid|nr|no|number|code|ref|ssn
 CAMEL_IDENTITY = re.compile(r"[a-z](Id|ID|Nbr|Nr|No)$")
 WORD_IDENTITY = re.compile(r"(^|[^a-zA-Z])(id|uuid|guid|ssn|nbr)($|[^a-zA-Z])", re.I)
 PERSONS = "account|client|customer|employee|household|member|participant|patient|person|respondent|subject|user"
-LAST_WORD_IDENTITY = re.compile(rf"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|{PERSONS})$", re.I)
+LAST_WORD_IDENTITY = re.compile(
+    rf"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|iban|passport|phone|mobile|e-?mail|{PERSONS})$", re.I
+)
 """``customer`` and ``policy_no`` name one; ``customer_age`` and ``no_of_visits`` do not."""
+PERSONS_NAME = re.compile(rf"(^|[^a-z])(full|first|last|sur|family|given|maiden|{PERSONS})[ _-]?name$", re.I)
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
@@ -32,6 +35,9 @@ NEARLY_ROWS = 20
 MANY_IDENTITIES, FEW_ROWS_EACH, ROWS_OF_A_PERSON = 100, 20, 1_000
 """So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are. What has more
 may be places or articles, but where the name says that they are persons."""
+PERSONAL_SHARE, ALIKE_SHARE = 0.95, 0.95
+"""Share of texts in the form of an address from which the others stand for none; and how near to one to one two columns are that name the same."""
+DIGITS_OF_A_NUMBER = 7
 SERIAL_ROWS = 1000
 """A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 
@@ -61,31 +67,49 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
     (True, False)
     >>> identifies("policy_no", 300, 900), identifies("no_of_visits", 300, 900), identifies("CustomerID", 300, 90_000)
     (True, False, True)
+    >>> identifies("patient_name", 300, 900), identifies("surname", 300, 900), identifies("product_name", 300, 900)
+    (True, True, False)
     """
-    named = WORD_IDENTITY.search(name) or LAST_WORD_IDENTITY.search(name) or CAMEL_IDENTITY.search(name)
+    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, PERSONS_NAME)
+    named = any(form.search(name) for form in forms)
     most = ROWS_OF_A_PERSON if re.search(PERSONS, name, re.I) else FEW_ROWS_EACH
     return bool(named) and distinct >= MANY_IDENTITIES and rows <= most * distinct
 
 
 def are_personal(distinct: pa.Array) -> bool:
-    """Whether every text is one that is given to a person or a thing alone: a UUID, an e-mail address."""
+    """Whether nearly every text is one that is given to a person or a thing alone: a UUID, an e-mail address. Others may stand for none."""
     return len(distinct) >= 2 and any(
-        pc.all(pc.match_substring_regex(distinct, form)).as_py() for form in (UUID, EMAIL)
+        pc.sum(pc.match_substring_regex(distinct, form)).as_py() >= PERSONAL_SHARE * len(distinct)
+        for form in (UUID, EMAIL)
     )
 
 
+def numbered_alike(distinct: pa.Array) -> bool:
+    """Whether whole numbers are written with as many digits each, and many, as telephone and insurance numbers are.
+
+    >>> numbered_alike(pa.array([4366012345, 4366054321])), numbered_alike(pa.array([1_200, 98_000]))
+    (True, False)
+    """
+    digits = pc.utf8_length(distinct.cast(pa.string()))
+    return bool(len(distinct) and pc.min(digits).as_py() == pc.max(digits).as_py() >= DIGITS_OF_A_NUMBER)
+
+
 def part_alike(first: pa.ChunkedArray, second: pa.ChunkedArray) -> bool:
-    """Whether two columns, each of many values, part the rows in the same way.
+    """Whether two columns, each of many values of few rows, part the rows in nearly the same way: two persons may have one name, and
+    cells may be missing.
 
     >>> people = pa.chunked_array([[f"person {i % 150}" for i in range(600)]])
     >>> part_alike(people, pa.chunked_array([[i % 150 for i in range(600)]]))
     True
+    >>> part_alike(people, pa.chunked_array([[i % 110 for i in range(600)]]))
+    False
     """
-    distinct = pc.count_distinct(first, mode="all").as_py()
-    if distinct < MANY_IDENTITIES or distinct != pc.count_distinct(second, mode="all").as_py():
+    ours, theirs = (numbered(widen(column.combine_chunks())) for column in (first, second))
+    least, most = sorted(int(places.max(initial=0)) for places in (ours, theirs))
+    if least < max(MANY_IDENTITIES, ALIKE_SHARE * most, len(ours) / FEW_ROWS_EACH):
         return False
-    pairs = pa.table({"first": first, "second": second}).group_by(["first", "second"]).aggregate([])
-    return bool(pairs.num_rows == distinct)
+    pairs = np.unique((ours * (most + 1) + theirs)[(ours > 0) & (theirs > 0)])
+    return bool(len(pairs) <= most / ALIKE_SHARE)
 
 
 def repeated_key(base: dict[str, str], distinct: int, rows: int, *, of: str | None = None) -> ColumnSpec:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from lookalike.schema.identity import (
     identifies,
     is_integer_key,
     named_like_a_key,
+    numbered_alike,
     part_alike,
     repeated_key,
 )
@@ -90,19 +92,47 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
         )
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
-    columns = [column if column.name in known else _as_its_key(column, columns, table) for column in columns]
-    return Schema(columns, () if declared is None else declared.constraints)
+    settled = Schema(columns, () if declared is None else declared.constraints)
+    return with_their_keys(settled, table, [name for name in known if name in table.column_names])
 
 
-def _as_its_key(column: ColumnSpec, columns: list[ColumnSpec], table: pa.Table) -> ColumnSpec:
-    """A text that parts the rows as an identifier of several rows each does, names the same persons: their real names would come back."""
-    if column.kind != "category" or not is_text(table.schema.field(column.name).type):
-        return column
-    for key in columns:
-        if key.kind == "key" and key.repeated and part_alike(table.column(column.name), table.column(key.name)):
-            distinct = pc.count_distinct(table.column(column.name)).as_py()
-            return repeated_key({"name": column.name, "storage": column.storage}, distinct, table.num_rows, of=key.name)
-    return column
+def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> Schema:
+    """The schema in which texts and long numbers that part the rows as a key of several rows each does are keys, too, but for those that
+    are ``fixed``: they name the same persons, whose real names would come back. Where there is no such key, that two columns name the same
+    is said."""
+    keys = [spec.name for spec in schema if spec.kind == "key" and spec.repeated]
+    names = [spec.name for spec in schema if spec.name not in fixed and _may_name(spec, table.column(spec.name))]
+    for name in names:
+        key = next((key for key in keys if part_alike(table.column(name), table.column(key))), None)
+        if key is not None:
+            distinct = pc.count_distinct(table.column(name)).as_py()
+            spec = repeated_key({"name": name, "storage": schema[name].storage}, distinct, table.num_rows, of=key)
+            schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
+    if not keys:
+        _tell_of_names(names, schema, table)
+    return schema
+
+
+def _may_name(spec: ColumnSpec, column: pa.ChunkedArray) -> bool:
+    if spec.kind == "integer" and not spec.dressed:
+        return numbered_alike(column.drop_null().unique())
+    return spec.kind == "category" and is_text(column.type)
+
+
+def _tell_of_names(names: Sequence[str], schema: Schema, table: pa.Table) -> None:
+    """Warn of a column that names what another one names, too, with several rows each."""
+    for name in names:
+        for other in schema.modelled:
+            if other.name != name and part_alike(table.column(name), table.column(other.name)):
+                each = table.num_rows / pc.count_distinct(table.column(name)).as_py()
+                if each >= 1.5:
+                    warnings.warn(
+                        f"columns {name!r} and {other.name!r} name the same, with {each:.1f} rows each: real ones come back, and together. If they "
+                        f"are persons, make one of them a key (--key {name}).",
+                        LookalikeWarning,
+                        stacklevel=4,
+                    )
+                    return
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:

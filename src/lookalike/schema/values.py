@@ -57,7 +57,7 @@ def numbered(cells: pa.Array) -> np.ndarray:
     >>> numbered(pa.array(["b", None, "a", "b"])).tolist()
     [1, 0, 2, 1]
     """
-    return np.asarray(cells.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64) + 1)
+    return np.asarray(cells.dictionary_encode().indices.cast(pa.int64()).fill_null(-1).to_numpy() + 1)
 
 
 def whose(table: pa.Table, specs: Iterable[ColumnSpec]) -> np.ndarray | None:

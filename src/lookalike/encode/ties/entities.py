@@ -18,10 +18,13 @@ from lookalike.encode.key import KeyStream
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
+from lookalike.schema.identity import MANY_IDENTITIES
 from lookalike.schema.values import numbered
 
 COUNTED = 20
 """Rows after the first of their keys, at least, for a column to count them."""
+TELLING_SHARE = 0.5
+"""Values a key, at least, of a column that tells whose rows they are."""
 KEYS_A_GROUP = 5
 """Keys that a group of rows has room for on average, at least, for its rows to be kept from keys of another group."""
 
@@ -57,6 +60,22 @@ class Entity:
     def from_state(cls, state: Mapping[str, Any]) -> Entity:
         counts = tuple((name, int(start)) for name, start in state["counts"])
         return cls(**{**state, "holds": tuple(state["holds"]), "counts": counts})
+
+
+def find_telling(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) -> dict[str, np.ndarray]:
+    """Return the columns that tell whose rows they are, as a name does, and one row of each key, with those of none: a key settles them, and at least every
+    second one has a value of its own."""
+    found: dict[str, np.ndarray] = {}
+    for cells in keys.values():
+        places = numbered(cells)
+        rows = np.flatnonzero(places)
+        mine, size = places[rows], int(places.max(initial=0)) + 1
+        for name, values in columns.items():
+            level = levels_of(values)
+            fine = level.held >= max(MANY_IDENTITIES, TELLING_SHARE * (size - 1))
+            if fine and repeats(np.bincount(mine)[1:]) and settled(mine, level.places[rows], size) is not None:
+                found[name] = np.append(rows[np.unique(mine, return_index=True)[1]], np.flatnonzero(places == 0))
+    return found
 
 
 def find_entities(

@@ -5,7 +5,7 @@ Found as :mod:`lookalike.joint` counts it, and kept as what one column settles i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,15 +97,18 @@ class JointRule:
 
 
 def find_joints(
-    encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], rules: Sequence[Rule]
+    encoders: Mapping[str, ColumnEncoder],
+    columns: Mapping[str, Values],
+    rules: Sequence[Rule],
+    telling: Collection[str] = (),
 ) -> list[JointRule]:
     """Return what columns settle together that none of them settles alone, such that each column is settled once, and by columns that do
-    not follow from it. Rare labels that are to be hidden are settled by nothing.
+    not follow from it, nor tell whose rows they are. Rare labels that are to be hidden are settled by nothing.
     """
     able = {
         name: encoder for name, encoder in encoders.items() if isinstance(encoder, (CategoryEncoder, NumericEncoder))
     }
-    levels = {name: levels_of(columns[name]) for name in able if few(columns[name])}
+    levels = {name: levels_of(columns[name]) for name in able if name not in telling and few(columns[name])}
     codes = {name: level.places for name, level in levels.items()}
     sources: dict[str, tuple[str, ...]] = {}
     for rule in rules:

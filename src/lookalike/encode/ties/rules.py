@@ -5,7 +5,7 @@ Such rules are found here, and kept by construction, not learned (:mod:`lookalik
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import Values
+from lookalike.schema.identity import MANY_IDENTITIES
 from lookalike.schema.parts import Part, parts_of
 
 MOST_LEVELS = 5_000
@@ -114,22 +115,31 @@ class Levels:
         return np.count_nonzero(self.counts)
 
 
-def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values]) -> list[Rule]:
+def find_rules(
+    encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], telling: Collection[str] = ()
+) -> list[Rule]:
     """Return the rules that all rows keep, such that applying them one after the other keeps them all.
 
     Columns that settle each other are settled by the first among them (a label, if there is one, else a date), which alone is then
     compared with others. What a part of a date settles the whole of it is not asked for. The finest determinants come first: what
-    they settle may settle more.
+    they settle may settle more. Columns ``telling`` whose rows they are settle nothing: a rule would hold what each real one is.
     """
     levels = {name: levels_of(values) for name, values in columns.items() if few(values)}
     alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
     first = {name: name for name in columns}
     for name in sorted(levels, key=lambda name: _standing(encoders[name])):
         first[name] = alike.setdefault(_parting(levels[name].places), name)
-    telling = {
+    ways_of = {
         name: ways
         for name in columns
-        if first[name] == name and (ways := list(_telling(encoders[name], columns[name], levels.get(name))))
+        if first[name] == name
+        and (
+            ways := [
+                way
+                for way in _ways(encoders[name], columns[name], levels.get(name))
+                if name not in telling or _tells_little(way)
+            ]
+        )
     }
     banded = Bands({name: level.places for name, level in levels.items() if level.held <= MOST_BANDS})
     rules: list[Rule] = []
@@ -137,9 +147,9 @@ def find_rules(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
         asked = [
             name
             for name in levels
-            if name != determinant and (first[name] in (name, determinant) or first[name] not in telling)
+            if name != determinant and (first[name] in (name, determinant) or first[name] not in ways_of)
         ]
-        for mine in telling.get(determinant, []):
+        for mine in ways_of.get(determinant, []):
             for dependent in list(asked):
                 theirs = levels[dependent]
                 if mine.held < theirs.held:
@@ -177,7 +187,7 @@ def _standing(encoder: ColumnEncoder) -> int:
     return 0 if isinstance(encoder, CategoryEncoder) else 1 if encoder.spec.kind == "datetime" else 2
 
 
-def _telling(encoder: ColumnEncoder, values: Values, levels: Levels | None) -> Iterator[Levels]:
+def _ways(encoder: ColumnEncoder, values: Values, levels: Levels | None) -> Iterator[Levels]:
     """What of a column may settle others: parts of a date, and the value itself."""
     if not isinstance(encoder, (CategoryEncoder, NumericEncoder)):
         return
@@ -188,6 +198,11 @@ def _telling(encoder: ColumnEncoder, values: Values, levels: Levels | None) -> I
             yield own
     if levels is not None and repeats(levels.counts):
         yield levels
+
+
+def _tells_little(way: Levels) -> bool:
+    """Whether it is no more of what tells whose rows they are than the weekday of a date of birth is."""
+    return way.held < MANY_IDENTITIES
 
 
 def _parting(codes: np.ndarray) -> bytes:

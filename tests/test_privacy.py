@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -119,6 +120,15 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
 def test_what_would_look_at_rows_uncharged_is_refused_first(settings, message):
     with pytest.raises(PrivacyError, match=message):
         fit(people(), epsilon=1.0, run=Run(), **settings)
+
+
+def test_a_column_of_objects_has_no_public_type():
+    frame = people().to_pandas()
+    frame["job"] = frame["job"].astype(object)
+    fit(frame, epsilon=5.0, components=2, iterations=1, run=Run())
+    for cells in ([Decimal("1.5")] * ROWS, ["text"] * (ROWS - 1) + [7]):
+        with pytest.raises(PrivacyError, match="'other' is a column of objects, whose type is read off its cells"):
+            fit(frame.assign(other=np.array(cells, object)), epsilon=5.0, run=Run())
 
 
 def test_a_member_with_a_budget_of_its_own_is_refused():

@@ -116,11 +116,21 @@ def test_rows_without_names_above_them(tmp_path):
     with pytest.raises(InputError, match="holds an e-mail address") as refused:
         read_back("Anna,anna@example.org,26\nBert,bert@example.org,27\n", tmp_path)
     assert "anna" not in str(refused.value).lower()
-    with pytest.warns(LookalikeWarning, match="2 of the names in .* are numbers") as said:
+    with pytest.warns(LookalikeWarning, match="2 of the names in .* are like the cells below") as said:
         read_back("Anna,26,6267\nBert,27,7000\n", tmp_path)
     assert "6267" not in str(said[0].message)
+    for first in ("2001-05-03,4\n2002-07-01,5\n", "clerk,a\nnurse,b\nclerk,a\n"):
+        with pytest.warns(LookalikeWarning, match="1 of the names in .* are like the cells below"):
+            read_back(first, tmp_path)
     for years in ("2001,2002\n1,2\n", "0,1\n1,2\n", "name,7.5\nx,low\n"):
         read_back(years, tmp_path)
+
+
+def test_a_line_that_is_broken_is_never_told(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\nAnna,secret,3\n")
+    with pytest.raises(InputError, match="line 3 has 3") as refused:
+        as_table(tmp_path / "t.csv")
+    assert refused.value.__cause__ is None and "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("text", "word"), [("", "empty"), ("a,b\n", "rows"), ("a,a\n1,2\n", "unique")])

@@ -139,6 +139,12 @@ def declared_publicly(data: Any, *, schema: Any = None, drop: Iterable[str] = ()
     drop = list(drop)
     table = _without(as_table(data), drop)
     declared = _of_this_table(_declared(schema, table, looking=False), table, drop)
+    for name, column in table.origin.columns.items():
+        if column.dtype == "object" and (column.mixed or column.arrow != "string"):
+            raise PrivacyError(
+                f"under --epsilon a column's type is public, however: {name!r} is a column of objects, whose type is read off its cells. Give it "
+                "one: astype."
+            )
     if declared is not None and declared.constraints:
         raise PrivacyError(
             "under --epsilon nothing looks at rows uncharged, however: the schema declares constraints, which are held against them. "

@@ -131,3 +131,11 @@ def test_a_range_that_rows_fill_thinly_is_not_cut_down_to_its_frequent_values():
     distinct, counts = np.unique(real, return_counts=True)
     assert counts[counts < 5].sum() > 100
     assert len(np.unique(made)) > 0.85 * len(distinct) and abs((made == 40).mean() - (real == 40).mean()) < 0.03
+
+
+@pytest.mark.parametrize(("pair", "shown"), [((0, 7_654_321), False), ((0, 1), True), ((1, 2), True)])
+def test_of_two_values_that_of_one_person_is_shown_where_it_is_a_flag(pair, shown):
+    real = np.repeat(pair, [600, 1])
+    encoder = NumericEncoder(ColumnSpec(name="bonus", kind="integer"), EncoderSettings(intervals="quantiles"))
+    encoder.fit(Values(np.zeros(601, bool), numbers=real), np.random.default_rng(0))
+    assert (pair[1] in encoder.spikes) == shown and not (pair[1] in np.atleast_1d(encoder.high) and not shown)

@@ -285,6 +285,15 @@ class TestCategories:
         drawn = spell(encoder.decode(np.ones(100, np.int32), np.zeros(100), np.random.default_rng(1)), spec).to_pylist()
         assert set(drawn) == {"common"}
 
+    def test_what_is_hidden_is_in_no_vocabulary_and_cannot_be_asked_for(self):
+        labels = pd.Categorical(["a"] * 100 + ["b"] * 90 + ["Mr Lonely"] * 3)
+        frame = pd.DataFrame({"who": labels, "size": np.arange(193) % 50})
+        twin = lookalike.fit(frame, engine="copula", rare_categories="hide", run=lookalike.Run())
+        assert set(twin.sample(400, seed=0)["who"].cat.categories) == {"a", "b"}
+        for asked in ("Mr Lonely", "nobody"):
+            with pytest.raises(SchemaError, match="'who' never"):
+                twin.sample(5, seed=0, where={"who": asked})
+
     def test_a_table_of_nothing_but_rare_levels_cannot_hide_them(self):
         from lookalike.encode.category import CategoryEncoder
 

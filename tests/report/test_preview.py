@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from lookalike.report.preview import CANDIDATES, ROWS, preview
+from lookalike.report.preview import CANDIDATES, RARE, ROWS, preview
 from lookalike.schema import ColumnSpec, Schema
 
 SCHEMA = Schema([
@@ -44,3 +44,9 @@ def test_other_types_of_the_same_text_are_still_copies():
 def test_missing_is_kept_apart_and_long_cells_are_cut():
     rows = preview(table(0, 2, [None, "x" * 99]), [], SCHEMA)["rows"]
     assert rows[0][1] is None and rows[1][1] == "x" * 59 + "…"
+
+
+def test_a_label_of_few_real_rows_is_not_told():
+    real = table(0, 20, ["often"] * 16 + ["Mr Lonely"] * 4)
+    shown = preview(table(100, 4, ["often", "Mr Lonely", "new", None]), [real], SCHEMA)["rows"]
+    assert [row[1] for row in shown] == ["often", RARE, "new", None]

@@ -25,6 +25,13 @@ def kind(cells, storage=None, name="c"):
         return infer_column(name, pa.array(cells, storage))
 
 
+def test_sentences_beside_a_stock_phrase_are_free_text():
+    notes = [f"Mrs Name{place} Surname{place} reported that her husband was better" for place in range(60)]
+    assert kind(["nothing to report"] * 240 + notes).kind == "text"
+    products = [f"paper of kind {place % 60}, white, a box of ten" for place in range(300)]
+    assert kind(products).kind == "category"
+
+
 @pytest.mark.parametrize("else_where", ["n/a", "unknown", ""])
 def test_addresses_are_keys_whatever_stands_where_there_is_none(else_where):
     with pytest.warns(LookalikeWarning, match="'mail' has .* and looks like an identifier"):

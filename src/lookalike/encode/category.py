@@ -133,6 +133,20 @@ class CategoryEncoder(ColumnEncoder):
         """Return (n,) bool: whether a code is one that levels share."""
         return np.asarray((codes >= self.pool_code) & (codes < self.pool_code + self.pools))
 
+    def hides(self, codes: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: whether a code stands for levels that never come back."""
+        return self.is_pooled(codes) & (self.settings.rare_categories == "hide")
+
+    def without_hidden(self, values: Values) -> Values:
+        """The same cells, with a vocabulary that lacks the levels that never come back: a frame's categories would show them."""
+        if self.settings.rare_categories != "hide" or not len(self.pool):
+            return values
+        assert values.codes is not None
+        shown = np.flatnonzero(~self.rare)
+        place = np.full(len(self.levels) + 1, -1, np.int32)  # code -1 (missing) reads the last entry
+        place[shown] = np.arange(len(shown))
+        return Values(values.missing, codes=place[values.codes], levels=self.levels.take(pa.array(shown)))
+
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)
         levels = np.append(self.level_of_code, np.full(self.pools + 1, -1))[codes]

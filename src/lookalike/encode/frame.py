@@ -12,6 +12,7 @@ import pyarrow as pa
 from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
+from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
@@ -233,6 +234,9 @@ class TableEncoder:
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
             follow(ties, self.encoders, drawn, known)
+        for name, encoder in self.encoders.items():
+            if isinstance(encoder, CategoryEncoder):
+                drawn[name] = encoder.without_hidden(drawn[name])
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled} | given_out)
 
@@ -294,6 +298,8 @@ class TableEncoder:
             codes, residuals = encoder.encode(values, generator(0, "condition"))
         except InputError:  # it has no code
             raise _never_seen(name) from None
+        if isinstance(encoder, CategoryEncoder) and encoder.hides(codes).any():
+            raise _never_seen(name)  # nor is it said that a hidden level was
         if encoder.spec.numeric and not values.missing[0]:
             back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
             assert back is not None and values.numbers is not None

@@ -139,7 +139,8 @@ class NumericEncoder(ColumnEncoder):
         ones are intervals together, where they are enough for one; else, and between spikes, each goes to the nearest spike.
         """
         common = distinct[counts >= self.settings.rare_rows]
-        if len(numbers) < SMALL_TABLE or len(distinct) <= 2 or not len(common):
+        flag = len(distinct) <= 2 and distinct[0] > -10 and distinct[-1] < 10  # yes and no, whoever's they are
+        if len(numbers) < SMALL_TABLE or flag or not len(common):
             self.spikes = distinct
             return numbers
         self.spikes = common

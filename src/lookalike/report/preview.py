@@ -1,4 +1,5 @@
-"""A few synthetic rows to look at. One that equals a real row, even by chance, would show that real row: it is skipped."""
+"""A few synthetic rows to look at. One that equals a real row, even by chance, would show that real row: it is skipped; nor is a label shown that few real
+rows hold."""
 
 from __future__ import annotations
 
@@ -8,19 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.report.axes import FEW
 from lookalike.schema import Schema
 from lookalike.schema.values import widen
 
 ROWS = 20
 CANDIDATES = 400
 LENGTH = 60
+RARE = "(rare)"
 
 
 def preview(synthetic: pa.Table, real: list[pa.Table], schema: Schema) -> dict[str, Any]:
-    """The first ``ROWS`` rows of ``synthetic`` that equal no row of ``real`` in every modelled column, as text."""
+    """The first ``ROWS`` rows of ``synthetic`` that equal no row of ``real`` in every modelled column, as text; labels that fewer than
+    ``FEW`` rows of the first of ``real`` hold are not told."""
     head = synthetic.slice(0, CANDIDATES)
     shown = head.take(pa.array(np.flatnonzero(~copies(head, real, schema))[:ROWS]))
-    cells = [[_cell(value) for value in shown[place].to_pylist()] for place in range(shown.num_columns)]
+    rare = {spec.name: _rare(real, spec.name) for spec in schema.kept if not spec.numeric and spec.kind != "key"}
+    cells = [
+        [RARE if value in rare.get(name, ()) else _cell(value) for value in shown[name].to_pylist()]
+        for name in shown.column_names
+    ]
     return {
         "names": shown.column_names,
         "rows": [list(row) for row in zip(*cells, strict=True)],
@@ -49,6 +57,15 @@ def copies(head: pa.Table, real: list[pa.Table], schema: Schema) -> np.ndarray:
                     break
             found[row] |= len(matching) > 0
     return found
+
+
+def _rare(real: list[pa.Table], name: str) -> set[Any]:
+    if not real or name not in real[0].column_names:
+        return set()
+    column = real[0][name]
+    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    counted = plain.drop_null().value_counts()
+    return set(counted.field("values").filter(pc.less(counted.field("counts"), FEW)).to_pylist())
 
 
 def _codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

@@ -57,6 +57,10 @@ BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1",
 MANY_LEVELS = 100_000
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
+FEW_PEOPLE = 5
+"""What fewer rows than this have is theirs alone."""
+SENTENCES, SENTENCES_SHARE = 30, 0.1
+"""Texts that one cell each holds, at least, and their share of the cells, for a column of sentences beside a stock phrase."""
 MAXIMUM_DECIMALS = 9
 MISREAD = 1e-14
 """How far from what was written a reader's floats may be, in proportion."""
@@ -149,9 +153,11 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     if pa.types.is_floating(array.type):
         distinct = distinct.filter(pc.invert(pc.is_nan(distinct)))
     if len(distinct) <= 1:
-        if len(distinct) == 1 and len(array) - array.null_count == 1 < len(array):
+        present = len(array) - array.null_count
+        if len(distinct) == 1 and present < FEW_PEOPLE <= len(array):
             warnings.warn(
-                f"column {name!r} has one value and is missing elsewhere: the look-alike will show that value.",
+                f"column {name!r} has one value, in {present} of {len(array):,} rows, and is missing elsewhere: the look-alike will show that "
+                f"value. If that tells of someone, drop it (--drop {name}).",
                 LookalikeWarning,
                 stacklevel=2,
             )
@@ -396,7 +402,7 @@ def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     rows, present, name = len(array), len(array) - array.null_count, base["name"]
-    if _is_free_text(distinct, present):
+    if _is_free_text(array, distinct, present):
         return ColumnSpec(**base, kind="text")
     if len(distinct) == rows >= KEY_ROWS:
         if pc.all(pc.match_substring_regex(distinct, UUID)).as_py():
@@ -437,9 +443,18 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
     return ColumnSpec(**base, kind="category")
 
 
-def _is_free_text(distinct: pa.Array, present: int) -> bool:
-    """Sentences: mostly distinct in the cells that are not missing, and long or of several words."""
-    if len(distinct) < max(KEY_ROWS, present / 2):
+def _is_free_text(array: pa.Array, distinct: pa.Array, present: int) -> bool:
+    """Sentences: mostly distinct in the cells that are not missing, or many in one cell each beside a stock phrase, and long or of several
+    words."""
+    if len(distinct) >= max(KEY_ROWS, present / 2):
+        return _are_sentences(distinct)
+    if len(distinct) < max(SENTENCES, SENTENCES_SHARE * present):
         return False
-    words = pc.add(pc.count_substring(distinct, " "), 1)
-    return pc.mean(words).as_py() >= 4 or pc.mean(pc.utf8_length(distinct)).as_py() > 60
+    counted = pc.value_counts(array.drop_null())
+    alone = counted.field("values").filter(pc.equal(counted.field("counts"), 1))
+    return len(alone) >= max(SENTENCES, SENTENCES_SHARE * present) and _are_sentences(alone)
+
+
+def _are_sentences(texts: pa.Array) -> bool:
+    words = pc.add(pc.count_substring(texts, " "), 1)
+    return pc.mean(words).as_py() >= 4 or pc.mean(pc.utf8_length(texts)).as_py() > 60

@@ -19,6 +19,9 @@ from lookalike.table.base import Origin, Table, check_names, plain_origin, to_ar
 
 ADDRESS = r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}"
 NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
+DATE = r"^\d{4}-\d{2}-\d{2}"
+LOOKED_AT = 1_000
+"""Cells below a name that tell whether it is one."""
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -71,8 +74,8 @@ def _read_csv(path: Path) -> Table:
         )
     except UnicodeDecodeError:
         raise InputError(f"a CSV file must be UTF-8, however: {path.name} is not. Save it as UTF-8.") from None
-    except pa.ArrowInvalid as error:
-        raise _broken(path, len(names), _fault(path, delimiter, len(names)) or "its quoting is broken") from error
+    except pa.ArrowInvalid:  # whose words hold the line itself
+        raise _broken(path, len(names), _fault(path, delimiter, len(names)) or "its quoting is broken") from None
     if _may_end_in_quotes(path, data) and (fault := _fault(path, delimiter, len(names))):
         raise _broken(path, len(names), fault)
     _warn_of_cells_for_names(data, path)
@@ -101,24 +104,32 @@ def _check_header(names: list[str], path: Path) -> None:
 
 
 def _warn_of_cells_for_names(data: pa.Table, path: Path) -> None:
-    """Say that the first row may have been taken for names: numbers above columns of numbers, but for years and mere places."""
-    numbers = [name for name in data.column_names if re.fullmatch(NUMBER, name.strip())]
+    """Say that the first row may have been taken for names: numbers above columns of numbers (but for years and mere places), dates above
+    dates, words that stand below themselves."""
+    below = {name: data[name].slice(0, LOOKED_AT) for name in data.column_names}
+    numbers = [name for name in below if re.fullmatch(NUMBER, name.strip())]
     whole = [int(name) for name in numbers if name.strip().isdigit()]
-    counted = len(whole) == len(numbers) and sorted(whole) == list(
-        range(min(whole, default=0), max(whole, default=-1) + 1)
+    places = sorted(whole) == list(range(min(whole, default=0), max(whole, default=-1) + 1))
+    years = all(1800 <= number < 2200 for number in whole)
+    if len(whole) == len(numbers) and (places or years):
+        numbers = []
+    dates = [name for name in below if re.match(DATE, name.strip())]
+    alike = sum(_all_are(below[name], f"^{NUMBER}$") for name in numbers) + sum(
+        _all_are(below[name], DATE) for name in dates
     )
-    if not numbers or counted or (len(whole) == len(numbers) and all(1800 <= number < 2200 for number in whole)):
-        return
-    alike = sum(
-        pc.all(pc.match_substring_regex(data[name].slice(0, 1000), f"^{NUMBER}$")).as_py() is True for name in numbers
-    )
+    words = [name for name in below if len(name) > 1 and not re.fullmatch(NUMBER, name.strip())]
+    alike += sum(pc.any(pc.equal(below[name], name)).as_py() is True for name in words)
     if alike:
         warnings.warn(
-            f"the first line of a CSV is taken for its columns' names, however: {alike} of the names in {path.name} are numbers, as are the cells "
-            "below them. If the file has no names, put a line of them first: else the first row comes back as names.",
+            f"the first line of a CSV is taken for its columns' names, however: {alike} of the names in {path.name} are like the cells below "
+            "them. If the file has no names, put a line of them first: else the first row comes back as names.",
             LookalikeWarning,
             stacklevel=2,
         )
+
+
+def _all_are(cells: pa.ChunkedArray, form: str) -> bool:
+    return pc.all(pc.match_substring_regex(cells, form)).as_py() is True
 
 
 def _may_end_in_quotes(path: Path, data: pa.Table) -> bool:

@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+import lookalike
 from lookalike.cli import app
 from lookalike.demo import demo_table
 from lookalike.table import as_table, write_table
@@ -338,6 +341,23 @@ def test_a_wrong_call_costs_a_second(csv, arguments, words):
     assert words in output and "Traceback" not in output
     assert time.monotonic() - start < 30
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
+
+
+def test_a_config_leaves_the_engine_to_a_preset_and_to_a_budget(csv, tmp_path):
+    (tmp_path / "l.toml").write_text(run("config").replace("epochs = 300", "epochs = 1"))
+    run("make", csv, "--config", tmp_path / "l.toml", "--epsilon", 3, "--set", "components=2")
+    assert lookalike.load(csv.with_suffix(".twin")).engine == "marginals"
+    run("make", csv, "--config", tmp_path / "l.toml", "--preset", "best", "--force", "--set", "cache=false")
+    twin = lookalike.load(csv.with_suffix(".twin"))
+    assert twin.engine == "ensemble" and twin.calibration is not None
+
+
+def test_one_schema_is_for_the_csv_and_for_the_parquet_file_of_a_table(csv, tmp_path):
+    (tmp_path / "s.json").write_text(run("schema", csv))
+    typed = tmp_path / "typed.parquet"
+    pq.write_table(pyarrow.csv.read_csv(csv), typed)
+    run("make", typed, "--schema", tmp_path / "s.json", "--engine", "copula")
+    assert pq.read_schema(tmp_path / "typed-lookalike.parquet").equals(pq.read_schema(typed))
 
 
 def test_a_config_with_an_unknown_name(csv, tmp_path):

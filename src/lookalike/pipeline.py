@@ -78,7 +78,7 @@ def fit(
     Parameters
     ----------
     data
-        A pandas, polars or pyarrow frame, or a path to a CSV or Parquet file.
+        A pandas, polars or pyarrow frame, or a path to a CSV or Parquet file. An index of pandas is no column: ``reset_index()`` first.
     engine
         One of the registered engines; ``auto`` picks one by size, time and held-out likelihood, and says which.
     schema
@@ -97,11 +97,12 @@ def fit(
         Where progress, log, losses and checkpoints go; a progress bar on standard error when left out.
     **settings
         Any setting of the engine (``epochs=300``), of the encoders (``enforce_rounding``), of sampling
-        (``max_tries_per_batch``) or of calibration (``calibrate=True``), under its own name.
+        (``max_tries_per_batch``), of calibration (``calibrate=True``) or of privacy (``epsilon``, ``delta``, ``subject``), under its own
+        name.
 
     Raises
     ------
-    InputError, SchemaError, SettingsError
+    InputError, SchemaError, SettingsError, PrivacyError
         Before training starts.
     TrainingError
         The loss is no longer finite.

@@ -98,7 +98,11 @@ def _of_this_table(declared: Schema | None, table: Table, drop: Sequence[str]) -
         raise SchemaError(
             f"the schema must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
         )
-    return declared.only(table.names)
+    known = declared.only(table.names)
+    types = {spec.name: str(table.data.schema.field(spec.name).type) for spec in known}
+    # how a column is kept is the table's to say: one schema is for the CSV file and for the Parquet file of it
+    columns = [spec if spec.storage == types[spec.name] else spec.replace(storage=types[spec.name]) for spec in known]
+    return Schema(columns, known.constraints, whole=False)
 
 
 def derived(table: Table, expressions: Mapping[str, str]) -> Table:

@@ -237,7 +237,7 @@ def _draw(
             return concatenate(kept).take(np.arange(rows))
     raise SamplingError(
         f"a condition must be met within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} rows were found in {drawn:,} drawn. "
-        "Ask for fewer rows, a more frequent value, or more tries."
+        "Ask for fewer rows or a more frequent value, or fit with more tries (max_tries_per_batch)."
     )
 
 

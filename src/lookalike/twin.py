@@ -261,7 +261,7 @@ class Twin:
     def impute(self, data: Any, *, seed: int = 0) -> Any:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.
 
-        Needs the engine ``autoregressive`` with ``any_order=True``: then each row's draw is exactly from the model's
+        Needs the engine ``marginals``, or ``autoregressive`` with ``any_order=True``: then each row's draw is exactly from the model's
         conditional distribution.
 
         Raises

@@ -88,3 +88,23 @@ def test_metadata_of_another_table():
 def test_several_tables_and_none_fits():
     with pytest.raises(SchemaError, match="describes 2 and 0 of them"):
         prepare(pa.table({"q": [1, 2]}), schema=SEVERAL)
+
+
+def test_keys_of_several_columns_are_unique_together():
+    table = pa.table({"guest": ["a", "a", "b", "b"] * 15, "room": [1, 2] * 30, "night": list(range(60))})
+    columns = {name: {"sdtype": "categorical"} for name in ("guest", "room")} | {"night": {"sdtype": "numerical"}}
+    metadata = {"METADATA_SPEC_VERSION": "V1", "tables": {"stays": {"columns": columns}}}
+    metadata["tables"]["stays"] |= {"primary_key": ["guest", "night"], "alternate_keys": [["room", "night"]]}
+    _, schema = prepare(table, schema=metadata)
+    assert [rule.words for rule in schema.constraints] == [
+        "guest and night unique together",
+        "room and night unique together",
+    ]
+    assert schema["guest"].kind == "category"
+
+
+def test_types_that_say_what_a_text_is_leave_its_kind_to_the_table():
+    table = pa.table({"country": ["Austria", "Italy"] * 30, "who": ["Anna", "Bert", "Cleo"] * 20})
+    columns = {"country": {"sdtype": "country_code", "pii": False}, "who": {"sdtype": "unknown", "pii": True}}
+    _, schema = prepare(table, schema={"METADATA_SPEC_VERSION": "SINGLE_TABLE_V1", "columns": columns})
+    assert (schema["country"].kind, schema["who"].kind) == ("category", "key")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import app
-from lookalike.cli.options import Config, Force, Holdout, Json, Quiet, SchemaFile, Target, Verbose
+from lookalike.cli.options import Force, Holdout, Json, Quiet, SchemaFile, Target, Verbose
 from lookalike.cli.screen import NOT_MET, Screen, command_line, show
 from lookalike.cli.words import thresholds
 
@@ -29,7 +29,9 @@ def evaluate(
             "--fail-under", help="FIGURE=LIMIT,…: exit with 3 where one is not met (accuracy=0.95,dcr_share=0.52)"
         ),
     ] = None,
-    config: Config = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="a settings file, for the limits in its [thresholds]")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="for the figures that draw a sample")] = 0,
     force: Force = False,
     json_: Json = False,

@@ -12,7 +12,12 @@ Out = Annotated[Path | None, typer.Option("--out", help="where to write; the suf
 Engine = Annotated[
     str | None, typer.Option("--engine", help="auto, autoregressive, trees, copula, marginals, ctgan, tvae or ensemble")
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="passes over the table")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs", help="passes over the table, of an engine that has them (--engine autoregressive, ctgan, tvae)"
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="the same seed gives the same rows")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", help="a schema file, ours or SDV's metadata")]
 Config = Annotated[Path | None, typer.Option("--config", help="a settings file (see: lookalike config); flags win")]

@@ -96,10 +96,18 @@ def sample(
         str | None, typer.Option("--balance", help="COLUMN whose levels all become equally frequent")
     ] = None,
     decorrelate: Annotated[
-        str | None, typer.Option("--decorrelate", help="COLUMN,COLUMN: drawn independently of each other (fairness)")
+        str | None,
+        typer.Option(
+            "--decorrelate",
+            help="COLUMN,COLUMN of at most 50 levels each: drawn independently of each other (fairness)",
+        ),
     ] = None,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="below 1 frequent values become more frequent, above 1 rare ones do")
+        float,
+        typer.Option(
+            "--temperature",
+            help="below 1 frequent values become more frequent, above 1 rare ones do (nets: --engine autoregressive)",
+        ),
     ] = 1.0,
     apart_from: Annotated[
         Path | None, typer.Option("--apart-from", help="real rows: drawn rows too near to one are drawn again")
@@ -147,7 +155,12 @@ def sample(
 
 @app.command()
 def impute(
-    twin: Annotated[Path, typer.Argument(help="a twin that was fitted with --set any_order=true", metavar="TWIN")],
+    twin: Annotated[
+        Path,
+        typer.Argument(
+            help="a twin that was fitted with --set any_order=true, or by the engine marginals", metavar="TWIN"
+        ),
+    ],
     table: Annotated[Path, typer.Argument(help="a table with missing cells", metavar="TABLE")],
     out: Out = None,
     complete: Annotated[

@@ -17,15 +17,23 @@ def gather(
     making: bool = True,
     preset: str | None = None,
 ) -> dict[str, Any]:
-    """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine."""
+    """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine; what a
+    file says as it would be anyway, it leaves to the preset."""
     from lookalike import config as settings
-    from lookalike import pipeline, presets
+    from lookalike import pipeline, presets, routing
 
     sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
-    engine = flags.get("engine") or sections.get("run", {}).get("engine")
+    if preset is not None:
+        kinds = presets.settings_sections()
+        sections = {
+            title: {name: values[name] for name in kinds[title].build(values).changed}
+            for title, values in sections.items()
+        }
+    said = named_values(extra) | {name: value for name, value in flags.items() if value is not None}
+    engine = said.get("engine") or sections.get("run", {}).get("engine")
     engine = engine or presets.named(preset).get("engine", pipeline.RunSettings().engine)
-    chosen = presets.settings_from(sections, engine, making=making) | named_values(extra)
-    return chosen | {name: value for name, value in flags.items() if value is not None} | {"engine": engine}
+    drawn_by = routing.private_engine(engine, sections.get("privacy", {}) | said)
+    return presets.settings_from(sections, drawn_by, making=making) | said | {"engine": engine}
 
 
 def named_values(extra: list[str] | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
-from lookalike.errors import PrivacyError, SchemaError, SettingsError
+from lookalike.errors import InputError, PrivacyError, SchemaError, SettingsError
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
@@ -88,6 +88,8 @@ def make(
 
     Parameters
     ----------
+    source
+        A CSV or Parquet file.
     preset
         A named run (:mod:`lookalike.presets.named`): what it changes of the defaults; all that is given here goes before it.
     out
@@ -112,8 +114,11 @@ def make(
     **settings
         As for :func:`lookalike.fit`; and the filter's.
     """
-    source = Path(source)
-    start = time.perf_counter()
+    if not isinstance(source, (str, Path)):
+        raise InputError(
+            f"make takes a file and leaves others beside it, however: source is a {type(source).__name__}. Use fit, sample and evaluate for a frame."
+        )
+    source, start = Path(source), time.perf_counter()
     chosen = named(preset, engine=engine, private=settings.get("epsilon") is not None)
     given = {"engine": engine, "minutes": minutes, "apart": apart, "raw": raw}
     chosen |= {name: value for name, value in given.items() if value is not None} | settings
@@ -200,7 +205,11 @@ def make(
     if not private:
         twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
     how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
-    say("training", f"{how}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
+    say(
+        "training",
+        f"{how}, {twin.information['seconds']:.1f} s",
+        "--epochs, --minutes" if learning.heeds("epochs") else "--minutes",
+    )
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
     before = [] if settled is None else settled.constraints

@@ -70,5 +70,5 @@ def refill(
     worst = int(np.argmax(turned_down))
     raise SamplingError(
         f"rows must pass every check within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} did among {drawn:,} drawn. "
-        f"Most were turned down by: {checks[worst].name} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or allow more tries."
+        f"Most were turned down by: {checks[worst].name} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or fit with more tries (max_tries_per_batch)."
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lookalike.errors import SchemaError
 from lookalike.schema.column import ColumnSpec, Kind, Schema
+from lookalike.schema.constraints import Unique
 from lookalike.schema.identity import repeats
 from lookalike.schema.infer import infer_column
 from lookalike.schema.types import is_text
@@ -46,14 +47,17 @@ def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None)
         raise SchemaError(
             f"the metadata must describe this table, however: it names {', '.join(map(repr, unknown))}, which the table lacks."
         )
-    keys = {described.get("primary_key"), *described.get("alternate_keys", [])}
+    primary, others = described.get("primary_key"), described.get("alternate_keys", [])
+    together = [tuple(key) for key in (primary, *others) if isinstance(key, list)]
+    keys = {key for key in (primary, *others) if isinstance(key, str)}
     return Schema(
         [
-            _column(column, table.column(column), columns[column], described.get("primary_key"), keys)
+            _column(column, table.column(column), columns[column], primary, keys)
             if column in columns
             else infer_column(column, table.column(column))
             for column in table.column_names
-        ]
+        ],
+        [Unique(columns=names) for names in together],
     )
 
 
@@ -89,10 +93,11 @@ def _modernise(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _column(
-    name: str, cells: pa.ChunkedArray, entry: dict[str, Any], primary: str | None, keys: set[str | None]
+    name: str, cells: pa.ChunkedArray, entry: dict[str, Any], primary: str | list[str] | None, keys: set[str]
 ) -> ColumnSpec:
     sdtype = entry.get("sdtype", "unknown")
-    if sdtype == "id" or name in keys or (sdtype not in (*KINDS, "numerical", "unknown") and entry.get("pii", True)):
+    personal = sdtype not in (*KINDS, "numerical") and entry.get("pii", sdtype != "unknown")
+    if sdtype == "id" or name in keys or personal:
         return ColumnSpec(
             name=name,
             kind="key",
@@ -116,7 +121,7 @@ def _kind(sdtype: str, inferred: ColumnSpec) -> Kind:
     """What SDV's type asks for; a constant stays one, and "numerical" leaves the choice of integer or float to us."""
     if inferred.kind == "constant" or sdtype == "unknown" or (sdtype == "numerical" and inferred.numeric):
         return inferred.kind
-    return KINDS.get(sdtype, "integer")
+    return "integer" if sdtype == "numerical" else KINDS.get(sdtype, inferred.kind)
 
 
 def _format(format: str | None, name: str) -> str:

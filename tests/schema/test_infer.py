@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -334,3 +335,10 @@ def test_a_name_for_each_customer_is_one_of_theirs():
     assert made.groupby("customer")["name"].nunique().max() == 1
     declared = Schema([ColumnSpec(name="name", kind="category", storage="string")])
     assert infer_schema(table, declared)["name"].kind == "category"
+
+
+def test_the_page_on_the_schema_file_names_every_entry():
+    page = (Path(__file__).parents[2] / "docs" / "schema.md").read_text(encoding="utf-8")
+    assert [name for name in ColumnSpec.model_fields if f"`{name}`" not in page] == []
+    example = json.loads(page.split("```json")[1].split("```")[0])
+    assert Schema.from_dict(example).names == ["patient", "age", "severity", "seen_on", "ward", "note"]

@@ -20,7 +20,7 @@ def gather(
     """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine; what a
     file says as it would be anyway, it leaves to the preset."""
     from lookalike import config as settings
-    from lookalike import pipeline, presets, routing
+    from lookalike import pipeline, presets
 
     sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
     if preset is not None:
@@ -32,8 +32,7 @@ def gather(
     said = named_values(extra) | {name: value for name, value in flags.items() if value is not None}
     engine = said.get("engine") or sections.get("run", {}).get("engine")
     engine = engine or presets.named(preset).get("engine", pipeline.RunSettings().engine)
-    drawn_by = routing.private_engine(engine, sections.get("privacy", {}) | said)
-    return presets.settings_from(sections, drawn_by, making=making) | said | {"engine": engine}
+    return presets.settings_from(sections, engine, said, making=making) | said | {"engine": engine}
 
 
 def named_values(extra: list[str] | None) -> dict[str, Any]:

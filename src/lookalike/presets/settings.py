@@ -11,6 +11,7 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.ledger import PrivacySettings
 from lookalike.refine import CalibrationSettings, FilterSettings
+from lookalike.routing import private_engine
 from lookalike.sample import SamplingSettings
 
 
@@ -29,10 +30,13 @@ def settings_sections() -> Mapping[str, type[Settings]]:
     }
 
 
-def settings_from(sections: Mapping[str, Mapping[str, Any]], engine: str, *, making: bool = True) -> dict[str, Any]:
-    """The settings of a read ``lookalike.toml`` that concern ``engine``, as keywords of :func:`make`; without ``making``
-    those of :func:`fit_to`, which draws no rows and so knows no filter."""
+def settings_from(
+    sections: Mapping[str, Mapping[str, Any]], engine: str, said: Mapping[str, Any], *, making: bool = True
+) -> dict[str, Any]:
+    """The settings of a read ``lookalike.toml`` that concern ``engine``, or, where a budget stands there or is ``said``, the one that takes
+    its place, as keywords of :func:`make`; without ``making`` those of :func:`fit_to`, which draws no rows and so knows no filter."""
     chosen: dict[str, Any] = {}
+    engine = private_engine(engine, {**sections.get("privacy", {}), **said})
     for title in ("run", "encoder", "sampling", "calibration", "privacy", *(["filter"] if making else []), engine):
         chosen |= sections.get(title, {})
     if not making:

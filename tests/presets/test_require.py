@@ -40,12 +40,12 @@ def make(files, **how):
 
 
 def test_what_leans_on_real_rows_is_filtered_until_it_does_not(files):
-    made, attempts = make(files, require={"dcr_share": 0.5}, **REMEMBERS)
+    made, attempts = make(files, require={"dcr_share": 0.56}, **REMEMBERS)  # .5 is chance, and 400 rows move by .025
     assert "as asked: dcr_share" in attempts[0] and attempts[0].endswith("not met")
     assert "filter on" in attempts[1] and attempts[-1].endswith(": met")
     assert made.unmet == () and made.advice == ""
     kept = json.loads((made.folder / "scorecard.json").read_text())
-    assert read(kept, "dcr_share")[0] <= 0.5, "the figures beside the table are those of the table that was left"
+    assert read(kept, "dcr_share")[0] <= 0.56, "the figures beside the table are those of the table that was left"
     assert kept["privacy"]["closeness"]["share"] == made.card.to_dict()["privacy"]["closeness"]["share"]
     assert "These rows were filtered" in made.report.read_text(encoding="utf-8")
     assert as_table(made.table).num_rows == 400

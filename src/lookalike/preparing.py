@@ -24,8 +24,8 @@ from lookalike.run import Run
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
-from lookalike.schema.identity import repeats
-from lookalike.schema.infer import infer_schema, with_their_keys
+from lookalike.schema.identity import repeats, with_their_keys
+from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type

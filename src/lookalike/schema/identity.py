@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import LookalikeWarning
-from lookalike.schema.column import ColumnSpec
+from lookalike.schema.column import ColumnSpec, Schema
+from lookalike.schema.types import is_text
 from lookalike.schema.values import numbered, widen
 
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -124,6 +126,45 @@ def repeated_key(base: dict[str, str], distinct: int, rows: int, *, of: str | No
         stacklevel=3,
     )
     return ColumnSpec(**base, kind="key", repeated=True)
+
+
+def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> Schema:
+    """The schema in which texts and long numbers that part the rows as a key of several rows each does are keys, too, but for those that
+    are ``fixed``: they name the same persons, whose real names would come back. Where there is no such key, that two columns name the same
+    is said."""
+    keys = [spec.name for spec in schema if spec.kind == "key" and spec.repeated]
+    names = [spec.name for spec in schema if spec.name not in fixed and _may_name(spec, table.column(spec.name))]
+    for name in names:
+        key = next((key for key in keys if part_alike(table.column(name), table.column(key))), None)
+        if key is not None:
+            distinct = pc.count_distinct(table.column(name)).as_py()
+            spec = repeated_key({"name": name, "storage": schema[name].storage}, distinct, table.num_rows, of=key)
+            schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
+    if not keys:
+        _tell_of_names(names, schema, table)
+    return schema
+
+
+def _may_name(spec: ColumnSpec, column: pa.ChunkedArray) -> bool:
+    if spec.kind == "integer" and not spec.dressed:
+        return numbered_alike(column.drop_null().unique())
+    return spec.kind == "category" and is_text(column.type)
+
+
+def _tell_of_names(names: Sequence[str], schema: Schema, table: pa.Table) -> None:
+    """Warn of a column that names what another one names, too, with several rows each."""
+    for name in names:
+        for other in schema.modelled:
+            if other.name != name and part_alike(table.column(name), table.column(other.name)):
+                each = table.num_rows / pc.count_distinct(table.column(name)).as_py()
+                if each >= 1.5:
+                    warnings.warn(
+                        f"columns {name!r} and {other.name!r} name the same, with {each:.1f} rows each: real ones come back, and together. If they "
+                        f"are persons, make one of them a key (--key {name}).",
+                        LookalikeWarning,
+                        stacklevel=4,
+                    )
+                    return
 
 
 def repeats(cells: pa.Array | pa.ChunkedArray) -> bool:

@@ -5,9 +5,7 @@ What is inferred is shown to the user (``lookalike schema``), can be edited, and
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +13,15 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates, written
-from lookalike.schema.axis import DAY
 from lookalike.schema.column import ColumnSpec, Schema
+from lookalike.schema.grain import (
+    MAXIMUM_DECIMALS,
+    decimals_of_floats,
+    largest_step,
+    once_single,
+    round_step,
+    with_step,
+)
 from lookalike.schema.identity import (
     KEY_ROWS,
     NEARLY_ALL,
@@ -27,9 +32,8 @@ from lookalike.schema.identity import (
     identifies,
     is_integer_key,
     named_like_a_key,
-    numbered_alike,
-    part_alike,
     repeated_key,
+    with_their_keys,
 )
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import Values, parse, widen, without_missing_text
@@ -55,17 +59,10 @@ MISSING_TEXTS = (
 )
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
 MANY_LEVELS = 100_000
-CHANCE, FEWEST_MULTIPLES = 1e-4, 5
-"""How likely a common divisor may be to be chance, and different numbers that must have it at least."""
 FEW_PEOPLE = 5
 """What fewer rows than this have is theirs alone."""
 SENTENCES, SENTENCES_SHARE = 30, 0.1
 """Texts that one cell each holds, at least, and their share of the cells, for a column of sentences beside a stock phrase."""
-MAXIMUM_DECIMALS = 9
-MISREAD = 1e-14
-"""How far from what was written a reader's floats may be, in proportion."""
-EXACT = 2.0**53
-"""Up to here every whole number is a float."""
 
 
 def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
@@ -98,45 +95,6 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
             columns[first] = columns[first].replace(role="primary_key")
     settled = Schema(columns, () if declared is None else declared.constraints)
     return with_their_keys(settled, table, [name for name in known if name in table.column_names])
-
-
-def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> Schema:
-    """The schema in which texts and long numbers that part the rows as a key of several rows each does are keys, too, but for those that
-    are ``fixed``: they name the same persons, whose real names would come back. Where there is no such key, that two columns name the same
-    is said."""
-    keys = [spec.name for spec in schema if spec.kind == "key" and spec.repeated]
-    names = [spec.name for spec in schema if spec.name not in fixed and _may_name(spec, table.column(spec.name))]
-    for name in names:
-        key = next((key for key in keys if part_alike(table.column(name), table.column(key))), None)
-        if key is not None:
-            distinct = pc.count_distinct(table.column(name)).as_py()
-            spec = repeated_key({"name": name, "storage": schema[name].storage}, distinct, table.num_rows, of=key)
-            schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
-    if not keys:
-        _tell_of_names(names, schema, table)
-    return schema
-
-
-def _may_name(spec: ColumnSpec, column: pa.ChunkedArray) -> bool:
-    if spec.kind == "integer" and not spec.dressed:
-        return numbered_alike(column.drop_null().unique())
-    return spec.kind == "category" and is_text(column.type)
-
-
-def _tell_of_names(names: Sequence[str], schema: Schema, table: pa.Table) -> None:
-    """Warn of a column that names what another one names, too, with several rows each."""
-    for name in names:
-        for other in schema.modelled:
-            if other.name != name and part_alike(table.column(name), table.column(other.name)):
-                each = table.num_rows / pc.count_distinct(table.column(name)).as_py()
-                if each >= 1.5:
-                    warnings.warn(
-                        f"columns {name!r} and {other.name!r} name the same, with {each:.1f} rows each: real ones come back, and together. If they "
-                        f"are persons, make one of them a key (--key {name}).",
-                        LookalikeWarning,
-                        stacklevel=4,
-                    )
-                    return
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
@@ -204,19 +162,7 @@ def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     if pa.types.is_date32(array.type):
         return spec
     a_second = 1000 if pa.types.is_date64(array.type) else dates.TICKS_A_SECOND[array.type.unit]
-    return spec.replace(step=_largest_step(ticks, a_second))
-
-
-def _largest_step(ticks: np.ndarray, a_second: int) -> int:
-    """The largest of day, hour, minute, second (and decimal parts of one) that divides every tick."""
-    steps = [
-        DAY * a_second,
-        3600 * a_second,
-        60 * a_second,
-        a_second,
-        *(10**power for power in range(6, 0, -3) if 10**power < a_second),
-    ]
-    return next((step for step in steps if not np.any(ticks % step)), 1)
+    return spec.replace(step=largest_step(ticks, a_second))
 
 
 def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
@@ -225,7 +171,7 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
-    return key or spec.replace(step=_round_step(numbers))
+    return key or spec.replace(step=round_step(numbers))
 
 
 def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int) -> ColumnSpec | None:
@@ -237,19 +183,6 @@ def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int,
     if distinct == rows and is_integer_key(base["name"], numbers, distinct):
         return ColumnSpec(**base, kind="key")
     return repeated_key(base, distinct, present) if identifies(base["name"], distinct, present) else None
-
-
-def _round_step(numbers: np.ndarray) -> int:
-    """The largest number that divides every one, when so many different numbers say so that it is hardly chance.
-
-    That k numbers are all multiples of g by chance has probability g^(1 − k), if there is no reason for it.
-
-    >>> _round_step(np.array([25, 50, 75, 100, 150, 225])), _round_step(np.array([2, 4, 8]))
-    (25, 1)
-    """
-    different = len(np.unique(numbers[:10_000]))
-    step = abs(int(np.gcd.reduce(numbers, initial=0)))
-    return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
 def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
@@ -264,42 +197,11 @@ def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = _present(parse(array, spec))
-    decimals = _decimals(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
+    decimals = decimals_of_floats(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     if key is None and decimals is None:
-        spec, decimals = _once_single(spec, numbers)
-    return key or _with_step(spec.replace(decimals=decimals), numbers)
-
-
-def _with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
-    """Whole numbers written 18.0 (what pandas makes of a column with missing cells) come back as such, prices in full units, too."""
-    if spec.decimals is None or np.abs(numbers).max(initial=0) >= EXACT / 10.0**spec.decimals:
-        return spec
-    return spec.replace(step=_round_step(np.rint(numbers * 10.0**spec.decimals).astype(np.int64)))
-
-
-def _decimals(numbers: np.ndarray, width: np.dtype) -> int | None:
-    """The fewest decimals that lose nothing, up to nine; None where there is no such number, or floats of that width are no finer."""
-    most = float(np.abs(numbers).max(initial=0))
-    if most > 1e15:
-        return None
-    kept, finest = numbers.astype(width), 4 * float(np.finfo(width).eps) * most
-    for decimals in range(MAXIMUM_DECIMALS + 1):
-        if decimals and 10.0**-decimals < finest:
-            return None
-        if np.array_equal(np.round(numbers, decimals).astype(width), kept):
-            return decimals
-    return None
-
-
-def _once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:
-    """A column of floats that need all their places, and its decimals. Where all were kept in 32 bits before, as statistics programs
-    keep them, those are what 32 bits show."""
-    with np.errstate(over="ignore"):
-        off = np.abs(numbers.astype(np.float32) - numbers)
-    if len(np.unique(numbers)) < 2 or (off > MISREAD * np.abs(numbers)).any():
-        return spec, None
-    return spec.replace(single_precision=True), _decimals(numbers, np.dtype(np.float32))
+        spec, decimals = once_single(spec, numbers)
+    return key or with_step(spec.replace(decimals=decimals), numbers)
 
 
 def _present(values: Values) -> np.ndarray:
@@ -366,7 +268,7 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     assert parsed is not None
     rows = len(array)
     key = None if spec.dressed else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
-    return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=_round_step(parsed)))
+    return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=round_step(parsed)))
 
 
 def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> ColumnSpec:
@@ -377,9 +279,9 @@ def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> Colum
     fixed = not exponent and most == least
     with_point = bool(pc.any(pc.match_substring_regex(texts, r"\.0$")).as_py())
     few = not exponent and most <= MAXIMUM_DECIMALS
-    spec, decimals = (spec, most) if few else _once_single(spec, numbers)
+    spec, decimals = (spec, most) if few else once_single(spec, numbers)
     spec = spec.replace(decimals=decimals, fixed_decimals=fixed and few, whole_with_point=with_point)
-    return _with_step(spec, numbers)
+    return with_step(spec, numbers)
 
 
 def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
@@ -397,7 +299,7 @@ def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) ->
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime", format=format)
-    return spec.replace(step=_largest_step(_present(parse(values, spec)), dates.TICKS_A_SECOND[dates.unit_of(format)]))
+    return spec.replace(step=largest_step(_present(parse(values, spec)), dates.TICKS_A_SECOND[dates.unit_of(format)]))
 
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:

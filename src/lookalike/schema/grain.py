@@ -1,0 +1,74 @@
+"""How finely a column's numbers and dates are written: decimals, the step that divides all of them, the width of floats."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lookalike.schema.axis import DAY
+from lookalike.schema.column import ColumnSpec
+
+CHANCE, FEWEST_MULTIPLES = 1e-4, 5
+"""How likely a common divisor may be to be chance, and different numbers that must have it at least."""
+MAXIMUM_DECIMALS = 9
+MISREAD = 1e-14
+"""How far from what was written a reader's floats may be, in proportion."""
+EXACT = 2.0**53
+"""Up to here every whole number is a float."""
+
+
+def round_step(numbers: np.ndarray) -> int:
+    """The largest number that divides every one, when so many different numbers say so that it is hardly chance.
+
+    That k numbers are all multiples of g by chance has probability g^(1 − k), if there is no reason for it.
+
+    >>> round_step(np.array([25, 50, 75, 100, 150, 225])), round_step(np.array([2, 4, 8]))
+    (25, 1)
+    """
+    different = len(np.unique(numbers[:10_000]))
+    step = abs(int(np.gcd.reduce(numbers, initial=0)))
+    return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
+
+
+def largest_step(ticks: np.ndarray, a_second: int) -> int:
+    """The largest of day, hour, minute, second (and decimal parts of one) that divides every tick."""
+    steps = [
+        DAY * a_second,
+        3600 * a_second,
+        60 * a_second,
+        a_second,
+        *(10**power for power in range(6, 0, -3) if 10**power < a_second),
+    ]
+    return next((step for step in steps if not np.any(ticks % step)), 1)
+
+
+def with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
+    """Whole numbers written 18.0 (what pandas makes of a column with missing cells) come back as such, prices in full units, too."""
+    if spec.decimals is None or np.abs(numbers).max(initial=0) >= EXACT / 10.0**spec.decimals:
+        return spec
+    return spec.replace(step=round_step(np.rint(numbers * 10.0**spec.decimals).astype(np.int64)))
+
+
+def decimals_of_floats(numbers: np.ndarray, width: np.dtype) -> int | None:
+    """The fewest decimals that lose nothing, up to nine; None where there is no such number, or floats of that width are no finer."""
+    most = float(np.abs(numbers).max(initial=0))
+    if most > 1e15:
+        return None
+    kept, finest = numbers.astype(width), 4 * float(np.finfo(width).eps) * most
+    for decimals in range(MAXIMUM_DECIMALS + 1):
+        if decimals and 10.0**-decimals < finest:
+            return None
+        if np.array_equal(np.round(numbers, decimals).astype(width), kept):
+            return decimals
+    return None
+
+
+def once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:
+    """A column of floats that need all their places, and its decimals. Where all were kept in 32 bits before, as statistics programs
+    keep them, those are what 32 bits show."""
+    with np.errstate(over="ignore"):
+        off = np.abs(numbers.astype(np.float32) - numbers)
+    if len(np.unique(numbers)) < 2 or (off > MISREAD * np.abs(numbers)).any():
+        return spec, None
+    return spec.replace(single_precision=True), decimals_of_floats(numbers, np.dtype(np.float32))

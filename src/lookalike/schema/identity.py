@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ NEARLY_ALL = 0.9
 """Labels of which so many of the cells that are not missing hold one of their own name things one by one."""
 NEARLY_ROWS = 20
 """Fewer cells than this may hold mostly different labels by chance."""
-MANY_IDENTITIES, FEW_ROWS_EACH, ROWS_OF_A_PERSON = 100, 20, 1_000
+MANY_IDENTITIES, SEVERAL_ROWS_EACH, FEW_ROWS_EACH, ROWS_OF_A_PERSON = 100, 1.5, 20, 1_000
 """So many different values in a column named like an identifier, of so few rows each on average, tell whose rows they are. What has more
 may be places or articles, but where the name says that they are persons."""
 PERSONAL_SHARE, ALIKE_SHARE = 0.95, 0.95
@@ -86,31 +86,31 @@ def are_personal(distinct: pa.Array) -> bool:
     )
 
 
-def numbered_alike(distinct: pa.Array) -> bool:
-    """Whether whole numbers are written with as many digits each, and many, as telephone and insurance numbers are.
+def numbered_alike(cells: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether whole numbers have as many digits each, and many, as telephone and insurance numbers do.
 
     >>> numbered_alike(pa.array([4366012345, 4366054321])), numbered_alike(pa.array([1_200, 98_000]))
     (True, False)
     """
-    digits = pc.utf8_length(distinct.cast(pa.string()))
-    return bool(len(distinct) and pc.min(digits).as_py() == pc.max(digits).as_py() >= DIGITS_OF_A_NUMBER)
+    if is_text(cells.type):
+        ends = pc.min_max(pc.utf8_length(cells)).as_py()
+    else:
+        ends = {end: None if number is None else len(str(number)) for end, number in pc.min_max(cells).as_py().items()}
+    return ends["min"] is not None and bool(ends["min"] == ends["max"] >= DIGITS_OF_A_NUMBER)
 
 
-def part_alike(first: pa.ChunkedArray, second: pa.ChunkedArray) -> bool:
-    """Whether two columns, each of many values of few rows, part the rows in nearly the same way: two persons may have one name, and
-    cells may be missing.
+def part_alike(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two columns of many values, (n,) int64 as :func:`~lookalike.schema.values.numbered` counts them, part the rows in nearly the
+    same way: two persons may have one name, and cells may be missing.
 
-    >>> people = pa.chunked_array([[f"person {i % 150}" for i in range(600)]])
-    >>> part_alike(people, pa.chunked_array([[i % 150 for i in range(600)]]))
-    True
-    >>> part_alike(people, pa.chunked_array([[i % 110 for i in range(600)]]))
-    False
+    >>> people, houses = np.arange(600) % 150 + 1, np.arange(600) % 110 + 1
+    >>> part_alike(people, 151 - people), part_alike(people, houses)
+    (True, False)
     """
-    ours, theirs = (numbered(widen(column.combine_chunks())) for column in (first, second))
-    least, most = sorted(int(places.max(initial=0)) for places in (ours, theirs))
-    if least < max(MANY_IDENTITIES, ALIKE_SHARE * most, len(ours) / FEW_ROWS_EACH):
+    least, most = sorted(int(places.max(initial=0)) for places in (first, second))
+    if least < max(MANY_IDENTITIES, ALIKE_SHARE * most):
         return False
-    pairs = np.unique((ours * (most + 1) + theirs)[(ours > 0) & (theirs > 0)])
+    pairs = np.unique((first * (most + 1) + second)[(first > 0) & (second > 0)])
     return bool(len(pairs) <= most / ALIKE_SHARE)
 
 
@@ -132,39 +132,56 @@ def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> 
     """The schema in which texts and long numbers that part the rows as a key of several rows each does are keys, too, but for those that
     are ``fixed``: they name the same persons, whose real names would come back. Where there is no such key, that two columns name the same
     is said."""
-    keys = [spec.name for spec in schema if spec.kind == "key" and spec.repeated]
-    names = [spec.name for spec in schema if spec.name not in fixed and _may_name(spec, table.column(spec.name))]
-    for name in names:
-        key = next((key for key in keys if part_alike(table.column(name), table.column(key))), None)
-        if key is not None:
-            distinct = pc.count_distinct(table.column(name)).as_py()
-            spec = repeated_key({"name": name, "storage": schema[name].storage}, distinct, table.num_rows, of=key)
-            schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
+    names = {
+        spec.name: places
+        for spec in schema
+        if spec.name not in fixed
+        and _may_name(spec, table.column(spec.name))
+        and _few_rows_each(places := _placed(table, spec.name))
+    }
+    if not names:
+        return schema
+    keys = {spec.name: _placed(table, spec.name) for spec in schema if spec.kind == "key" and spec.repeated}
     if not keys:
         _tell_of_names(names, schema, table)
+    for name, places in names.items():
+        key = next((key for key, theirs in keys.items() if part_alike(places, theirs)), None)
+        if key is not None:
+            base = {"name": name, "storage": schema[name].storage}
+            spec = repeated_key(base, int(places.max()), table.num_rows, of=key)
+            schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
     return schema
 
 
 def _may_name(spec: ColumnSpec, column: pa.ChunkedArray) -> bool:
-    if spec.kind == "integer" and not spec.dressed:
-        return numbered_alike(column.drop_null().unique())
+    if spec.kind == "integer" and not spec.dressed and not pa.types.is_temporal(column.type):
+        return numbered_alike(column)
     return spec.kind == "category" and is_text(column.type)
 
 
-def _tell_of_names(names: Sequence[str], schema: Schema, table: pa.Table) -> None:
-    """Warn of a column that names what another one names, too, with several rows each."""
-    for name in names:
-        for other in schema.modelled:
-            if other.name != name and part_alike(table.column(name), table.column(other.name)):
-                each = table.num_rows / pc.count_distinct(table.column(name)).as_py()
-                if each >= 1.5:
-                    warnings.warn(
-                        f"columns {name!r} and {other.name!r} name the same, with {each:.1f} rows each: real ones come back, and together. If they "
-                        f"are persons, make one of them a key (--key {name}).",
-                        LookalikeWarning,
-                        stacklevel=4,
-                    )
-                    return
+def _placed(table: pa.Table, name: str) -> np.ndarray:
+    return numbered(widen(table.column(name).combine_chunks()))
+
+
+def _few_rows_each(places: np.ndarray) -> bool:
+    """Whether there are many different values, of several rows each, but few."""
+    distinct = int(places.max(initial=0))
+    return distinct >= MANY_IDENTITIES and SEVERAL_ROWS_EACH <= len(places) / distinct <= FEW_ROWS_EACH
+
+
+def _tell_of_names(names: Mapping[str, np.ndarray], schema: Schema, table: pa.Table) -> None:
+    """Warn of a column that names what another one names, too."""
+    for other in schema.modelled:
+        theirs = names[other.name] if other.name in names else _placed(table, other.name)
+        for name, ours in names.items():
+            if name != other.name and part_alike(ours, theirs):
+                warnings.warn(
+                    f"columns {name!r} and {other.name!r} name the same, with {len(ours) / ours.max():.1f} rows each: real ones come back, and "
+                    f"together. If they are persons, make one of them a key (--key {name}).",
+                    LookalikeWarning,
+                    stacklevel=4,
+                )
+                return
 
 
 def repeats(cells: pa.Array | pa.ChunkedArray) -> bool:

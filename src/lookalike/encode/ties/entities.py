@@ -66,14 +66,14 @@ def find_telling(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) ->
     """Return the columns that tell whose rows they are, as a name does, and one row of each key, with those of none: a key settles them, and at least every
     second one has a value of its own."""
     found: dict[str, np.ndarray] = {}
-    for cells in keys.values():
-        places = numbered(cells)
+    shared = [places for places in map(numbered, keys.values()) if repeats(np.bincount(places)[1:])]
+    levels = {name: levels_of(values) for name, values in columns.items()} if shared else {}
+    for places in shared:
         rows = np.flatnonzero(places)
-        mine, size = places[rows], int(places.max(initial=0)) + 1
-        for name, values in columns.items():
-            level = levels_of(values)
+        mine, size = places[rows], int(places.max()) + 1
+        for name, level in levels.items():
             fine = level.held >= max(MANY_IDENTITIES, TELLING_SHARE * (size - 1))
-            if fine and repeats(np.bincount(mine)[1:]) and settled(mine, level.places[rows], size) is not None:
+            if fine and settled(mine, level.places[rows], size) is not None:
                 found[name] = np.append(rows[np.unique(mine, return_index=True)[1]], np.flatnonzero(places == 0))
     return found
 

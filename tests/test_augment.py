@@ -196,11 +196,13 @@ def test_nothing_kept_back_measures_nothing_and_says_so():
         ({"balance": False}, "lacks rows"),
         ({"target": "id", "keys": ["id"]}, "'id' is taken for a key"),
         ({"temperature": 0.5}, "temperature"),
+        ({"calibrate": True}, "Leave calibrate out"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_cure(how, words):
+def test_what_cannot_be_is_refused_with_a_cure_before_anything_is_learned(how, words, tmp_path):
     with pytest.raises(SettingsError, match=words):
-        quick(patients(), **how)
+        quick(patients(), run=Run(tmp_path), **how)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_privacy_budget_is_refused_because_real_rows_come_back():

@@ -329,6 +329,7 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
         (["--device", "abacus"], "device"),
         (["--resume"], "--resume needs a checkpoint"),
         (["--target", "nothing"], "'nothing' is not a column"),
+        (["--target", "customer_id"], "a target must be a column that metrics look at"),
         (["--set", "epochs=3", "--set", "epochs=4"], "'epochs' stands twice"),
         (["--out", "x.parquet", "--escape-formulas"], "escaped in CSV"),
         (["--holdout", "shop.csv", "--keep-back", 0.2], "come from one place"),

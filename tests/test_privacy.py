@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import lookalike
 from lookalike import Run, fit
-from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, TrainingError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError, TrainingError
 from lookalike.preparing import split_privately
 from lookalike.presets import fit_to
 from lookalike.table import as_table
@@ -129,6 +129,12 @@ def test_a_column_of_objects_has_no_public_type():
     for cells in ([Decimal("1.5")] * ROWS, ["text"] * (ROWS - 1) + [7]):
         with pytest.raises(PrivacyError, match="'other' is a column of objects, whose type is read off its cells"):
             fit(frame.assign(other=np.array(cells, object)), epsilon=5.0, run=Run())
+
+
+def test_stopping_early_looks_at_rows_and_what_belongs_to_it_does_nothing():
+    for name in ("early_stopping", "patience"):
+        with pytest.raises(SettingsError, match=f"{name}.*early_stopping=False|early_stopping must be False"):
+            fit(people(), engine="ctgan", epsilon=3.0, run=Run(), **{name: 7 if name == "patience" else True})
 
 
 def test_a_member_with_a_budget_of_its_own_is_refused():
@@ -261,11 +267,14 @@ def test_an_ensemble_composes(disjoint):
     [
         ({"members": ["marginals", "trees"]}, "trees does not"),
         ({"members": ["marginals"], "weights": "learned"}, "weights='learned'"),
+        ({"members": ["marginals"], "workers": 2}, "workers=2"),
+        ({"members": ["marginals"], "disjoint": True, "subject": "job", "rows_per_subject": 3}, "may have 3 rows"),
     ],
 )
-def test_an_ensemble_that_cannot_keep_to_a_budget_is_refused(settings, message):
+def test_an_ensemble_that_cannot_keep_to_a_budget_is_refused_before_any_is_spent(settings, message, tmp_path):
     with pytest.raises(PrivacyError, match=message):
-        fit(people(), epsilon=1.0, engine="ensemble", run=Run(), **settings)
+        fit(people(), epsilon=1.0, engine="ensemble", run=Run(tmp_path), **settings)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_preset_keeps_to_a_budget(tmp_path):

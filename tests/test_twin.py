@@ -56,11 +56,21 @@ def test_what_was_asked_for_goes_before_calibration(calibrated):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pool": 7}, "pool: a setting of calibration.*Add calibrate=True"),
+        ({"pool": 7}, "pool: it only matters with calibrate=True.*Add calibrate=True"),
         ({"outlier_z": 3.0}, "outliers='keep'. Add outliers=z"),
         ({"max_modes": 5}, "intervals='quantiles'. Add intervals=modes"),
         ({"max_bins": 50, "intervals": "modes"}, "intervals='modes'"),
         ({"engine": "ensemble", "members": ["trees", "copula"], "epochs": 7}, "epochs=7 and none of them does"),
+        ({"engine": "tvae", "patience": 3}, "patience.*early_stopping=False. Add early_stopping=True"),
+        ({"engine": "autoregressive", "refit_rows": 9, "early_stopping": False}, "refit_rows.*early_stopping=False"),
+        (
+            {"engine": "ensemble", "members": ["trees", {"engine": "ctgan", "settings": {"patience": 3}}]},
+            r"member 2 \(ctgan\): patience",
+        ),
+        (
+            {"engine": "ensemble", "members": ["tvae", {"engine": "copula", "weight": 2}], "weights": "equal"},
+            r"member 2 \(copula\) has weight=2 and weights='equal'",
+        ),
     ],
 )
 def test_a_setting_that_would_change_nothing_is_refused(valley, settings, message):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +22,11 @@ SettingsType = TypeVar("SettingsType", bound="Settings")
 class Settings(BaseModel):
     """Base of every settings class: unknown names are refused, values are frozen once checked.
 
+    Class attributes
+    ----------------
+    only_with
+        Settings that change nothing but where another one has a certain value: name → (the other's name, that value).
+
     >>> class Speed(Settings):
     ...     limit: int = 50
     >>> Speed.build({"limit": 30}).limit
@@ -30,6 +35,8 @@ class Settings(BaseModel):
     Traceback (most recent call last):
     lookalike.errors.SettingsError: Speed has no setting 'limt'. Known: limit.
     """
+
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -60,6 +67,16 @@ class Settings(BaseModel):
     def changed(self) -> list[str]:
         """The names of the settings that are not as they are by default."""
         return [name for name, default in self.defaults().items() if getattr(self, name) != default]
+
+    def refuse_idle(self) -> None:
+        """Raise a :class:`SettingsError` for what was set, but changes nothing beside the other settings."""
+        for name in self.changed:
+            other, value = self.only_with.get(name, (name, getattr(self, name)))
+            if getattr(self, other) != value:
+                raise SettingsError(
+                    f"{name}: it only matters with {other}={value!r}, however: {other}={getattr(self, other)!r}. "
+                    f"Add {other}={value}, or leave it out."
+                )
 
     def replace(self: SettingsType, **changes: Any) -> SettingsType:
         """Return a checked copy with some values changed."""

@@ -34,7 +34,7 @@ from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed
-from lookalike.routing import private_engine, refuse_idle, refuse_unpaid, route
+from lookalike.routing import private_engine, refuse_unpaid, route
 from lookalike.run import Run, terminal
 from lookalike.schema import EncodedTable
 from lookalike.schema.found.discover import with_rules_to_keep
@@ -122,10 +122,11 @@ def fit(
     engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
     private = privacy.epsilon is not None
     if private:
-        refuse_unpaid(kind, engine, calibrating, encoding)
+        refuse_unpaid(engine, engine_settings, encoding, calibrating, privacy)
     if encoding.intervals == "auto":
         encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
-    refuse_idle(encoding, calibrating, private)
+    for chosen in (engine_settings, encoding, calibrating):
+        chosen.refuse_idle()
     if not private:
         ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
     else:

@@ -10,6 +10,7 @@ from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import PrivacySettings
+from lookalike.model.base import EngineSettings
 from lookalike.refine import CalibrationSettings
 from lookalike.sample import SamplingSettings
 
@@ -94,46 +95,25 @@ def is_private(engine: str, settings: Mapping[str, Any]) -> bool:
     return route(settings, _settings_of(private_engine(engine, settings)))[-1].epsilon is not None
 
 
-IDLE = {
-    "outlier_quantile": ("outliers", "clip"),
-    "outlier_z": ("outliers", "z"),
-    "max_modes": ("intervals", "modes"),
-    "fit_rows": ("intervals", "modes"),
-    "max_bins": ("intervals", "quantiles"),
-}
-"""Settings of encoders that only matter where another one has a certain value."""
 NOISED = ("max_bins", "max_modes", "fit_rows", "max_discrete", "max_categories", "rare_rows")
 """Settings of encoders that read counts, which under a budget are noisy and set the codes themselves."""
 
 
-def refuse_idle(encoding: EncoderSettings, calibrating: CalibrationSettings, private: bool) -> None:
-    """Raise for what was set, but would change nothing beside the other settings."""
-    for name in encoding.changed:
-        if private and name in NOISED:
-            raise PrivacyError(
-                f"{name}: under --epsilon noisy counts say which codes a column has, however: {name}={getattr(encoding, name)!r}. Leave it out; "
-                "declare minimum and maximum, or the categories, in the schema instead."
-            )
-        other, value = IDLE.get(name, (None, None))
-        if other is not None and getattr(encoding, other) != value:
-            raise SettingsError(
-                f"{name}: it only matters with {other}={value!r}, however: {other}={getattr(encoding, other)!r}. "
-                f"Add {other}={value} (--set {other}={value}), or leave it out."
-            )
-    if calibrating.changed and not calibrating.calibrate:
-        raise SettingsError(
-            f"{', '.join(calibrating.changed)}: a setting of calibration does nothing without it, however: calibration is off. "
-            "Add calibrate=True (--set calibrate=true), or leave it out."
-        )
-
-
-def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, encoding: EncoderSettings) -> None:
-    """Raise for what would look at rows outside the budget."""
+def refuse_unpaid(
+    engine: str,
+    learning: EngineSettings,
+    encoding: EncoderSettings,
+    calibrating: CalibrationSettings,
+    privacy: PrivacySettings,
+) -> None:
+    """Raise for what would look at rows outside the budget, or does nothing within one: before any of it is spent."""
+    kind = registry.load(registry.ENGINES, engine, "engine")
     if not kind.takes_ledger:
         able = [name for name in registry.ENGINES if registry.load(registry.ENGINES, name, "engine").takes_ledger]
         raise PrivacyError(
             f"under --epsilon an engine writes what it spends in the ledger, however: engine={engine!r} does not. Use {' or '.join(able)}."
         )
+    kind.check_private(learning, privacy.rows_per_subject)
     if calibrating.calibrate:
         raise PrivacyError(
             "under --epsilon nothing looks at rows uncharged, however: calibrate=True rakes to their exact counts. Leave it out: the engine "
@@ -148,3 +128,9 @@ def refuse_unpaid(kind: Any, engine: str, calibrating: CalibrationSettings, enco
             "under --epsilon numbers are cut into bins of noisy counts, however: modes or a treatment of outliers were asked for. Leave "
             "intervals and outliers as they are; declare minimum and maximum in the schema instead."
         )
+    for name in encoding.changed:
+        if name in NOISED:
+            raise PrivacyError(
+                f"{name}: under --epsilon noisy counts say which codes a column has, however: {name}={getattr(encoding, name)!r}. Leave it out; "
+                "declare minimum and maximum, or the categories, in the schema instead."
+            )

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lookalike import artefact
-from lookalike.errors import ArtefactError
+from lookalike.errors import ArtefactError, SettingsError
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -59,6 +59,10 @@ class Run:
         minutes: float | None = None,
         resume: bool = False,
     ) -> None:
+        if resume and folder is None:
+            raise SettingsError(
+                "a run goes on from what lies in its folder, however: resume=True and no folder. Give the folder."
+            )
         self.folder = folder
         self.resume = resume
         self.losses: list[dict[str, float]] = []

@@ -125,13 +125,13 @@ def batch_sizes(rows: int) -> list[int]:
     return [min(BATCH_ROWS, rows - start) for start in range(0, max(rows, 1), BATCH_ROWS)]
 
 
-def check_temperature(model: Generator, temperature: float) -> None:
+def check_temperature(model: Generator | type[Generator], temperature: float) -> None:
     """Raise unless the engine can draw at this temperature."""
     if not temperature > 0:
         raise SettingsError(
             f"temperature must be above 0, however: temperature={temperature}. 1 leaves all as learned."
         )
-    if temperature != 1 and not model.tempered:
+    if temperature != 1 and model.tempered is False:
         raise SettingsError(
             f"temperature needs a net, however: temperature={temperature} and trees, copula or marginals draw these rows, or some of them. "
             "Leave it at 1, or fit with engine='autoregressive'."

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.errors import TrainingError
+from lookalike.errors import SettingsError, TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
@@ -97,6 +97,11 @@ def test_a_part_of_an_epoch_is_resumed_from_its_start(make, toy: EncodedTable, t
     resumed.fit(toy, seed=0, run=resumed_run)
     assert weights(whole) == weights(resumed)
     assert [row["epoch"] for row in resumed_run.losses] == [1, 2, 3, 4, 5, 6]
+
+
+def test_going_on_needs_a_folder():
+    with pytest.raises(SettingsError, match="resume=True and no folder"):
+        Run(resume=True)
 
 
 @pytest.mark.parametrize("change", ["data", "settings", "seed"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +17,14 @@ from lookalike.schema import ColumnSpec, EncodedColumn, Values
 
 class EncoderSettings(Settings):
     """How columns are turned into codes and residuals."""
+
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "outlier_quantile": ("outliers", "clip"),
+        "outlier_z": ("outliers", "z"),
+        "max_modes": ("intervals", "modes"),
+        "fit_rows": ("intervals", "modes"),
+        "max_bins": ("intervals", "quantiles"),
+    }
 
     intervals: Literal["auto", "modes", "quantiles"] = Field(
         "auto", description="how numbers are cut: Gaussian modes, quantile bins, or what the engine reads best (auto)"

@@ -50,6 +50,7 @@ class Auto(Generator):
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
+    tempered = None
     intervals: ClassVar[Literal["modes", "quantiles"]] = "quantiles"
     settings: AutoSettings
 

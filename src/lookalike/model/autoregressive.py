@@ -62,6 +62,10 @@ class AutoregressiveSettings(private.PrivateSettings):
         "most_steps": (4_000, "the steps are those that the budget pays for"),
         "precision": ("float32", "sums of clipped gradients are as exact as their bound"),
     }
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        **private.PrivateSettings.only_with,
+        "refit_rows": ("early_stopping", True),
+    }
 
     epochs: int = Field(200, ge=1, description="passes over the table at most")
     batch_size: int = Field(256, ge=1, description="rows in a step; on small tables it shrinks")

@@ -33,14 +33,14 @@ class Generator(ABC):
         How it wants numbers cut where the user leaves it open: into Gaussian ``modes``, whose residuals it models, or into
         ``quantiles``, inside which residuals are uniform.
     tempered
-        Whether :meth:`sample` knows a temperature.
+        Whether :meth:`sample` knows a temperature; None of a class for which that is known once it is fitted.
     takes_ledger
         Whether :meth:`fit` takes a ``ledger`` and then keeps to differential privacy.
     """
 
     Settings: ClassVar[type[EngineSettings]]
     intervals: ClassVar[Literal["modes", "quantiles"]] = "modes"
-    tempered: bool = False
+    tempered: bool | None = False
     takes_ledger: ClassVar[bool] = False
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
@@ -50,6 +50,10 @@ class Generator(ABC):
     def wants(cls, settings: EngineSettings) -> Literal["modes", "quantiles"]:
         """Return how numbers should be cut for an engine of these settings; see ``intervals``."""
         return cls.intervals
+
+    @classmethod  # noqa: B027 - an engine that takes a ledger keeps to it whatever its settings, but for an ensemble
+    def check_private(cls, settings: EngineSettings, rows_per_subject: int) -> None:
+        """Raise a PrivacyError for settings that cannot be kept to within a privacy budget, before any of it is spent."""
 
     @classmethod  # noqa: B027 - an engine may have nothing to check
     def check(cls, settings: EngineSettings, rows: int) -> None:

@@ -136,7 +136,7 @@ class NetEngine(Generator):
         if isinstance(settings, PrivateSettings):
             settings.check_privacy()
         if isinstance(settings, PrivateSettings) and settings.private:
-            settings.privately()
+            settings.privately().refuse_idle()
         else:
             warn_small(rows, settings)
 

@@ -44,6 +44,7 @@ class Ensemble(Generator):
     """
 
     Settings: ClassVar[type[EngineSettings]] = EnsembleSettings
+    tempered = None
     takes_ledger: ClassVar[bool] = True
     settings: EnsembleSettings
 
@@ -89,6 +90,11 @@ class Ensemble(Generator):
             except SettingsError as error:
                 raise SettingsError(f"member {place} ({member.engine}): {error}") from None
 
+    @classmethod
+    def check_private(cls, settings: EngineSettings, rows_per_subject: int) -> None:
+        assert isinstance(settings, EnsembleSettings)
+        budgeted.check(settings, rows_per_subject)
+
     def fit(self, table: EncodedTable, *, seed: int, run: Run, ledger: Ledger | None = None) -> None:
         self._members, self._weights, self._pilot, self.tempered = [], np.zeros(0), None, False
         if ledger is not None:
@@ -127,7 +133,7 @@ class Ensemble(Generator):
     def _fit_within(self, table: EncodedTable, seed: int, run: Run, ledger: Ledger) -> None:
         """As :meth:`fit`, within a budget: no cache, no checkpoint, no process that would have to be told of the ledger."""
         settings = self.settings
-        budgeted.refuse(settings.members, settings.weights, settings.disjoint, ledger)
+        budgeted.check(settings, ledger.rows_per_subject)
         plans = plans_of(settings, np.arange(0), seed)
         found = budgeted.train_within(plans, settings.shares, settings.disjoint, table, run, ledger)
         weights = [1.0 if settings.weights == "equal" else plan.weight for plan, _ in found]

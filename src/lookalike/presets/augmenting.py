@@ -27,6 +27,7 @@ from lookalike.refine.balance import check_origin_column, class_counts, join, la
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
 from lookalike.run import Run, terminal
+from lookalike.sample import check_temperature
 from lookalike.schema import Schema
 from lookalike.table import Table, as_table, check_suffix, to_native, write_table
 from lookalike.twin import Twin
@@ -144,12 +145,17 @@ def augment(
     )
     run_settings.check_yardstick(holdout)
     kind = registry.load(registry.ENGINES, routing.private_engine(engine, settings), "engine")
-    _, encoding, _, _, privacy = routing.route(settings, kind.Settings)
+    _, encoding, _, calibrating, privacy = routing.route(settings, kind.Settings)
     if privacy.epsilon is not None:
         raise PrivacyError(
             "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
             "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
         )
+    if calibrating.calibrate:
+        raise SettingsError(
+            "calibration holds to the table's own shares, however: augment draws the rows of rare classes. Leave calibrate out."
+        )
+    check_temperature(kind, temperature)
     table, settled = preparing.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:

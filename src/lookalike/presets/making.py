@@ -16,6 +16,8 @@ from rich.console import Console
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
 from lookalike.errors import InputError, PrivacyError, SchemaError, SettingsError
+from lookalike.evaluate.prepare import scored
+from lookalike.evaluate.utility import target_name
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
@@ -160,6 +162,8 @@ def make(
     else:
         table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
         kinds = describe(settled)
+        if target is not None:
+            target_name(scored(settled), target)
     places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
     say(
         "table",

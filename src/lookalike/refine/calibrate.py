@@ -15,7 +15,8 @@ judged by such counts scored .9928 where a fresh real sample scores .9901, so th
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -56,6 +57,10 @@ SCREENED_ROWS, SCREENED = 20_000, 20_000
 
 class CalibrationSettings(Settings):
     """How drawn rows are calibrated."""
+
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(
+        ("pool", "groups", "fine_pairs", "triples", "least_rows", "sweeps", "heaviest"), ("calibrate", True)
+    )
 
     calibrate: bool = Field(
         False,

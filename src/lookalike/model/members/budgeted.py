@@ -11,7 +11,8 @@ from lookalike import noise, registry
 from lookalike.errors import PrivacyError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
-from lookalike.model.members.member import Member, Plan, Trained
+from lookalike.model.members.member import Plan, Trained
+from lookalike.model.members.settings import EnsembleSettings
 from lookalike.rng import derive_seed
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -19,22 +20,28 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 GROUP = "members"
 
 
-def refuse(members: tuple[Member, ...], weights: str, disjoint: bool, ledger: Ledger) -> None:
+def check(settings: EnsembleSettings, rows_per_subject: int) -> None:
     """Raise a PrivacyError for an ensemble that cannot keep to a budget."""
-    unable = [member.engine for member in members if not member.kind.takes_ledger]
+    unable = [member.engine for member in settings.members if not member.kind.takes_ledger]
     if unable:
         raise PrivacyError(
             f"under a privacy budget every member writes what it spends in the ledger, however: {', '.join(unable)} does not. "
             "Name members among autoregressive, ctgan and marginals."
         )
-    if weights == "learned":
+    if settings.weights == "learned":
         raise PrivacyError(
             "under a privacy budget nothing looks at rows uncharged, however: weights='learned' holds members against rows. Use equal or given."
         )
-    if disjoint and ledger.rows_per_subject > 1:
+    if settings.disjoint and rows_per_subject > 1:
         raise PrivacyError(
-            f"disjoint parts share no subject, however: a subject may have {ledger.rows_per_subject} rows. Leave disjoint off."
+            f"disjoint parts share no subject, however: a subject may have {rows_per_subject} rows. Leave disjoint off."
         )
+    for name in ("workers", "cluster"):
+        if getattr(settings, name) is not None:
+            raise PrivacyError(
+                f"under a privacy budget members train one after the other in one process, which holds the ledger, however: "
+                f"{name}={getattr(settings, name)!r}. Leave it out."
+            )
 
 
 def train_within(

@@ -48,6 +48,21 @@ class EnsembleSettings(EngineSettings):
         known = super().heeds(name)
         return known and (name not in COMMON or any(member.engine_settings().heeds(name) for member in self.members))
 
+    def refuse_idle(self) -> None:
+        """As the base class, of the members too."""
+        super().refuse_idle()
+        common = {name: getattr(self, name) for name in COMMON}
+        for place, member in enumerate(self.members, start=1):
+            try:
+                member.engine_settings(**common).refuse_idle()
+            except SettingsError as error:
+                raise SettingsError(f"member {place} ({member.engine}): {error}") from None
+            if self.weights != "given" and "weight" in member.changed:
+                raise SettingsError(
+                    f"a member's weight only matters with weights='given', however: member {place} ({member.engine}) has "
+                    f"weight={member.weight:g} and weights={self.weights!r}. Leave one of the two out."
+                )
+
     @field_validator("members", mode="before")
     @classmethod
     def _each_by_itself(cls, members: Any) -> Any:

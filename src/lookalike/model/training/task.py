@@ -6,7 +6,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
 
 class NetSettings(EngineSettings):
     """What every net trained by the common loop understands."""
+
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {"patience": ("early_stopping", True)}
 
     epochs: int = Field(300, ge=1, description="passes over the table")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")

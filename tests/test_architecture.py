@@ -29,6 +29,7 @@ FLOOR = {
     "run",
     "scale",
     "stats",
+    "versions",
 }
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},

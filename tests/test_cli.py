@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -218,7 +219,7 @@ def test_quick_is_marked_as_a_trial(csv):
 
 def test_a_holdout_file_replaces_the_split(csv, tmp_path):
     write_table(as_table(demo_table(250, seed=9)), tmp_path / "fresh.csv")
-    assert "all rows of shop.csv are learned from" in quick(csv, "--holdout", tmp_path / "fresh.csv")
+    assert "all rows of the table are learned from" in quick(csv, "--holdout", tmp_path / "fresh.csv")
 
 
 def test_without_a_yardstick_figures_are_missing_not_invented(csv):
@@ -322,6 +323,7 @@ def test_config_is_read_back_and_flags_win(csv, tmp_path):
         ),
         (["--epochs", 0], "epochs"),
         (["--rows", -5], "rows must be a count"),
+        (["--rows", 0], "rows must be a count of 1 or more"),
         (["--keep-back", 1.5], "keep_back"),
         (["--drop", "nothing"], "'nothing' is none"),
         (["--set", "speed=9"], "'speed' is not a setting"),
@@ -351,6 +353,33 @@ def test_a_config_leaves_the_engine_to_a_preset_and_to_a_budget(csv, tmp_path):
     run("make", csv, "--config", tmp_path / "l.toml", "--preset", "best", "--force", "--set", "cache=false")
     twin = lookalike.load(csv.with_suffix(".twin"))
     assert twin.engine == "ensemble" and twin.calibration is not None
+
+
+def test_a_config_as_it_was_written_changes_nothing(csv, tmp_path):
+    (tmp_path / "l.toml").write_text(run("config"))
+    wanted = ("--engine", "ctgan", "--epsilon", 3, "--epochs", 1, "--out", tmp_path / "a.twin")
+    run(
+        "fit", csv, *wanted, "--config", tmp_path / "l.toml"
+    )  # ctgan's own pac is refused under a budget, where it was asked for
+    for out, more in (("b", ()), ("c", ("--config", tmp_path / "l.toml"))):
+        run("fit", csv, "--engine", "copula", "--out", tmp_path / f"{out}.twin", *more)
+    rows = {lookalike.load(tmp_path / f"{out}.twin").information["rows"] for out in "bc"}
+    assert len(rows) == 1
+
+
+def test_rows_to_measure_with_are_looked_at_before_anything_is_learned(csv, tmp_path):
+    table = pyarrow.csv.read_csv(csv)
+    for name, bad in (
+        ("lacks", table.drop_columns(["age"])),
+        ("text", table.set_column(1, "age", pa.array(["x"] * len(table)))),
+    ):
+        pyarrow.csv.write_csv(bad, tmp_path / f"{name}.csv")
+        assert "age" in run("make", csv, "--holdout", tmp_path / f"{name}.csv", code=2)
+    assert not csv.with_suffix(".twin").exists()
+
+
+def test_the_version_is_said():
+    assert run("--version") == f"lookalike {lookalike.__version__}\n"
 
 
 def test_one_schema_is_for_the_csv_and_for_the_parquet_file_of_a_table(csv, tmp_path):

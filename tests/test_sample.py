@@ -188,6 +188,13 @@ def test_cells_that_say_they_are_missing_are_counted(tmp_path):
     assert not (pd.read_csv(tmp_path / "full.csv", keep_default_na=False)["cost"] == "NA").any()
 
 
+def test_counts_may_be_an_array():
+    frame = pd.DataFrame({"town": ["Graz", "Linz"] * 60, "x": range(120)})
+    twin = lookalike.fit(frame, engine="copula", run=Run())
+    made = twin.sample(np.array([2, 3]), where=[{"town": "Graz"}, {"town": "Linz"}])
+    assert made["town"].tolist() == ["Graz"] * 2 + ["Linz"] * 3
+
+
 def test_balance_says_what_it_leaves_out():
     town = np.append(np.repeat(["Graz", "Linz", "Wien"], 60_000), ["Rust"] * 5)
     frame = pd.DataFrame({"town": town, "x": np.arange(len(town)) % 7})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lookalike.run import Run
     from lookalike.schema import ColumnSpec, Schema
     from lookalike.twin import Twin
+    from lookalike.versions import __version__
 
 _HOMES = {
     "fit": "pipeline",
@@ -34,10 +35,11 @@ _HOMES = {
     "Schema": "schema",
     "ColumnSpec": "schema",
     "Run": "run",
+    "__version__": "versions",
     "LookalikeError": "errors",
     "LookalikeWarning": "errors",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted(_HOMES.keys() - {"__version__"})
 
 
 def __getattr__(name: str) -> Any:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +38,7 @@ from lookalike.schema import EncodedTable
 from lookalike.schema.found.discover import with_rules_to_keep
 from lookalike.table import as_table
 from lookalike.twin import Twin
+from lookalike.versions import versions
 
 
 class RunSettings(Settings):
@@ -286,9 +285,3 @@ def evaluate(
     fresh = None if holdout is None else like(as_table(holdout), table, settled, "holdout")
     result = score(table.data, other, settled, holdout=fresh, target=target, seed=seed, thresholds=limits)
     return Scorecard.of(result, table.data, other, settled, holdout=fresh, run=information)
-
-
-def versions() -> dict[str, str]:
-    """What a figure depends on."""
-    packages = {name: version(name) for name in ("lookalike", "torch", "numpy", "pyarrow", "scikit-learn")}
-    return {"python": platform.python_version(), **packages}

@@ -29,6 +29,7 @@ from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type
+from lookalike.stats import WEAK_HOLDOUT
 from lookalike.table import Table, as_table
 
 FEWEST_ROWS_TO_SPLIT = 50
@@ -241,6 +242,22 @@ def split(table: Table, keep_back: float, seed: int) -> Split:
     return _apart(table, back)
 
 
+def split_given(table: Table, holdout: Any, schema: Schema | None, derive: Mapping[str, str], what: str) -> Split:
+    """All rows, and those of a table of their own to measure with; ``what`` names that.
+
+    Raises
+    ------
+    SchemaError
+        It lacks a column, or, where the columns' kinds are known (``schema``), holds other types.
+    """
+    fresh = derived(as_table(holdout), derive)
+    if schema is None:
+        _check_names(fresh, table.names, "holdout")
+    else:
+        fresh = Table(like(fresh, table, schema, "holdout"), table.origin)
+    return Split(table, fresh, f"{what}: the yardstick; all rows of the table are learned from")
+
+
 def split_privately(table: Table, keep_back: float, run: Run) -> Split:
     """As :func:`split`, within a privacy budget: each row is kept back by a coin of its own.
 
@@ -259,7 +276,7 @@ def _apart(table: Table, back: np.ndarray) -> Split:
     """The rows, and those that are kept ``back`` (n,) bool."""
     count = int(back.sum())
     words = f"{count:,} rows that no engine sees, as the yardstick"
-    weak = " (a weak one: so few rows tell little)" if count < 200 else ""
+    weak = " (a weak one: so few rows tell little)" if count < WEAK_HOLDOUT else ""
     return Split(table.take(np.flatnonzero(~back)), table.take(np.flatnonzero(back)) if count else None, words + weak)
 
 
@@ -272,14 +289,19 @@ def prepare_to_judge(real: Any, schema: Any) -> tuple[Table, Schema]:
     return table, Schema(columns, [rule for rule in settled.constraints if not texts & set(rule.names)])
 
 
+def _check_names(table: Table, names: Iterable[str], what: str) -> None:
+    for name in names:
+        if name not in table.names:
+            raise SchemaError(
+                f"the {what} must have the real table's columns, however: {name!r} is not there. Add it, or give a schema that drops it."
+            )
+
+
 def like(table: Table, model: Table, schema: Schema, what: str) -> pa.Table:
     """The columns of ``table`` in the types of ``model``; CSV text is read as the other's types where it can be."""
     columns = {}
+    _check_names(table, [spec.name for spec in schema.kept], what)
     for spec in schema.kept:
-        if spec.name not in table.names:
-            raise SchemaError(
-                f"the {what} must have the real table's columns, however: {spec.name!r} is not there. Add it, or give a schema that drops it."
-            )
         wanted, rule = model.data.schema.field(spec.name).type, f"the {what} must hold the real table's types"
         columns[spec.name] = in_type(table.data.column(spec.name), wanted, spec, rule)
     return pa.table(columns)

@@ -39,10 +39,10 @@ class SamplingSettings(Settings):
     )
 
 
-def check_rows(rows: int) -> None:
+def check_rows(rows: int, fewest: int = 0) -> None:
     """Raise unless ``rows`` is a count."""
-    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
-        raise SettingsError(f"rows must be a count of 0 or more, however: rows={rows!r}.")
+    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < fewest:
+        raise SettingsError(f"rows must be a count of {fewest} or more, however: rows={rows!r}.")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ import numpy as np
 DENSE_CELLS = 2**22
 """A contingency table with more cells than this is counted by sorting instead of by addressing."""
 
+WEAK_HOLDOUT = 100
+"""A holdout of fewer rows than this is a yardstick too short to lean on."""
+
 
 def total_variation(first: np.ndarray, second: np.ndarray) -> float:
     """½ Σ |p − q| between two count vectors over the same cells; in [0, 1], 0 = the same shares.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ class Twin:
         if apart_from is not None:
             how["apart_from"] = self.filter(apart_from)
         if where is None or isinstance(where, Mapping):
-            if isinstance(rows, Sequence):
+            if isinstance(rows, Iterable):
                 raise SettingsError(
                     f"several counts need as many conditions, however: rows={list(rows)} with one condition. Give where a list."
                 )
@@ -152,7 +152,7 @@ class Twin:
         else:
             if not len(where):
                 raise SettingsError("a list of conditions has one at least, however: where=[]. Leave it out.")
-            counts = rows if isinstance(rows, Sequence) else [self.rows if rows is None else rows] * len(where)
+            counts = list(rows) if isinstance(rows, Iterable) else [self.rows if rows is None else rows] * len(where)
             if len(counts) != len(where):
                 raise SettingsError(
                     f"every condition needs a count, however: {len(where)} conditions and {len(counts)} counts."
@@ -307,7 +307,7 @@ class Twin:
         **how: Any,
     ) -> Path:
         """Draw rows straight to a CSV or Parquet file, without holding them. ``progress`` is called with (done, rows); for
-        the rest see :meth:`sample`."""
+        the rest see :meth:`sample`, but for lists of counts and conditions, which this does not take."""
         rows = self.rows if rows is None else rows
         check_rows(rows)
         done = 0

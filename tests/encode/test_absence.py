@@ -61,6 +61,17 @@ def test_whatever_an_engine_draws_cells_are_missing_where_they_are_to_be(interva
     assert len(made["sent"].unique()) > 5
 
 
+def test_few_bins_are_no_codes_that_a_cell_must_be_met_by():
+    """Of rows whose number must be there, and whose bin no other row has, none stays without."""
+    rng = np.random.default_rng(0)
+    gone = rng.random(3000) < 0.5
+    pairs = {name: pd.Series(rng.lognormal(3, 1, 3000)).mask(gone) for name in ("length", "width")}
+    encoder = encoder_of(pa.Table.from_pandas(pd.DataFrame(pairs)), intervals="quantiles", max_bins=40)
+    for seed in range(20):
+        made = encoder.decode(encoder.settle(scrambled(encoder, 20, seed)), seed=3).to_pandas()
+        assert (made["length"].isna() == made["width"].isna()).all()
+
+
 def test_real_rows_stay_as_they_are():
     encoder = encoder_of(parcels(), intervals="quantiles")
     real = encoder.encode(parcels(), seed=0)

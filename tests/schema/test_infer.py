@@ -188,9 +188,16 @@ def test_what_is_asked_to_be_a_key_is_repeated_as_it_was(cells, repeated):
     assert (schema["who"].kind, schema["who"].repeated) == ("key", repeated)
 
 
-def test_day_and_month_that_cannot_be_told_apart_are_said():
+@pytest.mark.parametrize("time", ["", " 10:30", " 09:30"])
+def test_day_and_month_that_cannot_be_told_apart_are_said(time):
     with pytest.warns(LookalikeWarning, match="day-first or month-first"):
-        infer_column("c", pa.array(["01/02/2020", "03/04/2020"] * 30))
+        infer_column("c", pa.array([f"01/02/2020{time}", f"03/04/2020{time}"] * 30))
+
+
+def test_the_step_of_numbers_is_the_same_in_any_order():
+    numbers = np.append(np.zeros(12_000, int), 12 * np.arange(8_000))
+    shuffled = np.random.default_rng(0).permutation(numbers)
+    assert [infer_column("c", pa.array(order)).step for order in (numbers, shuffled)] == [12, 12]
 
 
 def test_missing_spelled_in_several_ways_is_said():

@@ -18,17 +18,15 @@ def gather(
     preset: str | None = None,
 ) -> dict[str, Any]:
     """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine; what a
-    file says as it would be anyway, it leaves to the preset."""
+    file says as it would be anyway (what ``lookalike config`` wrote, unchanged), it does not say."""
     from lookalike import config as settings
     from lookalike import pipeline, presets
 
-    sections = {} if config is None else settings.read_toml(config, presets.settings_sections())
-    if preset is not None:
-        kinds = presets.settings_sections()
-        sections = {
-            title: {name: values[name] for name in kinds[title].build(values).changed}
-            for title, values in sections.items()
-        }
+    kinds = presets.settings_sections()
+    read = {} if config is None else settings.read_toml(config, kinds)
+    sections = {
+        title: {name: values[name] for name in kinds[title].build(values).changed} for title, values in read.items()
+    }
     said = named_values(extra) | {name: value for name, value in flags.items() if value is not None}
     engine = said.get("engine") or sections.get("run", {}).get("engine")
     engine = engine or presets.named(preset).get("engine", pipeline.RunSettings().engine)

@@ -63,8 +63,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from typing import Any
 
 import pyarrow as pa
@@ -80,9 +78,10 @@ from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
-from lookalike.evaluate.yardstick import WEAK_HOLDOUT, Even, even_out, yardstick
+from lookalike.evaluate.yardstick import Even, even_out, yardstick
 from lookalike.schema import Schema
-from lookalike.stats import plain
+from lookalike.stats import WEAK_HOLDOUT, plain
+from lookalike.versions import version_of
 
 SCORECARD_VERSION = 2
 
@@ -144,7 +143,7 @@ def score(
     pair_entries = entries.pair_entries(columns, pairs, even, accuracies.pairs)
     card = {
         "lookalike_scorecard": SCORECARD_VERSION,
-        "version": _version(),
+        "version": version_of("lookalike"),
         "seed": seed,
         "rows": {name: rows.get(name) for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
@@ -219,13 +218,6 @@ def _timed(timings: dict[str, float], part: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[part] = round(time.perf_counter() - start, 3)
-
-
-def _version() -> str:
-    try:
-        return installed_version("lookalike")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _column_counts(schema: Schema, columns: list[Column]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.errors import SettingsError
-from lookalike.evaluate.yardstick import WEAK_HOLDOUT
+from lookalike.stats import WEAK_HOLDOUT
 
 Bound = Literal["at least", "at most"]
 Verdict = Literal["pass", "fail", "missing", "too few rows"]

@@ -14,9 +14,8 @@ import numpy as np
 
 from lookalike.evaluate.prepare import Column
 from lookalike.rng import generator
+from lookalike.stats import WEAK_HOLDOUT
 
-WEAK_HOLDOUT = 100
-"""A holdout of fewer rows than this is a yardstick too short to lean on."""
 SKEWED = 0.05
 """A control share further than this from ½ (and than four standard errors) betrays a holdout that is no random draw."""
 UNEVEN = 0.1

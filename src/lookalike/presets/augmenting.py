@@ -29,7 +29,7 @@ from lookalike.rng import derive_seed
 from lookalike.run import Run, terminal
 from lookalike.sample import check_temperature
 from lookalike.schema import Schema
-from lookalike.table import Table, as_table, check_suffix, to_native, write_table
+from lookalike.table import Table, check_suffix, to_native, write_table
 from lookalike.twin import Twin
 
 ORIGIN_COLUMN = "origin"
@@ -163,10 +163,7 @@ def augment(
     if holdout is None:
         parts = preparing.split(table, run_settings.keep_back, seed)
     else:
-        fresh = Table(
-            preparing.like(preparing.derived(as_table(holdout), derive or {}), table, settled, "holdout"), table.origin
-        )
-        parts = preparing.Split(table, fresh, f"{fresh.num_rows:,} rows of a table of their own")
+        parts = preparing.split_given(table, holdout, settled, derive or {}, "rows of a table of their own")
     if balance is None:
         balance = counts is None or share is not None
     classes, learned = _classes(table, settled, target), _classes(parts.train, settled, target)

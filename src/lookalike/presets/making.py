@@ -150,7 +150,7 @@ def make(
         )
     limits = Thresholds.build({**(thresholds or {}), **(require or {})})
     if rows is not None:
-        check_rows(rows)
+        check_rows(rows, fewest=1)
     run_settings.check_yardstick(holdout)
     places = Places.beside(source, None if out is None else Path(out), raw=raw)
     if private:
@@ -188,11 +188,7 @@ def make(
         resume=resume,
     )
     if holdout is not None:
-        parts = preparing.Split(
-            table,
-            preparing.derived(as_table(holdout), derive or {}),
-            f"{holdout}: the yardstick; all rows of {source.name} are learned from",
-        )
+        parts = preparing.split_given(table, holdout, settled, derive or {}, str(holdout))
     elif private:
         parts = preparing.split_privately(table, run_settings.keep_back, run)
     else:

@@ -89,7 +89,7 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     candidates = _candidates(probe, offsets)
     fitting = [format for format in candidates if _try_format(texts, format)[1].all()]
     if fitting:
-        return fitting[0], len(fitting) > 1 and _order(fitting[0]) != _order(fitting[1])
+        return fitting[0], any(_order(format) != _order(fitting[0]) for format in fitting)
     covered = np.zeros(len(probe), bool)
     for format in candidates:
         covered |= _try_format(probe, format)[1]

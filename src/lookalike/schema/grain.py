@@ -26,9 +26,10 @@ def round_step(numbers: np.ndarray) -> int:
     >>> round_step(np.array([25, 50, 75, 100, 150, 225])), round_step(np.array([2, 4, 8]))
     (25, 1)
     """
-    different = len(np.unique(numbers[:10_000]))
     step = abs(int(np.gcd.reduce(numbers, initial=0)))
-    return step if step > 1 and different >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
+    if step <= 1:
+        return 1
+    return step if len(np.unique(numbers)) >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
 def largest_step(ticks: np.ndarray, a_second: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from lookalike.dependence import follows
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.ties.rules import Rule
-from lookalike.schema import EncodedTable, Values
+from lookalike.schema import EncodedColumn, EncodedTable, Values
 
 MOST_CODES = 50
 """Codes of a column, at most, that may each say whether another's cells are missing; of any other only whether its own are."""
@@ -84,9 +84,14 @@ def find_absences(
     return list(_in_order(found))
 
 
+def _by_codes(column: EncodedColumn) -> bool:
+    """Whether each of its codes may say something; of any other column, whether its cell is missing."""
+    return column.cardinality <= MOST_CODES and not column.interval.any()
+
+
 def _codes(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     """(n,) codes of a column of few; of any other 1 where a cell is missing, else 0."""
-    if encoder.column.cardinality <= MOST_CODES and not encoder.column.interval.any():
+    if _by_codes(encoder.column):
         return encoder.encode(values, np.random.default_rng(0))[0].astype(np.int64)
     return values.missing.astype(np.int64)
 
@@ -119,7 +124,7 @@ def _due(codes: np.ndarray, missing: np.ndarray, share: float) -> np.ndarray | N
 def _by_code(due: np.ndarray, encoder: ColumnEncoder) -> np.ndarray:
     """(K,) for every code of the column, where it was known for whether its cells are missing alone."""
     column = encoder.column
-    if column.cardinality <= MOST_CODES and not column.interval.any():
+    if _by_codes(column):
         return np.append(due, np.full(column.cardinality - len(due), -1, np.int8))
     every = np.full(column.cardinality, due[0], np.int8)
     if encoder.missing is not None and len(due) > 1:
@@ -163,7 +168,8 @@ def settle_absences(
         for absence, says in zip(own, due, strict=True):
             there = codes[:, place] != gap
             rows = np.flatnonzero((says == 0) & ~gone & ~there & free)
-            kinds = codes[:, places[absence.determinant]] if len(absence.due) <= MOST_CODES else says
+            source = places[absence.determinant]
+            kinds = codes[:, source] if _by_codes(table.columns[source]) else says
             for kind in np.unique(kinds[rows]):
                 like, lacking = np.flatnonzero(there & (kinds == kind)), rows[kinds[rows] == kind]
                 if len(like):

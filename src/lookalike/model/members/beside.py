@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from lookalike.model.members.member import ERROR, JOB, MEMBER, PROGRESS, MemberR
 from lookalike.model.training import device
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedTable
+from lookalike.versions import version_of
 
 SMALL_CELLS = 100_000
 """Cells up to which members are not worth a process each: to start one costs five seconds of a core, most of it torch."""
@@ -262,7 +262,7 @@ def code_files() -> list[Path]:
 def _versions() -> dict[str, Any]:
     where = device.available()[0]
     code = [path.read_text(encoding="utf-8") for path in code_files()]
-    packages = {name: version(name) for name in ("lookalike", "torch", "numpy")}
+    packages = {name: version_of(name) for name in ("lookalike", "torch", "numpy")}
     # the same version of ours may hold other code while it is worked on
     return {
         **packages,

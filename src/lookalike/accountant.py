@@ -106,15 +106,6 @@ def compose(mechanisms: Sequence[Mechanism], delta: float, accountant: Accountan
     return float(kind.compose(dp.ComposedDpEvent(events)).get_epsilon(left))
 
 
-def zcdp_epsilon(rho: float, delta: float) -> float:
-    """ε of ρ-zCDP at δ, as Bun and Steinke 2016 (proposition 1.3) convert it: a bound, looser than the ledger's.
-
-    >>> round(zcdp_epsilon(0.5, 1e-5), 3)
-    5.299
-    """
-    return rho + 2 * math.sqrt(rho * math.log(1 / delta))
-
-
 def gaussian_sigma(epsilon: float, delta: float) -> float:
     """Return the noise, in sensitivities, with which one Gaussian table costs ε at δ.
 

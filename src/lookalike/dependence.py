@@ -10,6 +10,10 @@ import numpy as np
 
 BANDS_GLANCE = 1_000
 """Rows that tell most columns that stand for no stretches."""
+MOST_LEVELS = 5_000
+"""Distinct values of a column that may settle another, or be settled, at most: a number of more is an amount, not a label."""
+MOST_BANDS = 200
+"""Stretches of an axis, at most, that a column may stand for."""
 DEPENDENCY_SURPRISE = 20
 """Rows that would break a dependency if both columns were shuffled, at least: below it, agreement may be chance."""
 DEPENDENCY_REPEATED = 0.5

@@ -124,7 +124,7 @@ class Ledger:
         Parameters
         ----------
         purpose
-            ``rows``, ``domain``, ``marginals``, ``training``, ``calibration``.
+            ``rows``, ``domain``, ``marginals``, ``training``.
         what
             On what, for the reader: names of columns.
         disjoint

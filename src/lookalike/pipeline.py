@@ -21,12 +21,12 @@ from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
 from lookalike.preparing import (
     declared_publicly,
-    imputed,
     learnable,
     like,
     prepare,
     prepare_privately,
     prepare_to_judge,
+    without_missing,
 )
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
@@ -142,7 +142,7 @@ def fit(
         domain = Domain.kept(run, wanted)
         table, settled, ledger = prepare_privately(table, declared, privacy, keys=keys, domain=domain)
     everything = table
-    table = learnable(imputed(table, settled, encoding), settled)
+    table = learnable(without_missing(table, settled, encoding), settled)
     if table.num_rows < 2:
         raise InputError("a table needs at least two rows to learn from, however: this one has one.")
     if table.num_rows < 100:

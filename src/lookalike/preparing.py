@@ -127,7 +127,7 @@ def derived(table: Table, expressions: Mapping[str, str]) -> Table:
     return table
 
 
-def imputed(table: Table, schema: Schema, settings: EncoderSettings) -> Table:
+def without_missing(table: Table, schema: Schema, settings: EncoderSettings) -> Table:
     """The table without the missing cells that are not to be modelled."""
     data = treat_missing(table.data, schema, settings)
     return table if data is table.data else Table(data, table.origin)

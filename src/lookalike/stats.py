@@ -14,6 +14,8 @@ import numpy as np
 DENSE_CELLS = 2**22
 """A contingency table with more cells than this is counted by sorting instead of by addressing."""
 
+Z95 = 1.959963984540054
+"""Standard errors of a normal variable on either side that hold 95 %."""
 WEAK_HOLDOUT = 100
 """A holdout of fewer rows than this is a yardstick too short to lean on."""
 
@@ -237,7 +239,7 @@ def central_range(numbers: np.ndarray, tail: float = 0.01) -> tuple[float, float
     return float(low), float(high)
 
 
-def wilson_interval(hits: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     """95 % interval of a share, sound for 0 hits too; in [0, 1].
 
     Source: Wilson, 1927.
@@ -248,11 +250,11 @@ def wilson_interval(hits: int, trials: int, z: float = 1.959963984540054) -> tup
     """
     if trials == 0:
         return 0.0, 1.0
-    middle, half = wilson_centre(hits, trials, z)
+    middle, half = wilson_centre(hits, trials)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def wilson_centre(hits: float, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_centre(hits: float, trials: int, z: float = Z95) -> tuple[float, float]:
     """Centre and half-width of :func:`wilson_interval`, before it is cut to [0, 1].
 
     >>> wilson_centre(50, 100)[0]
@@ -275,7 +277,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     return float(mid_ranks(positive, negative).mean())
 
 
-def auc_interval(area: float, positives: float, negatives: float, z: float = 1.959963984540054) -> tuple[float, float]:
+def auc_interval(area: float, positives: float, negatives: float) -> tuple[float, float]:
     """95 % interval of an AUC from so many scores of each kind, sound at 0 and 1 too; in [0, 1].
 
     All areas θ with |area − θ| ≤ z·√V(θ), V being Hanley and McNeil's variance for scores of like spread: what Wilson's
@@ -293,7 +295,7 @@ def auc_interval(area: float, positives: float, negatives: float, z: float = 1.9
 
     def misses(theta: float) -> bool:
         spread = 1 + (size - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        return (area - theta) ** 2 > z * z * theta * (1 - theta) * spread / (positives * negatives)
+        return (area - theta) ** 2 > Z95**2 * theta * (1 - theta) * spread / (positives * negatives)
 
     return _edge(misses, 0.0, area), _edge(misses, 1.0, area)
 

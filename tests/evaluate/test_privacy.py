@@ -9,6 +9,7 @@ import pytest
 
 from conftest import bench_table
 from lookalike.evaluate import privacy, score
+from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
 from lookalike.evaluate.verdicts import FIGURES, verdicts
 from lookalike.schema import ColumnSpec, Schema
@@ -73,13 +74,11 @@ def test_one_common_row_decides_nothing_and_thirty_copied_rows_do(copied, verdic
 
 
 def test_identical_train_and_holdout_tie(tables):
-    found = privacy.closeness(
-        prepare(
-            {"real": tables["train"], "holdout": tables["train"], "synthetic": tables["fresh"]},
-            infer_schema(tables["train"]),
-        ),
-        0,
+    columns = prepare(
+        {"real": tables["train"], "holdout": tables["train"], "synthetic": tables["fresh"]},
+        infer_schema(tables["train"]),
     )
+    found, _ = privacy.closeness(columns, 0, Encoder(columns, 0))
     assert found["share"] == 0.5 and found["ties"] == 1.0
 
 
@@ -102,7 +101,12 @@ def test_large_tables_are_subsampled_to_the_same_size_on_both_sides(tables, monk
 def section(train, synthetic, holdout=None, seed=0):
     tables = {"real": train, "synthetic": synthetic, **({} if holdout is None else {"holdout": holdout})}
     columns = prepare(tables, infer_schema(people(400, 99)))
-    return privacy.privacy(columns, [side for side in tables if side != "real"], seed)
+    return gathered(columns, seed)
+
+
+def gathered(columns, seed=0):
+    parts = privacy.parts(columns, [side for side in columns[0].sides if side != "real"], seed)
+    return privacy.gather({name: part() for name, part in parts.items()})
 
 
 def words(found, holdout_rows=500):
@@ -203,7 +207,7 @@ def test_awkward_tables_neither_warn_nor_break(make, holdout_rows):
         columns = prepare(
             {side: table(min(size, rows), place) for place, (side, size) in enumerate(sizes.items())}, schema
         )
-        found = privacy.privacy(columns, [side for side in sizes if side != "real"], 0)
+        found = gathered(columns)
         json.dumps(plain(found), allow_nan=False)
         verdicts({"privacy": plain(found)})
 
@@ -215,6 +219,6 @@ def test_bench_tables_pass_when_fresh_and_fail_when_copied():
     fresh, kept = holdout.take(order[:half]), holdout.take(order[half:])
     for synthetic, wrong in ((fresh, 0), (train, 11)):
         columns = prepare({"real": train, "synthetic": synthetic, "holdout": kept}, infer_schema(train))
-        found = words(privacy.privacy(columns, ["synthetic", "holdout"], 0), half)
+        found = words(gathered(columns), half)
         assert sum(word == "fail" for word in found.values()) >= wrong
         assert wrong or "fail" not in found.values(), found

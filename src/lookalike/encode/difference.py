@@ -242,7 +242,7 @@ class Difference(Step):
                 whole = np.where(beyond(whole, float(edge)) & held, float(edge), whole)
         return fit_in(whole, self.spec, self.dtype)
 
-    def carrier(self, name: str) -> str | None:
+    def carrier(self) -> str | None:
         return self.distance
 
     def state(self) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Rewrites:
     def _carriers(self) -> list[list[str]]:
         """The groups' columns, as they are encoded; those whose gaps no single encoded column carries are left out."""
         of = {name: step for step in self.steps for name in step.targets}
-        found = [[of[name].carrier(name) if name in of else name for name in group] for group in self.groups]
+        found = [[of[name].carrier() if name in of else name for name in group] for group in self.groups]
         told = [[name for name in group if name is not None] for group in found if group[0] is not None]
         return [group for group in told if len(group) > 1]
 

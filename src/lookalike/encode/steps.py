@@ -62,8 +62,8 @@ class Step(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state` gave."""
 
-    def carrier(self, name: str) -> str | None:
-        """The encoded column that is missing just where a target is; None where there is none."""
+    def carrier(self) -> str | None:
+        """The encoded column that is missing just where the targets are; None where there is none."""
         return None
 
 
@@ -235,7 +235,7 @@ class Computed(Step):
     def _told(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
         return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
 
-    def carrier(self, name: str) -> str | None:
+    def carrier(self) -> str | None:
         return self.known if self.has_known else None
 
     def state(self) -> dict[str, Any]:
@@ -323,7 +323,7 @@ class Shared(Computed):
             numbers, missing = np.where(lacking, alone, numbers), np.where(lacking, gone, missing)
         return self._told(numbers, missing)
 
-    def carrier(self, name: str) -> str | None:
+    def carrier(self) -> str | None:
         return None if self.has_alone else self.share
 
     def state(self) -> dict[str, Any]:

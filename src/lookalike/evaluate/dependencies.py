@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike.dependence import Bands, repeats, settled, surprising
+from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.joint import crossed, find_together, settled_together
 from lookalike.rng import generator
@@ -24,10 +24,6 @@ from lookalike.stats import hold_out
 REAL_ROWS = 100_000
 """Real rows in which rules are looked for, and rows that are held against them, at most; a rule that holds in so many is
 then confirmed on all of them."""
-MAXIMUM_LEVELS = 5_000
-"""Distinct values of either column at most: a number beyond them is an amount, not a label."""
-MAXIMUM_BANDS = 200
-"""Stretches of an axis, at most, that a column may stand for."""
 SHOWN = 50
 
 
@@ -162,7 +158,7 @@ def _entry(rule: Rule, sides: list[str]) -> dict[str, Any]:
 def _levels(column: Column, picks: dict[str, np.ndarray], part: Part | None = None) -> Levels | None:
     """The picked rows as levels; None where they are too many, or only one."""
     if not column.numeric:
-        if len(np.unique(column.sides["real"].codes[picks["real"]])) - 1 not in range(1, MAXIMUM_LEVELS):
+        if len(np.unique(column.sides["real"].codes[picks["real"]])) - 1 not in range(1, MOST_LEVELS):
             return None
         return Levels(column.name, column.size, {name: column.sides[name].codes[rows] for name, rows in picks.items()})
     sides = {
@@ -170,7 +166,7 @@ def _levels(column: Column, picks: dict[str, np.ndarray], part: Part | None = No
     }
     numbers, missing = sides["real"]
     values = np.unique(numbers[~missing])
-    if not 1 < len(values) + bool(missing.any()) <= MAXIMUM_LEVELS:
+    if not 1 < len(values) + bool(missing.any()) <= MOST_LEVELS:
         return None
     # what the real table does not hold shares one level, and missing has the last
     codes = {}
@@ -237,7 +233,7 @@ def _rules(columns: list[Column], picks: dict[str, np.ndarray], levels: list[Lev
     """What a column, first a part of its dates, at last stretches of its axis, settles: others, or where they have gaps."""
     whole = {level.name: level for level in levels}
     counts = [(level, np.bincount(level.codes["real"], minlength=level.size)) for level in (*levels, *gaps)]
-    few = [np.count_nonzero(theirs) <= MAXIMUM_BANDS for _, theirs in counts]
+    few = [np.count_nonzero(theirs) <= MOST_BANDS for _, theirs in counts]
     banded = Bands({place: counts[place][0].codes["real"] for place in np.flatnonzero(few).tolist()})
     found: dict[tuple[str, str], Rule] = {}
     for column in columns:

@@ -41,8 +41,8 @@ MAXIMUM_LEVELS = 200
 """Levels of a label that trees see one by one (they take 255 at most); the rarer ones are one level together."""
 
 
-def detection(columns: list[Column], seed: int, side: str = "synthetic") -> dict[str, Any]:
-    """Cross-validated AUC of gradient-boosted trees that tell ``side`` from the holdout.
+def detection(columns: list[Column], seed: int) -> dict[str, Any]:
+    """Cross-validated AUC of gradient-boosted trees that tell the synthetic rows from the holdout.
 
     Without a holdout the training rows stand in for it, and ``against`` says so: it flatters a table that remembers them.
     As many rows of both tables, at most 10,000 of each.
@@ -56,7 +56,7 @@ def detection(columns: list[Column], seed: int, side: str = "synthetic") -> dict
     the raw values are harder to please.
     """
     against = "holdout" if columns and "holdout" in columns[0].sides else "real"
-    return _detect(columns, side, against, MAXIMUM_ROWS, seed)
+    return _detect(columns, "synthetic", against, MAXIMUM_ROWS, seed)
 
 
 def fresh_detection(columns: list[Column], seed: int, rows: int) -> dict[str, Any]:

@@ -126,9 +126,8 @@ def _check_names(which: str, names: list[str], specs: list[ColumnSpec]) -> None:
 
 def _values(table: pa.Table, spec: ColumnSpec, which: str) -> Values:
     # Declared levels and true/false texts are what a synthetic cell may break: adherence counts it, parse would refuse it.
-    lenient = spec if spec.numeric else spec.replace(kind="category", levels=None)
     try:
-        return parse(table[spec.name], lenient)
+        return parse(table[spec.name], spec.lenient)
     except LookalikeError as error:
         raise InputError(f"{which} table: {error}") from None
 

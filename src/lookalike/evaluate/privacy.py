@@ -36,28 +36,13 @@ PROTECTION_ROWS = 2_500
 """Real rows a side in :func:`protection`, whose distance is no matrix product and costs more."""
 
 
-def privacy(columns: list[Column], sides: list[str], seed: int) -> dict[str, Any]:
-    """The whole privacy section of a scorecard.
-
-    ``sides`` are the tables besides the real one; figures that need a "holdout" are None without it. Keys:
-
-    exact_copies   see :func:`exact_copies`; ``fresh``: the same of the holdout
-    closeness      see :func:`closeness`; ``fresh``: ½; None without a holdout
-    nndr           see :func:`closeness_and_ratios`; None without a holdout
-    protection     see :func:`protection`
-    leakage        see :func:`lookalike.evaluate.leakage.leakage`
-    attacks        see :func:`lookalike.evaluate.attacks.attacks`; None without a holdout
-    membership     see :func:`lookalike.evaluate.membership.membership`; None without a holdout
-    """
-    return gather({name: part() for name, part in parts(columns, sides, seed).items()})
-
-
 def parts(columns: list[Column], sides: list[str], seed: int) -> dict[str, Callable[[], Any]]:
-    """The section in parts that need nothing from each other, for :func:`gather`; the longest first."""
+    """The section in parts that need nothing from each other, for :func:`gather`; the longest first. ``sides`` are the tables besides the
+    real one; figures that need a "holdout" are None without it."""
     kept_back, encoder = "holdout" in sides, Encoder(columns, seed)
     return {
         "attacks": partial(attacks.attacks, columns, sides, seed, encoder),
-        "closeness": partial(closeness_and_ratios, columns, seed, encoder) if kept_back else lambda: (None, None),
+        "closeness": partial(closeness, columns, seed, encoder) if kept_back else lambda: (None, None),
         "membership": partial(membership.membership, columns, sides, seed, encoder),
         "leakage": partial(leakage.leakage, columns, sides, seed, encoder),
         "protection": partial(protection, columns, sides, seed),
@@ -66,7 +51,16 @@ def parts(columns: list[Column], sides: list[str], seed: int) -> dict[str, Calla
 
 
 def gather(found: dict[str, Any]) -> dict[str, Any]:
-    """The section, from what its parts returned."""
+    """The whole privacy section of a scorecard, from what its :func:`parts` returned. Keys:
+
+    exact_copies   see :func:`exact_copies`; ``fresh``: the same of the holdout
+    closeness      see :func:`closeness`; ``fresh``: ½; None without a holdout
+    nndr           see :func:`closeness`; None without a holdout
+    protection     see :func:`protection`
+    leakage        see :func:`lookalike.evaluate.leakage.leakage`
+    attacks        see :func:`lookalike.evaluate.attacks.attacks`; None without a holdout
+    membership     see :func:`lookalike.evaluate.membership.membership`; None without a holdout
+    """
     near, ratios = found["closeness"]
     return {
         "exact_copies": found["exact_copies"],
@@ -110,8 +104,10 @@ def _identity_codes(column: Column, side: str) -> tuple[np.ndarray, np.ndarray]:
     return places[: len(first.missing)], places[len(first.missing) :]
 
 
-def closeness(columns: list[Column], seed: int) -> dict[str, Any]:
-    """DCR share: how often a synthetic row lies nearer to a training row than to any holdout row, ties counted half.
+def closeness(columns: list[Column], seed: int, encoder: Encoder) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The DCR share, and from the same distances the NNDR figures (None where either side has one row).
+
+    DCR share: how often a synthetic row lies nearer to a training row than to any holdout row, ties counted half.
 
     In [0, 1]. ½ is what a fresh real sample is expected to score, by symmetry; above it, rows lean towards the
     training table. As many training rows as holdout rows are compared, at most 10,000 of each, so neither has the
@@ -127,14 +123,6 @@ def closeness(columns: list[Column], seed: int) -> dict[str, Any]:
 
     NOTE[DIFF]: labels count as equal or not where mostlyai-qa embeds sentences: no model to download, and a code such
     as ``V58`` has no meaning to embed. A different label weighs as much as the whole length of a number's axis.
-    """
-    return closeness_and_ratios(columns, seed, Encoder(columns, seed))[0]
-
-
-def closeness_and_ratios(
-    columns: list[Column], seed: int, encoder: Encoder
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """:func:`closeness`, and from the same distances the NNDR figures (None where either side has one row).
 
     NNDR is d₁/d₂, a synthetic row's distance to the nearest real row over that to the next: near 0, it leans on one
     person; near 1, it stands in a crowd. Keys of the second dict:

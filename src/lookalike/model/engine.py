@@ -110,10 +110,9 @@ class NetEngine(Generator):
 
     @classmethod
     def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
-        """Return the training of these rows under differential privacy, as planned, and what it trains."""
-        raise SettingsError(
-            f"differential privacy needs an engine that trains under it, however: {cls.name} does not. Use autoregressive or ctgan."
-        )
+        """Return the training of these rows under differential privacy, as planned, and what it trains; only of engines whose settings
+        are :class:`PrivateSettings`."""
+        raise NotImplementedError
 
     @classmethod
     @abstractmethod

@@ -124,7 +124,7 @@ class Filter:
         self.dropped = dict.fromkeys(REASONS[1:], 0)
         known = [(spec, _values(real, spec)) for spec in self.specs]
         # the numbers in order, each as often as it occurs; the labels without "missing"
-        self._numbers = {spec.name: np.sort(_present(values)) for spec, values in known if spec.numeric}
+        self._numbers = {spec.name: np.sort(values.present) for spec, values in known if spec.numeric}
         self._levels = {spec.name: _vocabulary(values) for spec, values in known if values.levels is not None}
         self._cells = self._code(dict(zip(self.specs, [values for _, values in known], strict=True)))
         self._rows = self._axes(self._cells, references=True)
@@ -249,11 +249,6 @@ def _values(table: pa.Table, spec: ColumnSpec) -> Values:
             f"{table.column_names.count(spec.name)} times. Give tables of the same schema."
         )
     return parse(table.column(spec.name), spec)
-
-
-def _present(values: Values) -> np.ndarray:
-    assert values.numbers is not None
-    return values.numbers[~values.missing]
 
 
 def _vocabulary(values: Values) -> pa.Array:

@@ -65,7 +65,8 @@ def _way_back(goal: np.ndarray, engine: np.ndarray, true: np.ndarray, floor: flo
 
 
 def noise_floor(shares: np.ndarray, rows: float) -> float:
-    """Return the L1 distance, ½ Σ |p − q|, expected between the truth and a sample of ``rows`` rows.
+    """Return the L1 distance, ½ Σ |p − q|, expected between the truth and a sample of ``rows`` rows: what
+    ``stats.expected_total_variation`` is beside a sample without end.
 
     >>> round(noise_floor(np.array([0.5, 0.5]), 100), 4)
     0.0399

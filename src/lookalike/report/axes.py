@@ -20,7 +20,7 @@ LARGEST = 1e300
 """Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
 
 
-def on_axis(values: Values, spec: ColumnSpec) -> np.ndarray:
+def drawn_numbers(values: Values, spec: ColumnSpec) -> np.ndarray:
     """Numbers that are present, in the unit a person reads: dates in seconds, decimals in whole units."""
     assert values.numbers is not None
     numbers = values.numbers[~values.missing].astype(np.float64)

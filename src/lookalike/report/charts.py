@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.report.axes import FEW, bin_labels, edges_of, exact, mark, on_axis, places_of, spike_of, ticks_of
+from lookalike.report.axes import FEW, bin_labels, drawn_numbers, edges_of, exact, mark, places_of, spike_of, ticks_of
 from lookalike.schema import ColumnSpec, Values, parse
 
 MOST_BARS, MOST_BARS_ENLARGED = 6, 24
@@ -25,14 +25,14 @@ MOST_BARS, MOST_BARS_ENLARGED = 6, 24
 
 
 def column_chart(real: pa.ChunkedArray, synthetic: pa.ChunkedArray, spec: ColumnSpec) -> dict[str, Any]:
-    """Shares of one column in both tables: ``{"type": "number" | "label", "specials": […], …}``."""
+    """Shares of one column in both tables: ``{"type": "number" | "label", "bars": […], …}``."""
     first, second = read(real, spec), read(synthetic, spec)
     return number_chart(first, second, spec) if spec.numeric else label_chart(first, second, spec)
 
 
 def read(cells: pa.ChunkedArray, spec: ColumnSpec) -> Values:
     """Cells as numbers or as labels; labels that were never declared are labels too."""
-    return parse(cells, spec if spec.numeric else spec.replace(kind="category", levels=None))
+    return parse(cells, spec.lenient)
 
 
 def rounded_shares(counts: np.ndarray, total: int) -> np.ndarray:
@@ -113,7 +113,7 @@ def number_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str,
     ``edges`` (b + 1) are in drawing units (log₁₀ where ``log``), ``real`` and ``synthetic`` (b) are shares of all rows,
     ``labels`` (b) say what a bin holds; the first and last one hold what lies beyond them.
     """
-    first, second = on_axis(real, spec), on_axis(synthetic, spec)
+    first, second = drawn_numbers(real, spec), drawn_numbers(synthetic, spec)
     bars = _missing_bar(real, synthetic)
     spike = spike_of(first)
     if spike is not None:

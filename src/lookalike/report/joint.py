@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.report.axes import FEW, bin_labels, edges_of, exact, on_axis, places_of, spike_of
+from lookalike.report.axes import FEW, bin_labels, drawn_numbers, edges_of, exact, places_of, spike_of
 from lookalike.report.charts import common_labels, read, rounded_shares
 from lookalike.schema import ColumnSpec, Schema, Values
 
@@ -91,7 +91,7 @@ def _label_parts(real: Values, synthetic: Values, spec: ColumnSpec) -> tuple[lis
 
 
 def _number_parts(real: Values, synthetic: Values, spec: ColumnSpec) -> tuple[list[str], np.ndarray, np.ndarray]:
-    numbers = [on_axis(values, spec) for values in (real, synthetic)]
+    numbers = [drawn_numbers(values, spec) for values in (real, synthetic)]
     spike = spike_of(numbers[0])
     rest = numbers[0] if spike is None else numbers[0][numbers[0] != spike]
     edges = edges_of(rest, spec, MOST_BINS)[0] if len(rest) >= FEW else np.array([0.0, 1.0])

@@ -241,7 +241,7 @@ def plot_associations(associations: Mapping[str, Any], *, size: tuple[float, flo
 
 
 def save_plots(summary: Mapping[str, Any], folder: str | Path, *, kind: str = "svg") -> list[Path]:
-    """Save every picture of a summary as ``kind`` (svg or png); returns the paths."""
+    """Save every picture of a summary as ``kind`` (svg, png or pdf); returns the paths."""
     if kind not in {"svg", "png", "pdf"}:
         raise SettingsError(f"plots are saved as svg, png or pdf, however: kind={kind!r}.")
     folder = Path(folder)

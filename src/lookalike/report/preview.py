@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from lookalike.report.axes import FEW
 from lookalike.schema import Schema
 from lookalike.schema.values import widen
+from lookalike.stats import whole_rows
 
 ROWS = 20
 CANDIDATES = 400
@@ -47,15 +48,10 @@ def copies(head: pa.Table, real: list[pa.Table], schema: Schema) -> np.ndarray:
     """
     names = [spec.name for spec in schema.modelled if spec.name in head.column_names]
     found = np.zeros(head.num_rows, dtype=bool)
-    for table in real:
+    for table in real if names else []:
         columns = [_codes(head[name], table[name]) for name in names]
-        for row in range(head.num_rows):
-            matching = np.arange(table.num_rows) if columns else np.zeros(0, dtype=np.int64)
-            for mine, theirs in columns:
-                matching = matching[theirs[matching] == mine[row]]
-                if not len(matching):
-                    break
-            found[row] |= len(matching) > 0
+        mine, theirs = (whole_rows(np.stack(codes, axis=1)) for codes in zip(*columns, strict=True))
+        found |= np.isin(mine, theirs)
     return found
 
 

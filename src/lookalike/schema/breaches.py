@@ -54,10 +54,7 @@ class Rows:
     def values(self, name: str) -> Values:
         """A column as numbers or labels; all that is no number is a label, keys too."""
         if name not in self._values:
-            spec = self.schema[name]
-            # a level that was never declared is no error here: it is just another level
-            lenient = spec if spec.numeric else spec.replace(kind="category", levels=None)
-            self._values[name] = parse(self.table.column(name), lenient)
+            self._values[name] = parse(self.table.column(name), self.schema[name].lenient)
         return self._values[name]
 
     def natural(self, name: str) -> pa.Array:

@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
 """Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
 SCHEMA_VERSION = 2
-"""Version 2 may hold constraints. A schema without any is written as version 1, which earlier releases read."""
+"""Version 2 may hold constraints; a schema without any is written as version 1."""
 
 
 class ColumnSpec(Settings):
@@ -75,6 +75,11 @@ class ColumnSpec(Settings):
                 f"only a key that is not the primary one is repeated, however: {self.name!r} is {what}. Leave repeated out."
             )
         return self
+
+    @property
+    def lenient(self) -> ColumnSpec:
+        """The same, but for labels: those that were never declared are no error, just other ones; and a key is of labels."""
+        return self if self.numeric else self.replace(kind="category", levels=None)
 
     @property
     def numeric(self) -> bool:

@@ -36,7 +36,7 @@ from lookalike.schema.identity import (
     with_their_keys,
 )
 from lookalike.schema.types import arrow_type, is_text
-from lookalike.schema.values import Values, parse, widen, without_missing_text
+from lookalike.schema.values import parse, widen, without_missing_text
 
 MISSING_TEXTS = (
     "NA",
@@ -158,7 +158,7 @@ def _check_type(name: str, storage: pa.DataType) -> None:
 def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     calendar = pa.types.is_timestamp(array.type) or pa.types.is_date(array.type)
     spec = ColumnSpec(**base, kind="datetime" if calendar else "integer")
-    ticks = _present(parse(array, spec))
+    ticks = parse(array, spec).present
     if pa.types.is_date32(array.type):
         return spec
     a_second = 1000 if pa.types.is_date64(array.type) else dates.TICKS_A_SECOND[array.type.unit]
@@ -167,7 +167,7 @@ def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
 
 def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="integer")
-    numbers = _present(parse(array, spec))
+    numbers = parse(array, spec).present
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
@@ -190,23 +190,18 @@ def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     spec = ColumnSpec(**base, kind="float", decimals=max(array.type.scale, 0))
     if array.type.scale > 0:
         return spec
-    numbers = _present(parse(array, spec))
+    numbers = parse(array, spec).present
     return _key(base, numbers, len(distinct), rows=len(array), present=len(numbers)) or spec
 
 
 def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
-    numbers = _present(parse(array, spec))
+    numbers = parse(array, spec).present
     decimals = decimals_of_floats(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     if key is None and decimals is None:
         spec, decimals = once_single(spec, numbers)
     return key or with_step(spec.replace(decimals=decimals), numbers)
-
-
-def _present(values: Values) -> np.ndarray:
-    assert values.numbers is not None
-    return values.numbers[~values.missing]
 
 
 # -------------------------------------------------------------------------------------------------------------- text
@@ -246,7 +241,7 @@ def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -
     compact = dates.detect_compact(values)
     if compact is not None:
         return _dated(base, values, compact)
-    return _infer_number_text(base, array, values) or _infer_date_text(base, array, values)
+    return _infer_number_text(base, array, values) or _infer_date_text(base, values)
 
 
 def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
@@ -284,7 +279,7 @@ def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> Colum
     return with_step(spec, numbers)
 
 
-def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) -> ColumnSpec | None:
+def _infer_date_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | None:
     format, ambiguous = dates.detect(values, base["name"])
     if format is None:
         return None
@@ -299,7 +294,7 @@ def _infer_date_text(base: dict[str, str], array: pa.Array, values: pa.Array) ->
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime", format=format)
-    return spec.replace(step=largest_step(_present(parse(values, spec)), dates.TICKS_A_SECOND[dates.unit_of(format)]))
+    return spec.replace(step=largest_step(parse(values, spec).present, dates.TICKS_A_SECOND[dates.unit_of(format)]))
 
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:

@@ -29,7 +29,7 @@ def is_sdv(document: Any) -> bool:
     )
 
 
-def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None) -> Schema:
+def read_sdv(document: dict[str, Any], table: pa.Table) -> Schema:
     """Turn SDV metadata into a schema for ``table``.
 
     What SDV's metadata does not say (storage, decimals, spelling) is inferred from the table.
@@ -40,7 +40,7 @@ def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None)
     >>> [(column.kind, column.role) for column in schema]
     [('key', 'primary_key'), ('integer', None)]
     """
-    described = _choose_table(document, table, name)
+    described = _choose_table(document, table)
     columns = described.get("columns") or {key: _modernise(value) for key, value in described.get("fields", {}).items()}
     unknown = [column for column in columns if column not in table.column_names]
     if unknown:
@@ -61,12 +61,10 @@ def read_sdv(document: dict[str, Any], table: pa.Table, name: str | None = None)
     )
 
 
-def _choose_table(document: dict[str, Any], table: pa.Table, name: str | None) -> dict[str, Any]:
+def _choose_table(document: dict[str, Any], table: pa.Table) -> dict[str, Any]:
     tables = document.get("tables")
     if tables is None:
         return document
-    if name is not None and name in tables:
-        return tables[name]
     if len(tables) == 1:
         return next(iter(tables.values()))
     matching = [

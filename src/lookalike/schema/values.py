@@ -45,6 +45,12 @@ class Values:
     def __len__(self) -> int:
         return len(self.missing)
 
+    @property
+    def present(self) -> np.ndarray:
+        """The numbers that are there."""
+        assert self.numbers is not None
+        return self.numbers[~self.missing]
+
     def take(self, rows: np.ndarray) -> Values:
         """The cells of some rows."""
         numbers, codes = (None if part is None else part[rows] for part in (self.numbers, self.codes))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from lookalike.dependence import Bands, repeats, settled, surprising
+from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
@@ -22,10 +22,6 @@ from lookalike.schema import Values
 from lookalike.schema.identity import MANY_IDENTITIES
 from lookalike.schema.parts import Part, parts_of
 
-MOST_LEVELS = 5_000
-"""A number of more distinct values is an amount, not a label."""
-MOST_BANDS = 200
-"""Stretches of an axis, at most, that a column may stand for."""
 MOST_DETERMINANTS = 500
 """Columns that may settle others, at most: looking takes a glance at every pair."""
 

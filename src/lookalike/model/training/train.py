@@ -1,7 +1,7 @@
 """One training loop for all nets: epochs, averaged weights, early stopping, time budget, interruption, checkpoints.
 
 An engine describes its training as a :class:`Task`; :class:`Trainer` does everything that is the same for all. However
-training ends (all epochs, early stop, out of time, Ctrl-C, a loss that is not finite), the task's ``kept`` net ends with
+training ends (all epochs, early stop, out of time, Ctrl-C, a loss that is not finite), the task's ``averaged`` net ends with
 the best weights there were.
 """
 

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import LookalikeWarning
-from lookalike.schema.found.discover import find_constraints, with_constraints
+from lookalike.schema import Schema
+from lookalike.schema.constraints import Formula, Inequality, Predicate, Range
+from lookalike.schema.found.discover import find_constraints, with_constraints, with_rules_to_keep
 from lookalike.schema.infer import infer_schema
 
 
@@ -99,3 +101,27 @@ def test_found_constraints_stand_in_the_schema():
     table = tied()
     schema = with_constraints(table, infer_schema(table))
     assert len(schema.constraints) == 4 and with_constraints(table, schema) == schema
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Range(column="price", low=0),
+        Predicate(expression="price > 0 and total > 0"),
+        Formula(column="total", equals="price * amount + tax"),
+        Formula(column="tax", equals="0.2 * price * amount"),
+        Inequality(columns=("opened", "closed")),
+        Inequality(columns=("tax", "total")),
+    ],
+)
+def test_what_is_declared_hides_no_other_rule_of_the_same_columns(declared):
+    rng = np.random.default_rng(0)
+    price, amount = np.round(rng.lognormal(3, 0.6, 2000), 2), rng.integers(1, 90, 2000)
+    tax, opened = np.round(0.2 * price * amount, 2), rng.integers(0, 10_000, 2000)
+    table = pa.table(
+        {"price": price, "amount": amount, "tax": tax, "total": np.round(price * amount + tax, 2)}
+        | {"opened": opened, "closed": opened + rng.integers(0, 60, 2000)}
+    )
+    schema = with_rules_to_keep(table, Schema(list(infer_schema(table)), [declared]))
+    assert {rule.column for rule in schema.constraints if isinstance(rule, Formula)} == {"tax", "total"}
+    assert [rule.words for rule in schema.constraints].count("opened ≤ closed") == 1

@@ -18,7 +18,15 @@ from lookalike.errors import SchemaError
 from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
 from lookalike.schema.column import ColumnSpec, Schema
-from lookalike.schema.constraints import Combinations, Constraint, Inequality, NullTogether
+from lookalike.schema.constraints import (
+    Combinations,
+    Constraint,
+    Formula,
+    Inequality,
+    NullTogether,
+    Range,
+    Share,
+)
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.found.shares import find_shares
@@ -74,8 +82,8 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns.
 
     Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
-    lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: no column of a
-    declared constraint is looked at.
+    lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: a column that it
+    settles is not looked at, nor an order within one of its own.
 
     >>> from lookalike.schema.infer import infer_schema
     >>> rng = np.random.default_rng(0)
@@ -84,20 +92,32 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     >>> [found.words for found in with_rules_to_keep(table, infer_schema(table)).constraints]
     ['start ≤ end']
     """
-    declared = {name for rule in schema.constraints for name in rule.names}
-    free = Schema([spec.replace(role="drop") if spec.name in declared else spec for spec in schema])
+    settled_there = {name for rule in schema.constraints for name in _settled_by(rule)}
+    free = Schema([spec.replace(role="drop") if spec.name in settled_there else spec for spec in schema])
     everything = Rows(table, free)
     rows = evenly(everything)
     formulas = find_formulas(rows)
     shares = find_shares(rows, formulas)
     computed = {rule.names[0] for rule in (*formulas, *shares)}
-    pairs = [pair for pair in _ordered_pairs(rows) if not computed & set(pair)]
+    orders = [set(rule.names) for rule in schema.constraints if isinstance(rule, (Inequality, Range))]
+    pairs = [
+        pair
+        for pair in _ordered_pairs(rows)
+        if not computed & set(pair) and not any(set(pair) <= names for names in orders)
+    ]
     apart = {(low, high): None for low, high in pairs if _apart(rows, schema[low], schema[high])}
     close = {pair: None for pair in pairs if pair not in apart}
     chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
     rules = (*_chained(close, rows), *formulas, *shares, *chosen)
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
+
+
+def _settled_by(rule: Constraint) -> tuple[str, ...]:
+    """The columns that a declared rule leaves nothing to say about."""
+    if isinstance(rule, (Formula, Share)):
+        return (rule.column,)
+    return rule.columns if isinstance(rule, Combinations) else ()
 
 
 # ------------------------------------------------------------------------------------------------------------- order

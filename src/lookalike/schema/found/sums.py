@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -75,15 +75,23 @@ def sums_of_products(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator
     targets = [name for name in numbers.targets() if name in names]
     for target in sorted(targets, key=lambda name: (gaps[name], *numbers.fineness(name)), reverse=True):
         others = [name for name in names if name != target and gaps[name] <= gaps[target]]
-        parts = [*others, *(numbers.multiply(factors) for size in (2, 3) for factors in combinations(others, size))]
-        whole = np.flatnonzero(~np.any([np.isnan(numbers.cells[name]) for name in (target, *others)], axis=0))
-        if len(others) < 2 or len(whole) < max(FEWEST_ROWS, 3 * len(parts)):
-            continue
-        some = whole[spread(len(whole), max(GLANCE, 4 * len(parts)))]
-        if numbers.explained(target, _fitted(numbers, target, parts, some)[2], some):
-            formula = _combined(numbers, target, parts, some)
+        # a total, once it is known what it is made of, would stand in for that: a tax is a fifth of the price, and nearly a sixth of the total
+        for given in dict.fromkeys((tuple(name for name in others if name not in found), tuple(others))):
+            formula = _of_products(numbers, target, given)
             if formula is not None:
                 yield formula
+                break
+
+
+def _of_products(numbers: Numbers, target: str, others: Sequence[str]) -> Formula | None:
+    parts = [*others, *(numbers.multiply(factors) for size in (2, 3) for factors in combinations(others, size))]
+    whole = np.flatnonzero(~np.any([np.isnan(numbers.cells[name]) for name in (target, *others)], axis=0))
+    if len(others) < 2 or len(whole) < max(FEWEST_ROWS, 3 * len(parts)):
+        return None
+    some = whole[spread(len(whole), max(GLANCE, 4 * len(parts)))]
+    if not numbers.explained(target, _fitted(numbers, target, parts, some)[2], some):
+        return None
+    return _combined(numbers, target, parts, some)
 
 
 def _combined(numbers: Numbers, target: str, pivots: list[str], some: np.ndarray) -> Formula | None:

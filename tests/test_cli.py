@@ -378,6 +378,13 @@ def test_rows_to_measure_with_are_looked_at_before_anything_is_learned(csv, tmp_
     assert not csv.with_suffix(".twin").exists()
 
 
+def test_more_tries_for_a_sample(csv, tmp_path):
+    run("fit", csv, "--engine", "tvae", "--epochs", 1, "--out", tmp_path / "t.twin")
+    once = ("sample", tmp_path / "t.twin", "--rows", 90, "--where", "plan=premium", "--set")
+    assert "within max_tries_per_batch=1 draws" in run(*once, "max_tries_per_batch=1", code=2)
+    run(*once, "max_tries_per_batch=50")
+
+
 def test_the_version_is_said():
     assert run("--version") == f"lookalike {lookalike.__version__}\n"
 

@@ -70,6 +70,21 @@ def test_a_temperature_needs_a_net():
         cold.sample(10, temperature=0.5)
 
 
+def test_balance_is_exact_beside_a_filter(twin):
+    rows = twin.sample(300, seed=1, balance="sex", apart_from=people(600))
+    assert rows["sex"].value_counts().tolist() == [150, 150]
+
+
+def test_a_rare_value_is_found(twin):
+    town = np.append(np.repeat(["Graz", "Linz"], 3_000), ["Rust"] * 18)
+    frame = pd.DataFrame({"town": town, "x": np.arange(len(town)) % 7, "y": np.arange(len(town)) % 3})
+    few = lookalike.fit(frame, engine="tvae", epochs=2, run=Run())
+    for how in ({"where": {"town": "Rust"}}, {"where": {"town": "Rust", "x": 3}}):
+        assert few.sample(200, seed=1, **how)["town"].eq("Rust").all()
+    with pytest.raises(SamplingError, match="max_tries_per_batch=1 draws"):
+        few.sample(200, seed=1, where={"town": "Rust", "x": 3}, max_tries_per_batch=1)
+
+
 def test_conditions_hold_beside_balance(twin):
     rows = twin.sample(100, seed=1, where={"town": "Graz"}, balance="sex")
     assert (rows["town"] == "Graz").all() and (rows["sex"] == "f").sum() == 50

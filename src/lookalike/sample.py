@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,12 @@ from lookalike.model.base import Generator
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
 from lookalike.schema.encoded import concatenate
+from lookalike.stats import draws_for
 
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
-LARGEST_DRAW = 8
-
+LARGEST_DRAW, SMALLEST_LIMIT = 8, 20_000
+"""Rows drawn at once under a condition are no more than so many times those wanted, or than the second where that is more."""
 
 MOST_LEVELS = 50
 """A column of more codes is not balanced or decorrelated code by code."""
@@ -100,15 +101,49 @@ class Sampler:
         """Whether nothing was asked for: rows are as frequent as they were learned."""
         return self.temperature == 1 and len(self._quotas) == 1 and not self._quotas[0].codes
 
-    def draw(self, rows: int, seed: int) -> EncodedTable:
-        """Draw exactly so many rows.
+    def sizes(self, rows: int) -> list[int]:
+        """How many of so many rows each part has: each level of a balanced column, each pair of two that are decorrelated."""
+        shares = np.cumsum([quota.share for quota in self._quotas])
+        return np.diff(np.rint(shares / shares[-1] * rows).astype(int), prepend=0).tolist()
+
+    def draw(self, sizes: Sequence[int], seed: int) -> tuple[EncodedTable, np.ndarray]:
+        """Draw exactly so many rows of each part, mixed; and (n,) which part each is of.
 
         Raises
         ------
         SamplingError
             The condition is met too seldom.
         """
-        return _draw_quotas(self.model, self.encoder, rows, self._quotas, seed, self.tries, self.temperature)
+        if len(sizes) == 1:
+            return self._draw(sizes[0], self._quotas[0].codes, seed), np.zeros(sizes[0], int)
+        parts = [
+            self._draw(count, quota.codes, derive_seed(seed, "quota", place))
+            for place, (quota, count) in enumerate(zip(self._quotas, sizes, strict=True))
+        ]
+        order = generator(seed, "mix").permutation(sum(sizes))
+        return concatenate(parts).take(order), np.repeat(np.arange(len(sizes)), sizes)[order]
+
+    def _draw(self, rows: int, codes: dict[int, int], seed: int) -> EncodedTable:
+        """Draw rows that have these codes."""
+        if not codes or not rows:
+            return self.encoder.settle(self.model.sample(rows, seed=seed, temperature=self.temperature))
+        kept: list[EncodedTable] = []
+        found, drawn, most = 0, 0, max(LARGEST_DRAW * rows, SMALLEST_LIMIT)
+        for attempt in range(self.tries):
+            count = max(draws_for(rows - found, found, drawn, most), 100)
+            made = self.model.sample(
+                count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=self.temperature
+            )
+            table = self.encoder.settle(made)
+            met = np.all([table.codes[:, place] == code for place, code in codes.items()], axis=0)
+            kept.append(table.take(np.flatnonzero(met)))
+            found, drawn = found + int(met.sum()), drawn + count
+            if found >= rows:
+                return concatenate(kept).take(np.arange(rows))
+        raise SamplingError(
+            f"a condition must be met within max_tries_per_batch={self.tries} draws, however: {found:,} of {rows:,} rows were found in "
+            f"{drawn:,} drawn. Ask for fewer rows or a more frequent value, or take more tries (max_tries_per_batch)."
+        )
 
     def cells(self, encoded: EncodedTable, seed: int) -> pa.Table:
         """Return rows as cells, without keys: those are given out last, to rows that stay, but for those that rows share."""
@@ -200,45 +235,6 @@ def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -
             f"{what} needs a column of at most {MOST_LEVELS} levels, however: column {name!r} has {codes} codes. Name another."
         )
     return place
-
-
-def _draw_quotas(
-    model: Generator, encoder: TableEncoder, rows: int, quotas: list[Quota], seed: int, tries: int, temperature: float
-) -> EncodedTable:
-    """Draw each quota's rows, then mix them."""
-    if len(quotas) == 1:
-        return _draw(model, encoder, rows, quotas[0].codes, seed, tries, temperature)
-    edges = np.rint(np.cumsum([quota.share for quota in quotas]) / sum(quota.share for quota in quotas) * rows)
-    counts = np.diff(edges, prepend=0).astype(int)
-    parts = [
-        _draw(model, encoder, int(count), quota.codes, derive_seed(seed, "quota", place), tries, temperature)
-        for place, (quota, count) in enumerate(zip(quotas, counts, strict=True))
-    ]
-    return concatenate(parts).take(generator(seed, "mix").permutation(rows))
-
-
-def _draw(
-    model: Generator, encoder: TableEncoder, rows: int, codes: dict[int, int], seed: int, tries: int, temperature: float
-) -> EncodedTable:
-    if not codes or not rows:
-        return encoder.settle(model.sample(rows, seed=seed, temperature=temperature))
-    kept: list[EncodedTable] = []
-    found, drawn = 0, 0
-    for attempt in range(tries):
-        # as many as the share met so far says are needed, within bounds
-        share = max(found / drawn, 1 / LARGEST_DRAW) if drawn else 1.0
-        count = min(max(int((rows - found) / share * 1.1), 100), LARGEST_DRAW * BATCH_ROWS)
-        made = model.sample(count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=temperature)
-        table = encoder.settle(made)
-        met = np.all([table.codes[:, place] == code for place, code in codes.items()], axis=0)
-        kept.append(table.take(np.flatnonzero(met)))
-        found, drawn = found + int(met.sum()), drawn + count
-        if found >= rows:
-            return concatenate(kept).take(np.arange(rows))
-    raise SamplingError(
-        f"a condition must be met within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} rows were found in {drawn:,} drawn. "
-        "Ask for fewer rows or a more frequent value, or fit with more tries (max_tries_per_batch)."
-    )
 
 
 def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:

@@ -71,6 +71,16 @@ def whole_rows(codes: np.ndarray) -> np.ndarray:
     return codes.view(np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))).ravel()
 
 
+def draws_for(lacking: int, found: int, drawn: int, most: int) -> int:
+    """How many more to draw for ``lacking`` ones that meet a condition, when ``found`` of ``drawn`` did: a tenth more than that share asks
+    for, at most ``most``. Where none did yet, the next one might have.
+
+    >>> draws_for(50, 0, 0, 10_000), draws_for(50, 10, 1_000, 10_000), draws_for(50, 0, 1_000, 10_000)
+    (50, 5501, 10000)
+    """
+    return min(11 * lacking * drawn // (10 * max(found, 1)) + 1 if drawn else lacking, most)
+
+
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     """Largest gap between two empirical distribution functions; in [0, 1], 0 = the same distribution.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lookalike import artefact, registry
@@ -133,7 +134,7 @@ class Twin:
         **how
             ``balance="income"``: all its levels equally frequent. ``decorrelate=("sex", "income")``: the two drawn
             independently of each other. ``temperature=0.8``: frequent values more frequent. See
-            :class:`lookalike.sample.Sampler`.
+            :class:`lookalike.sample.Sampler`. ``max_tries_per_batch=500``: draw more often before giving up.
 
         Raises
         ------
@@ -179,8 +180,12 @@ class Twin:
         decorrelate: tuple[str, str] | None = None,
         temperature: float = 1.0,
         apart_from: Any = None,
+        max_tries_per_batch: int | None = None,
     ) -> Iterator[Table]:
         """Draw rows batch by batch, at constant memory; see :meth:`sample`."""
+        settings = self.sampling
+        if max_tries_per_batch is not None:
+            settings = settings.replace(max_tries_per_batch=max_tries_per_batch)
         where = dict(where or {})
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
@@ -196,7 +201,7 @@ class Twin:
             balance=balance,
             decorrelate=decorrelate,
             temperature=temperature,
-            settings=self.sampling,
+            settings=settings,
         )
         if self._calibrates and not sampler.plain:
             warnings.warn(
@@ -208,11 +213,12 @@ class Twin:
         for place, size in enumerate(batch_sizes(rows)):
             batch_seed = derive_seed(seed, "batch", place)
 
-            def draw(count: int, attempt: int, batch_seed: int = batch_seed) -> pa.Table:
+            def draw(sizes: list[int], attempt: int, batch_seed: int = batch_seed) -> tuple[pa.Table, np.ndarray]:
                 draw_seed = batch_seed if attempt == 0 else derive_seed(batch_seed, "again", attempt)
-                return sampler.cells(self._drawn(sampler, count, draw_seed), draw_seed)
+                encoded, part = self._drawn(sampler, sizes, draw_seed)
+                return sampler.cells(encoded, draw_seed), part
 
-            kept = refill(size, draw, checks, tries=self.sampling.max_tries_per_batch)
+            kept = refill(sampler.sizes(size), draw, checks, tries=settings.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
 
     def filter(self, real: Any, settings: FilterSettings | None = None) -> Filter:
@@ -250,13 +256,14 @@ class Twin:
     def _calibrates(self) -> bool:
         return self.calibration is not None and bool(self.calibration.sweeps)
 
-    def _drawn(self, sampler: Sampler, rows: int, seed: int) -> EncodedTable:
+    def _drawn(self, sampler: Sampler, sizes: list[int], seed: int) -> tuple[EncodedTable, np.ndarray]:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for."""
         if self.calibration is None or not self._calibrates or not sampler.plain:
-            return sampler.draw(rows, seed)
+            return sampler.draw(sizes, seed)
         settings = CalibrationSettings.build(self.information["calibration"])
-        pool = sampler.draw(settings.pool_rows(rows), seed)
-        return pool.take(self.calibration.choose(pool, rows, derive_seed(seed, "choose")))
+        pool, part = sampler.draw([settings.pool_rows(sizes[0])], seed)
+        chosen = self.calibration.choose(pool, sizes[0], derive_seed(seed, "choose"))
+        return pool.take(chosen), part[chosen]
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.

@@ -160,6 +160,28 @@ def test_the_gap_between_rows_learned_and_held_out_is_told(make_toy):
     assert noted["memory_gap"] == pytest.approx(gap, abs=2e-4)
 
 
+@pytest.mark.parametrize("orders", [1, 2])
+def test_rows_that_meet_conditions_are_those_of_the_net(make_toy, orders):
+    """The other columns are as frequent beside them as in those of many rows that happen to meet them."""
+    engine = fitted(make_toy(2000), orders=orders, epochs=5)
+    free = engine.sample(60_000, seed=1).codes
+    for conditions in ({1: 1}, {0: 2, 1: 0}):
+        made = engine.sample(5000, seed=2, conditions=conditions).codes
+        met = np.all([free[:, place] == code for place, code in conditions.items()], axis=0)
+        assert all((made[:, place] == code).all() for place, code in conditions.items())
+        for place in range(free.shape[1]):
+            counts = (np.bincount(codes[:, place], minlength=200) for codes in (free[met], made))
+            assert total_variation(*counts) < 0.05
+
+
+def test_what_a_net_cannot_meet_still_gives_the_count(trained):
+    count = 40
+    impossible = dict.fromkeys(range(3), 0)
+    table = trained.sample(count, seed=1, conditions=impossible)
+    again = trained.sample(count, seed=1, conditions=impossible)
+    assert len(table) == count and np.array_equal(table.codes, again.codes)
+
+
 class TestAnyOrder:
     def test_conditions_are_met_at_once_and_exactly(self, trained_in_any_order, make_toy):
         """Colour given size: the frequencies are those of the table's rows of that size."""

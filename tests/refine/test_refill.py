@@ -20,21 +20,39 @@ class Below:
         return table.column("x").to_numpy() < self.limit
 
 
-def uniform(count: int, attempt: int) -> pa.Table:
-    return pa.table({"x": np.random.default_rng(attempt).random(count)})
+def uniform(sizes: list[int], attempt: int) -> tuple[pa.Table, np.ndarray]:
+    rng = np.random.default_rng(attempt)
+    part = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    return pa.table({"x": rng.random(len(part)), "part": part}), part
 
 
 @given(rows=st.integers(0, 300), limit=st.floats(0.2, 1.0))
 def test_the_count_is_exact_and_every_row_passes(rows, limit):
-    table = refill(rows, uniform, [Below(limit)])
+    table = refill([rows], uniform, [Below(limit)])
     assert table.num_rows == rows
     assert (table.column("x").to_numpy() < limit).all()
 
 
 def test_without_checks_the_first_draw_is_the_result():
-    assert refill(7, uniform).equals(uniform(7, 0))
+    assert refill([7, 2], uniform).equals(uniform([7, 2], 0)[0])
+
+
+@given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=5), limit=st.floats(0.05, 1.0))
+def test_every_part_has_its_count(sizes, limit):
+    class Harder:
+        name = "lower in later parts"
+
+        def keep(self, table):
+            return table.column("x").to_numpy() < limit / (1 + table.column("part").to_numpy())
+
+    part = refill(sizes, uniform, [Harder()]).column("part").to_numpy()
+    assert np.bincount(part, minlength=len(sizes)).tolist() == sizes
+
+
+def test_what_seldom_passes_is_found():
+    assert refill([500], uniform, [Below(0.002)]).num_rows == 500
 
 
 def test_what_never_passes_ends_and_names_the_check():
     with pytest.raises(SamplingError, match=r"0 of 10 .* below 0.0 \("):
-        refill(10, uniform, [Below(0.9), Below(0.0)], tries=5)
+        refill([10], uniform, [Below(0.9), Below(0.0)], tries=5)

@@ -113,7 +113,8 @@ def sample(
         Path | None, typer.Option("--apart-from", help="real rows: drawn rows too near to one are drawn again")
     ] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="a setting of the filter, NAME=VALUE (see: lookalike config)")
+        list[str] | None,
+        typer.Option("--set", help="a setting of the filter or of sampling, NAME=VALUE (see: lookalike config)"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
     escape_formulas: EscapeFormulas = False,
@@ -132,7 +133,9 @@ def sample(
             f"{twin.stem}-sample.{'parquet' if fitted.origin.container == 'parquet' else 'csv'}"
         )
         presets.check_outputs([path], force=force, read=[twin, apart_from])
-        apart = presets.apart(fitted, apart_from, named_values(setting))
+        settings = named_values(setting)
+        tries = settings.pop("max_tries_per_batch", None)
+        apart = presets.apart(fitted, apart_from, settings)
         bar = Run(console=screen.bar)
         fitted.sample_to(
             path,
@@ -143,6 +146,7 @@ def sample(
             decorrelate=two_columns(decorrelate),
             temperature=temperature,
             apart_from=apart,
+            max_tries_per_batch=tries,
             escape_formulas=escape_formulas,
             progress=lambda done, total: bar.show("sampling", done, total),
         )

@@ -17,12 +17,15 @@ from lookalike.model.intervals import with_residuals
 from lookalike.model.nets.masked import MaskedNet
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
+from lookalike.stats import draws_for
 
 MOST_HIDDEN = 8192
 """Hidden units of all columns together: beyond it each column gets fewer, so that a wide table trains in bounded memory."""
 FEWEST_HIDDEN = 16
 BLOCK_CELLS = 2**23
 """Numbers held at once when drawing: some ten thousand rows, for each of which all columns' tables are made but once."""
+MOST_TRIED, FEWEST_TRIED = 50, 50_000
+"""Rows begun under a condition are no more than so many times those wanted, or than the second where that is more."""
 JUDGED_AT_ONCE = 1_000
 """Rows whose likelihood is taken at once."""
 
@@ -84,14 +87,44 @@ class Conditionals(Fitted):
     def draw(
         self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float
     ) -> EncodedTable:
-        """Draw rows. A net of one order ignores conditions (``sample.py`` meets them by rejection); one of any order starts
-        from them, which is exact."""
+        """Draw rows. A net of any order starts from conditions, one of a single order drops rows that miss them: both are exact. Where it
+        meets them too seldom, rows that do not make up the number."""
         known = torch.zeros(rows, len(self.columns), dtype=torch.bool)
         codes = torch.zeros(rows, len(self.columns), dtype=torch.long)
         if self.any_order:
             for column, code in conditions.items():
                 known[:, column], codes[:, column] = True, code
+        elif conditions:
+            met = self._meeting(rows, draws, conditions, temperature)
+            known, codes = known[len(met) :], codes[len(met) :]
+            others = self.fill(codes.to(self.device), known.to(self.device), draws, temperature)
+            return self.table(torch.cat([met, others]), draws)
         return self.table(self.fill(codes.to(self.device), known.to(self.device), draws, temperature), draws)
+
+    @torch.no_grad()
+    def _meeting(self, rows: int, draws: torch.Generator, conditions: Mapping[int, int], temperature: float) -> Tensor:
+        """Return (n, d) codes of up to so many rows that meet the conditions. A row that misses one is dropped as soon as that shows, and
+        columns of few codes come first: most of it is never drawn."""
+        found: list[Tensor] = [torch.zeros(0, len(self.columns), dtype=torch.long, device=self.device)]
+        met, tried = 0, 0
+        while met < rows and tried < max(MOST_TRIED * rows, FEWEST_TRIED):
+            count = max(draws_for(rows - met, met, tried, self.block_rows), min(self.block_rows, 100))
+            members = torch.randint(len(self.nets), (count,), generator=draws).to(self.device)
+            uniform = torch.rand(count, len(self.columns), generator=draws).to(self.device)
+            kept = torch.zeros(count, dtype=torch.bool, device=self.device)
+            codes = torch.zeros(count, len(self.columns), dtype=torch.long, device=self.device)
+            for member, (net, order) in enumerate(zip(self.nets, self.orders, strict=True)):
+                mine = (members == member).nonzero()
+                wanted = {j: conditions[column] for j, column in enumerate(order.tolist()) if column in conditions}
+                unknown = torch.zeros(len(mine), len(order), dtype=torch.bool, device=self.device)
+                full, alive = self._fill_by(
+                    net, codes[mine, order], unknown, uniform[mine, order], temperature, {}, wanted
+                )
+                kept[mine[alive]] = True
+                codes[mine[alive], order] = full
+            found.append(codes[kept])
+            met, tried = met + len(found[-1]), tried + count
+        return torch.cat(found)[:rows]
 
     @torch.no_grad()
     def complete(self, table: EncodedTable, known: np.ndarray, seed: int, barred: Mapping[int, int]) -> EncodedTable:
@@ -129,8 +162,8 @@ class Conditionals(Fitted):
         for member, (net, order) in enumerate(zip(self.nets, self.orders, strict=True)):
             rows = (members == member).nonzero()
             not_to_draw = {j: barred[column] for j, column in enumerate(order.tolist()) if column in barred}
-            filled[rows, order] = self._fill_by(
-                net, codes[rows, order], known[rows, order], uniform[rows, order], temperature, not_to_draw
+            filled[rows, order], _ = self._fill_by(
+                net, codes[rows, order], known[rows, order], uniform[rows, order], temperature, not_to_draw, {}
             )
         return filled
 
@@ -142,8 +175,11 @@ class Conditionals(Fitted):
         uniform: Tensor,
         temperature: float,
         barred: Mapping[int, int],
-    ) -> Tensor:
-        """The first layer is linear, so what it makes of a row is a sum of what each code adds: a look into a table a known cell,
+        wanted: Mapping[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Return the codes of rows whose columns come out as ``wanted``, and which those rows are.
+
+        The first layer is linear, so what it makes of a row is a sum of what each code adds: a look into a table a known cell,
         a sixteenth of the operations of a product with the code's embedding.
 
         A cell is the place of its code in that table, where the bias comes first (every row has it), then a cell not yet known.
@@ -155,6 +191,7 @@ class Conditionals(Fitted):
         places = {j: place for place, j in enumerate(laid)}
         starts = np.cumsum([2] + [net.cardinalities[j] for j in laid]).tolist()
         cells, seen = codes.new_zeros(len(codes), 1 + net.columns), sum(given)
+        alive = torch.arange(len(codes), device=codes.device)
         for place, j in enumerate(laid[:seen]):
             cells[:, 1 + place] = torch.where(known[:, j], codes[:, j] + starts[place], 1)
         for j in range(net.columns):
@@ -167,7 +204,10 @@ class Conditionals(Fitted):
             codes[rows, j] = _pick(logits, uniform[rows, j])
             cells[rows, 1 + places[j]] = codes[rows, j] + starts[places[j]]
             seen += not given[j]
-        return codes
+            if j in wanted:
+                met = (codes[:, j] == wanted[j]).nonzero().squeeze(1)
+                codes, cells, known, uniform, alive = (part[met] for part in (codes, cells, known, uniform, alive))
+        return codes, alive
 
     @torch.no_grad()
     def likelihood(self, codes: Tensor, known: Tensor | None = None) -> np.ndarray:

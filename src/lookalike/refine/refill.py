@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import SamplingError
+from lookalike.stats import draws_for
 
-LARGEST_DRAW = 8
-"""Rows drawn at once, at most, for each row that is still lacking."""
+LARGEST_DRAW, SMALLEST_LIMIT = 8, 10_000
+"""Rows drawn at once are no more than so many times those wanted, or than the second where that is more."""
 
 
 class Check(Protocol):
@@ -26,15 +27,21 @@ class Check(Protocol):
 
 
 def refill(
-    rows: int, draw: Callable[[int, int], pa.Table], checks: Sequence[Check] = (), *, tries: int = 100
+    sizes: Sequence[int],
+    draw: Callable[[list[int], int], tuple[pa.Table, np.ndarray]],
+    checks: Sequence[Check] = (),
+    *,
+    tries: int = 100,
 ) -> pa.Table:
-    """Draw until ``rows`` rows pass all checks.
+    """Draw until enough rows of each part (a class, a condition) pass all checks.
 
     Parameters
     ----------
+    sizes
+        How many rows of each part there are to be.
     draw
-        Called with (count, attempt), attempts counted from 0; returns a table of so many rows. With no checks the first
-        draw is the result.
+        Called with (rows of each part, attempt), attempts counted from 0; returns a table of so many rows, mixed, and (n,) which part each
+        is of. With no checks the first draw is the result.
     checks
         Each sees the rows that passed those before it.
 
@@ -47,28 +54,34 @@ def refill(
     ...     name = "an even number"
     ...     def keep(self, table):
     ...         return table.column("n").to_numpy() % 2 == 0
-    >>> numbers = lambda count, attempt: pa.table({"n": np.arange(count) + attempt})
-    >>> refill(3, numbers, [Even()]).column("n").to_pylist()
+    >>> numbers = lambda counts, attempt: (pa.table({"n": np.arange(counts[0]) + attempt}), np.zeros(counts[0], int))
+    >>> refill([3], numbers, [Even()]).column("n").to_pylist()
     [0, 2, 2]
     """
+    rows, most = sum(sizes), max(LARGEST_DRAW * sum(sizes), SMALLEST_LIMIT)
     kept: list[pa.Table] = []
-    found, drawn = 0, 0
+    found, drawn = np.zeros(len(sizes), int), np.zeros(len(sizes), int)
     turned_down = [0] * len(checks)
     for attempt in range(tries):
-        # as many as the share that passed so far says are needed, within bounds
-        share = max(found / drawn, 1 / LARGEST_DRAW) if drawn else 1.0
-        table = draw(rows if attempt == 0 else int((rows - found) / share * 1.1) + 1, attempt)
-        drawn += table.num_rows
+        lacking = np.maximum(np.asarray(sizes) - found, 0)
+        counts = [draws_for(*part, most) for part in zip(lacking.tolist(), found.tolist(), drawn.tolist(), strict=True)]
+        table, part = draw(counts, attempt)
+        drawn += counts
         for place, check in enumerate(checks):
             passed = check.keep(table)
             turned_down[place] += int((~passed).sum())
-            table = table.filter(pa.array(passed))
-        kept.append(table)
-        found += table.num_rows
-        if found >= rows:
-            return pa.concat_tables(kept).slice(0, rows)
+            table, part = table.filter(pa.array(passed)), part[passed]
+        # no more of a part than it lacks: the first ones
+        order = np.argsort(part, kind="stable")
+        within = np.empty(len(part), int)
+        within[order] = np.arange(len(part)) - np.searchsorted(part[order], part[order])
+        wanted = within < lacking[part]
+        kept.append(table if wanted.all() else table.filter(pa.array(wanted)))
+        found += np.bincount(part[wanted], minlength=len(sizes))
+        if found.sum() == rows:
+            return pa.concat_tables(kept)
     worst = int(np.argmax(turned_down))
     raise SamplingError(
-        f"rows must pass every check within max_tries_per_batch={tries} draws, however: {found:,} of {rows:,} did among {drawn:,} drawn. "
-        f"Most were turned down by: {checks[worst].name} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or fit with more tries (max_tries_per_batch)."
+        f"rows must pass every check within max_tries_per_batch={tries} draws, however: {found.sum():,} of {rows:,} did among {drawn.sum():,} drawn. "
+        f"Most were turned down by: {checks[worst].name} ({turned_down[worst]:,}). Relax it, ask for fewer rows, or take more tries (max_tries_per_batch)."
     )

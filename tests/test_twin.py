@@ -48,6 +48,13 @@ def test_a_calibrated_twin_is_the_same_after_a_file(calibrated, tmp_path):
     )
 
 
+def test_a_twin_says_whether_calibration_met_rows_held_back_better(calibrated, valley):
+    assert "passes over all pairs of columns: " in repr(calibrated)
+    noise = pd.DataFrame(np.random.default_rng(0).integers(0, 20, (150, 3)), columns=list("abc"))
+    idle = quick_fit(noise, engine="copula", calibrate=True)
+    assert not idle.calibration.sweeps and "left out, as it met rows held back no better" in repr(idle)
+
+
 def test_what_was_asked_for_goes_before_calibration(calibrated):
     with pytest.warns(LookalikeWarning, match="drawn without it"):
         assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()

@@ -65,7 +65,7 @@ class Sampler:
     balance
         A column whose levels all become equally frequent (missing cells left out).
     decorrelate
-        Two columns drawn independently of each other, each as frequent as ever; all else follows from both.
+        Two columns drawn independently of each other, each as frequent as ever; all else follows from both, and so still tells of each.
     temperature
         Below 1 frequent values become more frequent, above 1 rare ones do.
 

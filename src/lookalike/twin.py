@@ -256,6 +256,14 @@ class Twin:
     def _calibrates(self) -> bool:
         return self.calibration is not None and bool(self.calibration.sweeps)
 
+    @property
+    def calibrated(self) -> str | None:
+        """Whether rows are chosen as calibration asks, in words; None where it was not asked for."""
+        if self.calibration is None:
+            return None
+        passes = f"passes over all pairs of columns: {self.calibration.sweeps}"
+        return passes if self._calibrates else "left out, as it met rows held back no better"
+
     def _drawn(self, sampler: Sampler, sizes: list[int], seed: int) -> tuple[EncodedTable, np.ndarray]:
         """Draw rows: chosen from a pool where the twin is calibrated and nothing else was asked for."""
         if self.calibration is None or not self._calibrates or not sampler.plain:
@@ -393,6 +401,8 @@ class Twin:
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
+        if self.calibrated is not None:
+            lines.append(f"  chosen    {self.calibrated}")
         if self.privacy is None:
             lines.append(
                 "  privacy   none proven: fitted without epsilon, so do not share it as differentially private"

@@ -212,6 +212,8 @@ def make(
     )
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
+    if twin.calibrated is not None:
+        say("calibration", twin.calibrated, "--set calibrate=…")
     before = [] if settled is None else settled.constraints
     found = [rule.words for rule in twin.schema.constraints if rule not in before]
     if found:

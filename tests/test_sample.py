@@ -202,3 +202,53 @@ def test_balance_says_what_it_leaves_out():
     with pytest.warns(LookalikeWarning, match="that come in 10,000 rows, however: 1 did not, and are left out"):
         made = twin.sample(300, balance="town", seed=3)
     assert made["town"].value_counts().to_dict() == {"Graz": 100, "Linz": 100, "Wien": 100}
+
+
+def places(rows: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """300 cities, many of which share a code, of 12 states in 3 regions, and a price that has a band."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, 301)
+    city = rng.choice(300, rows, p=weights / weights.sum())
+    price = rng.uniform(0, 100, rows).round(2)
+    return pd.DataFrame(
+        {
+            "city": [f"c{i}" for i in city],
+            "state": [f"s{i % 12}" for i in city],
+            "region": [f"r{i % 3}" for i in city],
+            "price": price,
+            "band": np.array(list("abcd"))[np.searchsorted([13, 40, 80], price)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "engine", [{"engine": "marginals"}, {"engine": "autoregressive", "any_order": True, "epochs": 2, "hidden": 16}]
+)
+@pytest.mark.parametrize("hidden", ["pool", "hide"])
+def test_what_settles_a_known_cell_is_drawn_to_fit_it(engine, hidden):
+    real = places()
+    state, region = (dict(zip(real["city"], real[name], strict=True)) for name in ("state", "region"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(real, run=Run(), seed=1, rare_categories=hidden, **engine)
+    done = twin.complete(real[["state", "price"]], seed=1)
+    assert (done["city"].map(state) == real["state"]).all() and (done["city"].map(region) == done["region"]).all()
+    assert done[done["state"] == "s0"]["city"].mode().tolist() == ["c0"], "by their frequency"
+    done = twin.complete(real[["region", "band"]], seed=1)
+    assert (done["city"].map(region) == real["region"]).all() and (done["city"].map(state) == done["state"]).all()
+    # a price between the dearest of one band and the cheapest of the next is of either
+    ends = real.groupby("band")["price"].agg(["min", "max"]).loc[real["band"]].reset_index(drop=True)
+    assert done["price"].between(ends["min"] - 0.3, ends["max"] + 0.3).all()
+    holed = real.assign(
+        city=real["city"].mask(np.arange(len(real)) % 3 == 0), state=real["state"].mask(real.index % 5 == 0)
+    )
+    done = twin.impute(holed, seed=1)
+    assert (done["city"].map(state) == done["state"]).all() and done["city"].equals(holed["city"].fillna(done["city"]))
+
+
+def test_cells_that_contradict_each_other_stay_as_they_are():
+    real = places()
+    twin = lookalike.fit(real, engine="marginals", run=Run(), seed=1)
+    wrong = real.assign(state=np.random.default_rng(0).permutation(real["state"]))
+    done = twin.complete(wrong[["city", "state"]], seed=1)
+    assert done[["city", "state"]].equals(wrong[["city", "state"]])

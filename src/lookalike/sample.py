@@ -23,7 +23,8 @@ from lookalike.schema.encoded import concatenate
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
 LARGEST_DRAW = 8
-
+TRIES_BESIDE_KNOWN = 8
+"""How often a row is completed again that settles something else than what is known of it; then what settles it is chosen to fit."""
 
 MOST_LEVELS = 50
 """A column of more codes is not balanced or decorrelated code by code."""
@@ -244,6 +245,9 @@ def _draw(
 def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
+    A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
+    chosen to fit.
+
     Parameters
     ----------
     fill
@@ -262,7 +266,16 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
     completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
-    drawn = encoder.decode(encoder.settle(completed, known.codes, gaps=not fill), seed=seed, given=known)
+    settled = encoder.settle(completed, known.codes, gaps=not fill)
+    for attempt in range(TRIES_BESIDE_KNOWN):
+        rows = encoder.at_odds(settled, known.codes)
+        if not len(rows):
+            break
+        given, there = known.encoded.take(rows), known.codes[rows]
+        again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
+        again = encoder.settle(again, there, gaps=not fill)
+        settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
+    drawn = encoder.decode(settled, seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:
         if name not in table.column_names:

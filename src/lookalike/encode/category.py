@@ -145,7 +145,8 @@ class CategoryEncoder(ColumnEncoder):
         shown = np.flatnonzero(~self.rare)
         place = np.full(len(self.levels) + 1, -1, np.int32)  # code -1 (missing) reads the last entry
         place[shown] = np.arange(len(shown))
-        return Values(values.missing, codes=place[values.codes], levels=self.levels.take(pa.array(shown)))
+        codes = place[values.codes]  # -1 also of a hidden level that is known, of a table to complete
+        return Values(codes < 0, codes=codes, levels=self.levels.take(pa.array(shown)))
 
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)

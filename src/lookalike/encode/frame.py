@@ -18,6 +18,7 @@ from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
+from lookalike.encode.ties.backward import at_odds, give_way
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, renewed
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
@@ -230,6 +231,8 @@ class TableEncoder:
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
         ties = self.ties
         settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        if known.any():
+            give_way(ties, self.encoders, drawn, known, generator(seed, "given"))
         given_out: dict[str, pa.Array] = {}
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
@@ -272,6 +275,10 @@ class TableEncoder:
         if not gaps or not self.absences:
             return settled
         return settle(ties, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
+
+    def at_odds(self, encoded: EncodedTable, known: np.ndarray) -> np.ndarray:
+        """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles."""
+        return at_odds(self.ties, self.encoders, encoded, known)
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.

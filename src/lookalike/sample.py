@@ -246,7 +246,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
     A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
-    chosen to fit.
+    chosen to fit. What is a key's, in rows that share one, is the same in all of them: as it is known, or as it was drawn for the first.
 
     Parameters
     ----------
@@ -261,6 +261,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SchemaError, InputError
         A column has another type, or a cell holds what was never seen.
     """
+    table = encoder.with_held(table) if fill else table
     known = encoder.encode_known(table, fill=fill, seed=seed)
     barred = {
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None

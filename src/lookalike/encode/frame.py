@@ -19,7 +19,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, give_way
-from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, renewed
+from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
@@ -30,7 +30,7 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import whose
+from lookalike.schema.values import numbered, whose
 
 
 class TableEncoder:
@@ -170,7 +170,31 @@ class TableEncoder:
             if len(rows):
                 values = rewritten[name].take(rows)
                 codes[rows, place], residuals[rows, place] = encoder.encode(values, generator(seed, "encode", name))
-        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells)
+        owners = {one.key: numbered(_one_array(table, one.key)) for one in self._given(table)}
+        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells, owners)
+
+    def _given(self, table: pa.Table) -> list[Entity]:
+        """The keys that rows share which a table to complete has."""
+        return [one for one in self.entities if one.key in table.column_names]
+
+    def with_held(self, table: pa.Table) -> pa.Table:
+        """Return a table to complete with what is known of a key in one of its rows in all those that lack it."""
+        for entity in self._given(table):
+            owners = numbered(_one_array(table, entity.key))
+            for name in self._held(entity):
+                if name in table.column_names:
+                    there = ~parse(self.in_type(table, name), self.schema[name]).missing
+                    cells = _one_array(table, name).take(pa.array(taken_from(there, owners)))
+                    table = table.set_column(table.column_names.index(name), name, cells)
+        return table
+
+    def _held(self, entity: Entity) -> list[str]:
+        """The table's own columns that a key holds: those rewritten, too, where all that they are written back from is held."""
+        held = [*entity.holds]
+        for step in self.rewrites.steps:
+            if {*(spec.name for spec in step.specs()), *step.sources} <= {*held}:
+                held += step.targets
+        return held
 
     def in_type(self, table: pa.Table, name: str) -> pa.Array:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
@@ -233,6 +257,9 @@ class TableEncoder:
         settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
         if known.any():
             give_way(ties, self.encoders, drawn, known, generator(seed, "given"))
+        if given is not None and given.owners:
+            held_alike(self.entities, drawn, given.owners, dict(zip(self.encoders, known.T, strict=True)))
+            follow(ties, self.encoders, drawn, known)
         given_out: dict[str, pa.Array] = {}
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)

@@ -20,12 +20,15 @@ class Known:
         The rows, and (n, d) bool: which of their codes are known.
     columns, cells
         The table's own columns, parsed, and (n,) bool for each: which of their cells are known.
+    owners
+        By the name of each key that rows share: (n,) whose each row is, counted from 1, 0 where it is nobody's.
     """
 
     encoded: EncodedTable
     codes: np.ndarray
     columns: dict[str, Values]
     cells: dict[str, np.ndarray]
+    owners: dict[str, np.ndarray]
 
     def put_in(self, name: str, drawn: Values) -> Values:
         """Return the drawn values with the known ones in their places: a rare one may share a code with others."""

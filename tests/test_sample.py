@@ -112,6 +112,14 @@ class TestComplete:
         assert done["town"].equals(given["town"]) and done["age"].isna().equals(given["age"].isna())
         assert (done["club"] == done["town"]).mean() > 0.75
 
+    def test_a_frame_keeps_its_index(self, twin):
+        some = people(600, seed=7).loc[[10, 500, 77]]
+        assert twin.impute(some).index.tolist() == [10, 500, 77]
+        labelled = some.set_axis(pd.MultiIndex.from_product([["a"], [3, 1, 2]], names=["ward", "bed"]))
+        pd.testing.assert_index_equal(twin.complete(labelled[["town"]]).index, labelled.index)
+        filled = some.assign(age=twin.impute(some)["age"])
+        assert filled["age"].notna().all() and filled["age"].equals(some["age"].fillna(filled["age"]))
+
     def test_what_was_never_seen_or_learned_is_refused(self, twin):
         table = people(20)
         with pytest.raises(InputError, match="column 'town'"):

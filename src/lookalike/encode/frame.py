@@ -344,15 +344,20 @@ class TableEncoder:
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
 
     def cell(self, name: str, value: Any) -> pa.Array:
-        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be."""
+        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be.
+
+        None, NaN and pandas' NA and NaT are a missing cell.
+        """
         storage = arrow_type(self.schema[name].storage)
         storage = storage.value_type if pa.types.is_dictionary(storage) else storage
-        if value is None:
-            return pa.nulls(1, storage)
+        # by itself Arrow takes whole numbers for signed ones
+        own = pa.uint64() if type(value) is int and pa.types.is_uint64(storage) else None
         try:
-            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
-        # Arrow's three ways to say that a value does not fit a type: to who asks, it was never seen
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            if not isinstance(value, (str, int)) and pa.array([value], from_pandas=True).null_count:
+                return pa.nulls(1, storage)
+            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value], own).cast(storage)
+        # Arrow's ways to say that a value does not fit a type: to who asks, it was never seen
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
             raise _never_seen(name) from None
 
     def state(self) -> dict[str, Any]:

@@ -360,6 +360,13 @@ class TableEncoder:
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
             raise _never_seen(name) from None
 
+    def says_empty(self, name: str) -> bool:
+        """Whether the empty text is one of a column's labels."""
+        encoder = self.encoders.get(name)
+        return (
+            isinstance(encoder, CategoryEncoder) and is_text(encoder.levels.type) and "" in encoder.levels.to_pylist()
+        )
+
     def state(self) -> dict[str, Any]:
         return {
             "settings": self.settings.model_dump(),

@@ -122,14 +122,24 @@ class TestComplete:
 
     def test_what_was_never_seen_or_learned_is_refused(self, twin):
         table = people(20)
-        with pytest.raises(InputError, match="column 'town'"):
-            twin.impute(table.assign(town="Rom"))
         with pytest.raises(SchemaError, match="'age' are not there"):
             twin.impute(table.drop(columns="age"))
         with pytest.raises(SchemaError, match="'shoe' was not"):
             twin.complete(table.assign(shoe=1))
         with pytest.raises(SchemaError, match="its column 'age' is"):
             twin.impute(table.assign(age="old"))
+
+    @pytest.mark.parametrize("kind", ["str", "category"])
+    def test_a_label_never_seen_stays_and_is_not_heeded(self, twin, kind):
+        table = people(300, seed=7)
+        table.loc[[3, 50], "town"] = "Rom"
+        table.loc[[3, 9], "club"] = [None, "Roma"]
+        table = table.astype({"town": kind})
+        with pytest.warns(LookalikeWarning, match=r"\(2 of column 'town', 1 of column 'club'\)") as told:
+            done = twin.impute(table, seed=1)
+        assert len(told) == 1 and told[0].filename == __file__ and "Rom" not in str(told[0].message)
+        assert done["town"].tolist() == table["town"].tolist() and done.loc[9, "club"] == "Roma"
+        assert done.loc[3, "club"] in {"Graz", "Linz", "Wien", "none"} and done.notna().all(axis=None)
 
     def test_an_engine_that_cannot_says_which_can(self):
         with warnings.catch_warnings():

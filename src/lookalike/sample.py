@@ -259,10 +259,18 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SettingsError
         The engine cannot condition on any columns whatever.
     SchemaError, InputError
-        A column has another type, or a cell holds what was never seen.
+        A column has another type, or a cell holds what the column cannot. (A label never seen stays, with a warning, and is not heeded.)
     """
     table = encoder.with_held(table) if fill else table
     known = encoder.encode_known(table, fill=fill, seed=seed)
+    if known.unseen:
+        cells = ", ".join(f"{count:,} of column {name!r}" for name, count in known.unseen.items())
+        warnings.warn(
+            f"cells are drawn given labels that were learned, however: some cells hold others ({cells}). They stay as they are, and their rows "
+            "are completed without them; fit again with such rows to have them heeded.",
+            LookalikeWarning,
+            stacklevel=5,
+        )
     barred = {
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }

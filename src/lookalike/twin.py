@@ -269,7 +269,8 @@ class Twin:
         SettingsError
             The engine cannot.
         SchemaError, InputError
-            A column is lacking or of another type, or a cell holds what was never seen.
+            A column is lacking or of another type, or a cell holds what the column cannot. A label never seen stays, with a warning, and
+            its row is completed without it.
         """
         return to_native(self.impute_table(as_table(data), seed=seed), rows_of=data)
 

@@ -129,6 +129,13 @@ class CategoryEncoder(ColumnEncoder):
         found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
 
+    def never_seen(self, values: Values) -> np.ndarray:
+        """Return (n,) bool: which cells hold a label that has no code."""
+        assert values.codes is not None
+        places = self.places_of(values)
+        coded = np.append((places >= 0) & (self.code_of_level[places] >= 0), True)
+        return ~coded[values.codes]  # code -1 (missing) reads the last entry
+
     def is_pooled(self, codes: np.ndarray) -> np.ndarray:
         """Return (n,) bool: whether a code is one that levels share."""
         return np.asarray((codes >= self.pool_code) & (codes < self.pool_code + self.pools))

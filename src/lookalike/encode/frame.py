@@ -153,7 +153,7 @@ class TableEncoder:
     def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> Known:
         """Return what is there of a table to complete.
 
-        Columns that the table lacks are not known; nor are missing cells, if they are to be filled.
+        Columns that the table lacks are not known; nor are missing cells, if they are to be filled, nor the codes of labels never learned.
         """
         columns, cells = {}, {}
         for spec in self.schema.modelled:
@@ -164,14 +164,19 @@ class TableEncoder:
         tied, rewritten = self.rewrites.known(cells), self.rewrites.forward(columns)
         shape = table.num_rows, len(self.encoders)
         codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
+        unseen: dict[str, int] = {}
         for place, (name, encoder) in enumerate(self.encoders.items()):
             rows = np.flatnonzero(tied[name])
+            if isinstance(encoder, CategoryEncoder):
+                strange = encoder.never_seen(rewritten[name])[rows]
+                if strange.any():
+                    unseen[name], rows = int(strange.sum()), rows[~strange]
             known[rows, place] = True
             if len(rows):
                 values = rewritten[name].take(rows)
                 codes[rows, place], residuals[rows, place] = encoder.encode(values, generator(seed, "encode", name))
         owners = {one.key: numbered(_one_array(table, one.key)) for one in self._given(table)}
-        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells, owners)
+        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells, owners, unseen)
 
     def _given(self, table: pa.Table) -> list[Entity]:
         """The keys that rows share which a table to complete has."""

@@ -67,6 +67,15 @@ def give_way(
     alone = [rule for rule in ties if isinstance(rule, Rule)]
     bound = _told(ties, places, known)
     changed = False
+    for joint in [rule for rule in reversed(ties) if isinstance(rule, JointRule)]:
+        sources, place = [places[name] for name in joint.determinants], places[joint.dependent]
+        level = joint.places(drawn, encoders)
+        settles, there = _alike(joint.values.take(level), drawn[joint.dependent])
+        amiss = bound[:, place] & ~bound[:, sources].all(1) & (level >= 0) & (settles != there)
+        if amiss.any():
+            changed = True
+            _choose_together(joint, encoders, drawn, bound[:, sources], np.flatnonzero(amiss), rng)
+            bound[np.ix_(amiss, sources)] = True
     for determinant in reversed(dict.fromkeys(rule.determinant for rule in alone)):
         own, place = [rule for rule in alone if rule.determinant == determinant], places[determinant]
         dependents = [places[rule.dependent] for rule in own]
@@ -115,22 +124,61 @@ def _choose(
         both = np.stack([np.append(settles, wanted[some]) for settles, wanted in kept], axis=1)
         keys = np.unique(both, axis=0, return_inverse=True)[1].ravel()
         chosen = _by_weight(keys[: len(weights)], weights, keys[len(weights) :], rng)
-        to, taken = rows[some[chosen >= 0]], values.take(chosen[chosen >= 0])
-        mine.missing[to] = taken.missing
-        for part, other in ((mine.numbers, taken.numbers), (mine.codes, taken.codes)):
-            if part is not None and other is not None:
-                part[to] = other
+        _put(values.take(chosen[chosen >= 0]), mine, rows[some[chosen >= 0]])
+
+
+def _choose_together(
+    joint: JointRule,
+    encoders: Mapping[str, ColumnEncoder],
+    drawn: Mapping[str, Values],
+    bound: np.ndarray,
+    rows: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Give the ``rows`` a combination that settles what stands there and has their ``bound`` (n, m) determinants, where there is one."""
+    settles, wanted = _alike(joint.values, drawn[joint.dependent].take(rows))
+    parts, mine = joint.parted(encoders), [place[rows] for place in joint.levels_held(drawn)]
+    offered = [
+        _levels_given_out(levels, encoders[name]) for name, levels in zip(joint.determinants, joint.levels, strict=True)
+    ]
+    for held in np.unique(bound[rows], axis=0):
+        some = np.flatnonzero((bound[rows] == held).all(1))
+        free = np.flatnonzero(~held)
+        sides = [(settles, wanted), *((parts[place], mine[place]) for place in np.flatnonzero(held))]
+        both = np.stack([np.append(have, ask[some]) for have, ask in sides], axis=1)
+        keys = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+        # missing, the level 0, is never chosen
+        weights = np.prod([np.append(0.0, offered[place][1])[parts[place]] for place in free], axis=0)
+        chosen = _by_weight(keys[: len(settles)], weights, keys[len(settles) :], rng)
+        to, taken = rows[some[chosen >= 0]], chosen[chosen >= 0]
+        for place in free:
+            _put(offered[place][0].take(parts[place][taken] - 1), drawn[joint.determinants[place]], to)
+
+
+def _put(values: Values, into: Values, rows: np.ndarray) -> None:
+    """Put the values into these ``rows`` of others."""
+    into.missing[rows] = values.missing
+    for part, other in ((into.numbers, values.numbers), (into.codes, values.codes)):
+        if part is not None and other is not None:
+            part[rows] = other
+
+
+def _levels_given_out(levels: np.ndarray | None, encoder: ColumnEncoder) -> tuple[Values, np.ndarray]:
+    """(L,) levels of a joint rule's determinant, and (L,) how frequent each is, of a number whether it comes back as it is; 0 where it may
+    not be given out."""
+    if isinstance(encoder, CategoryEncoder):
+        return _labels(encoder)
+    assert levels is not None
+    values, rng = Values(np.zeros(len(levels), bool), numbers=levels), np.random.default_rng(0)
+    codes, residuals = encoder.encode(values, rng)
+    back = encoder.decode(codes, residuals, rng).numbers
+    return values, (back == levels) & ~encoder.column.interval[codes]
 
 
 def _offered(rules: Sequence[Rule], encoder: ColumnEncoder, rng: np.random.Generator) -> tuple[Values, np.ndarray]:
     """(L,) values that may be given out, and (L,) how frequent each is."""
     if isinstance(encoder, CategoryEncoder):
-        shown = np.full(len(encoder.levels), True)
-        if encoder.settings.rare_categories == "hide":
-            shown = ~encoder.rare
-        nowhere = np.zeros(len(encoder.levels), bool)
-        codes = np.arange(len(encoder.levels), dtype=np.int32)
-        return Values(nowhere, codes=codes, levels=encoder.levels), encoder.counts * shown
+        return _labels(encoder)
     assert isinstance(encoder, NumericEncoder)
     exact = next((rule for rule in rules if rule.part is None and not rule.banded), None)
     if exact is not None:
@@ -141,6 +189,15 @@ def _offered(rules: Sequence[Rule], encoder: ColumnEncoder, rng: np.random.Gener
     codes = np.repeat(np.arange(encoder.missing_code), ROUNDS_A_CODE)
     residuals = np.where(encoder.column.interval[codes], rng.uniform(-1, 1, len(codes)), 0.0)
     return encoder.decode(codes, residuals, rng), np.ones(len(codes), np.int64)
+
+
+def _labels(encoder: CategoryEncoder) -> tuple[Values, np.ndarray]:
+    """(L,) all labels, and (L,) how frequent each is, 0 where it is to be hidden."""
+    values = Values(
+        np.zeros(len(encoder.levels), bool), codes=np.arange(len(encoder.levels), dtype=np.int32), levels=encoder.levels
+    )
+    hidden = encoder.rare & (encoder.settings.rare_categories == "hide")
+    return values, np.where(hidden, 0, encoder.counts)
 
 
 def _alike(first: Values, second: Values) -> tuple[np.ndarray, np.ndarray]:

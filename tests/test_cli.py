@@ -243,6 +243,16 @@ def test_json_is_all_that_machines_read(csv):
     assert "kept back" in result.stderr
 
 
+def test_a_condition_without_a_value_asks_for_missing_cells(tmp_path):
+    said = pa.array(["", "yes", None] * 60)
+    table = pa.table({"said": said, "age": pa.array([None, 7, 8] * 60), "left": pa.array(["on", None, "off"] * 60)})
+    pq.write_table(table, tmp_path / "real.parquet")
+    run("fit", tmp_path / "real.parquet", "--out", tmp_path / "s.twin", "--engine", "marginals")
+    for name, value in (("age", None), ("left", None), ("said", "")):
+        run("sample", tmp_path / "s.twin", "--rows", 9, "--where", f"{name}=", "--force")
+        assert as_table(tmp_path / "s-sample.parquet").data[name].to_pylist() == [value] * 9
+
+
 def test_fit_then_sample_then_evaluate(csv, tmp_path):
     run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
     output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")

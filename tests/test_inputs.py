@@ -551,3 +551,12 @@ def test_money_is_never_blurred(awkward):
     assert all(math.isclose(value, round(value, 2)) for value in fake["amount"].to_pylist())
     days = fake["day"].to_pylist()
     assert min(days) == date(1970, 1, 1) and max(days) <= date(2020, 1, 28)
+
+
+def test_conditions_take_whole_numbers_of_any_size():
+    frame = pd.DataFrame({"u": np.arange(600, dtype=np.uint64) % 7 + np.uint64(2**63), "f": np.arange(600) % 3 / 2})
+    twin = quick_fit(frame, engine="marginals")
+    assert twin.sample(3, where={"u": 2**63 + 5})["u"].tolist() == [2**63 + 5] * 3
+    for where in ({"u": 2**64}, {"u": -1}, {"f": 2**70}):
+        with pytest.raises(SchemaError, match="column '[uf]' never"):
+            twin.sample(3, where=where)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import lookalike
 from conftest import bench_table, quick_fit, quick_settings
 from lookalike import LookalikeWarning, Run, registry
-from lookalike.errors import SettingsError
+from lookalike.errors import SchemaError, SettingsError
 from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split
 from lookalike.table import as_table
 from lookalike.testing import check_generator
@@ -91,8 +91,14 @@ def test_conditions_hold_in_every_row_and_counts_are_exact():
 
 
 def test_missing_can_be_asked_for():
-    real = pd.DataFrame({"a": ["x", None, "y"] * 60, "b": np.arange(180) % 7})
-    assert quick_fit(real).sample(20, where={"a": None})["a"].isna().all()
+    day = pd.to_datetime(["2020-01-01", None, "2020-03-01"] * 60)
+    real = pd.DataFrame({"a": ["x", None, "y"] * 60, "b": np.arange(180) % 7, "c": [0.5, np.nan, 1.5] * 60, "day": day})
+    twin = quick_fit(real, engine="marginals")
+    for missing in (None, np.nan, pd.NA, pd.NaT, np.datetime64("NaT", "ns")):
+        for name in ("a", "c", "day"):
+            assert twin.sample(5, where={name: missing})[name].isna().all()
+        with pytest.raises(SchemaError, match="column 'b' never"):
+            twin.sample(5, where={"b": missing})
 
 
 def test_split_is_honest_seeded_and_says_what_it_did():
@@ -101,7 +107,7 @@ def test_split_is_honest_seeded_and_says_what_it_did():
     train, holdout = (set(part.data["a"].to_pylist()) for part in (parts.train, parts.holdout))
     assert len(holdout) == 100 and not train & holdout and len(train | holdout) == 1000
     assert parts.holdout.data.equals(again.holdout.data)
-    assert "weak" in parts.words and "weak" not in split(as_table(pa.table({"a": list(range(5000))})), 0.1, 3).words
+    assert "weak" not in parts.words and "weak" in split(table, 0.05, 3).words
     small = split(as_table(pa.table({"a": list(range(FEWEST_ROWS_TO_SPLIT - 1))})), 0.1, 3)
     assert small.holdout is None and "no yardstick" in small.words
     assert split(table, 0.0, 3).holdout is None

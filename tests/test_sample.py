@@ -127,16 +127,34 @@ class TestComplete:
         assert done["town"].equals(given["town"]) and done["age"].isna().equals(given["age"].isna())
         assert (done["club"] == done["town"]).mean() > 0.75
 
+    def test_a_frame_keeps_its_index(self, twin):
+        some = people(600, seed=7).loc[[10, 500, 77]]
+        assert twin.impute(some).index.tolist() == [10, 500, 77]
+        labelled = some.set_axis(pd.MultiIndex.from_product([["a"], [3, 1, 2]], names=["ward", "bed"]))
+        pd.testing.assert_index_equal(twin.complete(labelled[["town"]]).index, labelled.index)
+        filled = some.assign(age=twin.impute(some)["age"])
+        assert filled["age"].notna().all() and filled["age"].equals(some["age"].fillna(filled["age"]))
+
     def test_what_was_never_seen_or_learned_is_refused(self, twin):
         table = people(20)
-        with pytest.raises(InputError, match="column 'town'"):
-            twin.impute(table.assign(town="Rom"))
         with pytest.raises(SchemaError, match="'age' are not there"):
             twin.impute(table.drop(columns="age"))
         with pytest.raises(SchemaError, match="'shoe' was not"):
             twin.complete(table.assign(shoe=1))
         with pytest.raises(SchemaError, match="its column 'age' is"):
             twin.impute(table.assign(age="old"))
+
+    @pytest.mark.parametrize("kind", ["str", "category"])
+    def test_a_label_never_seen_stays_and_is_not_heeded(self, twin, kind):
+        table = people(300, seed=7)
+        table.loc[[3, 50], "town"] = "Rom"
+        table.loc[[3, 9], "club"] = [None, "Roma"]
+        table = table.astype({"town": kind})
+        with pytest.warns(LookalikeWarning, match=r"\(2 of column 'town', 1 of column 'club'\)") as told:
+            done = twin.impute(table, seed=1)
+        assert len(told) == 1 and told[0].filename == __file__ and "Rom" not in str(told[0].message)
+        assert done["town"].tolist() == table["town"].tolist() and done.loc[9, "club"] == "Roma"
+        assert done.loc[3, "club"] in {"Graz", "Linz", "Wien", "none"} and done.notna().all(axis=None)
 
     def test_an_engine_that_cannot_says_which_can(self):
         with warnings.catch_warnings():
@@ -217,3 +235,53 @@ def test_balance_says_what_it_leaves_out():
     with pytest.warns(LookalikeWarning, match="that come in 10,000 rows, however: 1 did not, and are left out"):
         made = twin.sample(300, balance="town", seed=3)
     assert made["town"].value_counts().to_dict() == {"Graz": 100, "Linz": 100, "Wien": 100}
+
+
+def places(rows: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """300 cities, many of which share a code, of 12 states in 3 regions, and a price that has a band."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, 301)
+    city = rng.choice(300, rows, p=weights / weights.sum())
+    price = rng.uniform(0, 100, rows).round(2)
+    return pd.DataFrame(
+        {
+            "city": [f"c{i}" for i in city],
+            "state": [f"s{i % 12}" for i in city],
+            "region": [f"r{i % 3}" for i in city],
+            "price": price,
+            "band": np.array(list("abcd"))[np.searchsorted([13, 40, 80], price)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "engine", [{"engine": "marginals"}, {"engine": "autoregressive", "any_order": True, "epochs": 2, "hidden": 16}]
+)
+@pytest.mark.parametrize("hidden", ["pool", "hide"])
+def test_what_settles_a_known_cell_is_drawn_to_fit_it(engine, hidden):
+    real = places()
+    state, region = (dict(zip(real["city"], real[name], strict=True)) for name in ("state", "region"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(real, run=Run(), seed=1, rare_categories=hidden, **engine)
+    done = twin.complete(real[["state", "price"]], seed=1)
+    assert (done["city"].map(state) == real["state"]).all() and (done["city"].map(region) == done["region"]).all()
+    assert done[done["state"] == "s0"]["city"].mode().tolist() == ["c0"], "by their frequency"
+    done = twin.complete(real[["region", "band"]], seed=1)
+    assert (done["city"].map(region) == real["region"]).all() and (done["city"].map(state) == done["state"]).all()
+    # a price between the dearest of one band and the cheapest of the next is of either
+    ends = real.groupby("band")["price"].agg(["min", "max"]).loc[real["band"]].reset_index(drop=True)
+    assert done["price"].between(ends["min"] - 0.3, ends["max"] + 0.3).all()
+    holed = real.assign(
+        city=real["city"].mask(np.arange(len(real)) % 3 == 0), state=real["state"].mask(real.index % 5 == 0)
+    )
+    done = twin.impute(holed, seed=1)
+    assert (done["city"].map(state) == done["state"]).all() and done["city"].equals(holed["city"].fillna(done["city"]))
+
+
+def test_cells_that_contradict_each_other_stay_as_they_are():
+    real = places()
+    twin = lookalike.fit(real, engine="marginals", run=Run(), seed=1)
+    wrong = real.assign(state=np.random.default_rng(0).permutation(real["state"]))
+    done = twin.complete(wrong[["city", "state"]], seed=1)
+    assert done[["city", "state"]].equals(wrong[["city", "state"]])

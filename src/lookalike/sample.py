@@ -25,6 +25,8 @@ BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
 LARGEST_DRAW, SMALLEST_LIMIT = 8, 20_000
 """Rows drawn at once under a condition are no more than so many times those wanted, or than the second where that is more."""
+TRIES_BESIDE_KNOWN = 8
+"""How often a row is completed again that settles something else than what is known of it; then what settles it is chosen to fit."""
 
 MOST_LEVELS = 50
 """A column of more codes is not balanced or decorrelated code by code."""
@@ -240,6 +242,9 @@ def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -
 def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
+    A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
+    chosen to fit. What is a key's, in rows that share one, is the same in all of them: as it is known, or as it was drawn for the first.
+
     Parameters
     ----------
     fill
@@ -251,14 +256,32 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SettingsError
         The engine cannot condition on any columns whatever.
     SchemaError, InputError
-        A column has another type, or a cell holds what was never seen.
+        A column has another type, or a cell holds what the column cannot. (A label never seen stays, with a warning, and is not heeded.)
     """
+    table = encoder.with_held(table) if fill else table
     known = encoder.encode_known(table, fill=fill, seed=seed)
+    if known.unseen:
+        cells = ", ".join(f"{count:,} of column {name!r}" for name, count in known.unseen.items())
+        warnings.warn(
+            f"cells are drawn given labels that were learned, however: some cells hold others ({cells}). They stay as they are, and their rows "
+            "are completed without them; fit again with such rows to have them heeded.",
+            LookalikeWarning,
+            stacklevel=5,
+        )
     barred = {
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
     completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
-    drawn = encoder.decode(encoder.settle(completed, known.codes, gaps=not fill), seed=seed, given=known)
+    settled = encoder.settle(completed, known.codes, gaps=not fill)
+    for attempt in range(TRIES_BESIDE_KNOWN):
+        rows = encoder.at_odds(settled, known.codes)
+        if not len(rows):
+            break
+        given, there = known.encoded.take(rows), known.codes[rows]
+        again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
+        again = encoder.settle(again, there, gaps=not fill)
+        settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
+    drawn = encoder.decode(settled, seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:
         if name not in table.column_names:

@@ -274,7 +274,7 @@ class Twin:
         return pool.take(chosen), part[chosen]
 
     def impute(self, data: Any, *, seed: int = 0) -> Any:
-        """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay.
+        """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay, a frame's index too.
 
         Needs the engine ``marginals``, or ``autoregressive`` with ``any_order=True``: then each row's draw is exactly from the model's
         conditional distribution.
@@ -284,13 +284,14 @@ class Twin:
         SettingsError
             The engine cannot.
         SchemaError, InputError
-            A column is lacking or of another type, or a cell holds what was never seen.
+            A column is lacking or of another type, or a cell holds what the column cannot. A label never seen stays, with a warning, and
+            its row is completed without it.
         """
-        return to_native(self.impute_table(as_table(data), seed=seed))
+        return to_native(self.impute_table(as_table(data), seed=seed), rows_of=data)
 
     def complete(self, data: Any, *, seed: int = 0) -> Any:
         """Draw the columns that a table lacks, given those it has, missing cells included. As :meth:`impute` otherwise."""
-        return to_native(self.complete_table(as_table(data), seed=seed))
+        return to_native(self.complete_table(as_table(data), seed=seed), rows_of=data)
 
     def impute_table(self, table: Table, *, seed: int = 0) -> Table:
         """As :meth:`impute`, table in and table out."""

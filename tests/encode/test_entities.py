@@ -160,6 +160,31 @@ def test_whatever_is_drawn_rows_of_a_key_agree(rows, levels, mean, seed):
     assert (made["c"].numbers == drawn["c"].numbers).all()
 
 
+def test_what_is_a_keys_is_filled_in_as_its_other_rows_have_it_or_drawn_once():
+    table = lines(600)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(table, engine="marginals", run=Run(), seed=1)
+    rng = np.random.default_rng(1)
+    gone = rng.random((3, len(table))) < [[0.3], [0.3], [0.5]]
+    holed = table.assign(
+        town=table["town"].mask(gone[0]), country=table["country"].mask(gone[1]), born=table["born"].mask(gone[2])
+    )
+    done = twin.impute(holed, seed=1)
+    for name in ("town", "country", "born"):
+        mine = table["customer_id"].notna()
+        assert (done[mine].groupby("customer_id")[name].nunique() == 1).all() and done[name].notna().all()
+        there = holed[name].notna()
+        assert (done[name] == table[name])[there].all()
+        known = there.groupby(table["customer_id"]).transform("any") & mine
+        assert (done[name] == table[name])[known].all(), "what one row of theirs says"
+    assert (done.groupby("town")["country"].nunique() == 1).all()
+    done = twin.complete(table[["order_id", "customer_id", "article"]], seed=1)
+    assert (done.groupby("customer_id")[["town", "country", "born"]].nunique() == 1).all(axis=None)
+    assert (done.groupby("order_id")[["day", "town"]].nunique() == 1).all(axis=None)
+    assert (done.groupby("town")["country"].nunique() == 1).all()
+
+
 def visits(rng, named: str, twins: bool) -> pd.DataFrame:
     """Six visits each of 200 persons, each with a name, a date of birth, a weight and an insurance number."""
     persons = pd.DataFrame(

@@ -134,3 +134,13 @@ def test_a_known_article_and_size_have_their_price():
     twin = lookalike.fit(table, engine="autoregressive", any_order=True, epochs=2, hidden=8, run=Run())
     lost = table.head(300).assign(price=np.nan)
     assert broken(twin.impute(lost), table.dropna(), ["article", "size"], "price") == 0
+
+
+@pytest.mark.parametrize("hidden", ["pool", "hide"])
+def test_an_article_is_drawn_to_fit_a_known_price_and_size(hidden):
+    table = sales()
+    twin = lookalike.fit(table, engine="marginals", run=Run(), rare_categories=hidden)
+    for given in (["size", "price"], ["price"], ["article", "rate"], ["country", "rate"]):
+        done = twin.complete(table[given].dropna().head(1000), seed=1)
+        assert broken(done, table, ["article", "size"], "price") == 0
+        assert broken(done, table, ["country", "kind"], "rate") == 0

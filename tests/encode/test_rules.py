@@ -266,3 +266,16 @@ def test_stretches_of_an_axis_settle(intervals):
     assert kept > (0.98 if intervals == "quantiles" else 0.85), (
         "a number gives way where its bin reaches over two brackets"
     )
+
+
+def test_no_rows_keep_the_rules_too():
+    table = pa.table(
+        {
+            "label": [list("qrsqr")[i % 5] for i in range(600)],
+            "parity": ["xy"[i % 2] for i in range(600)],
+            "number": [i * 7 % 300 / 100 for i in range(600)],
+        }
+    )
+    encoder = encoder_of(table)
+    assert len({rule.determinant for rule in encoder.rules}) == 1 and len(encoder.rules) == 2
+    assert encoder.decode(encoder.settle(scrambled(encoder, rows=0)), seed=0).schema == table.schema

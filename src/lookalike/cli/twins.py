@@ -90,7 +90,8 @@ def sample(
         int | None, typer.Option("--rows", help="rows to draw; as many as were fitted when left out")
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option("--where", help="COLUMN=VALUE that every row must have (repeat for more)")
+        list[str] | None,
+        typer.Option("--where", help="COLUMN=VALUE that every row must have; COLUMN= for missing (repeat for more)"),
     ] = None,
     balance: Annotated[
         str | None, typer.Option("--balance", help="COLUMN whose levels all become equally frequent")
@@ -141,7 +142,7 @@ def sample(
             path,
             rows,
             seed=seed,
-            where=conditions(where or []),
+            where=conditions(where or [], fitted.encoder.says_empty),
             balance=balance,
             decorrelate=two_columns(decorrelate),
             temperature=temperature,

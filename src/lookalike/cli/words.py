@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,16 @@ def requirements(required: list[str] | None) -> dict[str, float] | None:
     return None if not required else presets.requirements(",".join(required))
 
 
-def conditions(where: list[str]) -> dict[str, Any] | None:
-    """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read."""
+def conditions(where: list[str], says_empty: Callable[[str], bool]) -> dict[str, Any] | None:
+    """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read. No text is a missing cell, but of a column
+    that ``says_empty``, one of whose values is the empty text."""
     found: dict[str, Any] = {}
     for item in where:
         name, equals, value = item.partition("=")
         if not equals:
             raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
         once("--where", name, found)
-        found[name] = value
+        found[name] = value if value or says_empty(name) else None
     return found or None
 
 

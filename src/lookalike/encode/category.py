@@ -129,6 +129,13 @@ class CategoryEncoder(ColumnEncoder):
         found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
         return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
 
+    def never_seen(self, values: Values) -> np.ndarray:
+        """Return (n,) bool: which cells hold a label that has no code."""
+        assert values.codes is not None
+        places = self.places_of(values)
+        coded = np.append((places >= 0) & (self.code_of_level[places] >= 0), True)
+        return ~coded[values.codes]  # code -1 (missing) reads the last entry
+
     def is_pooled(self, codes: np.ndarray) -> np.ndarray:
         """Return (n,) bool: whether a code is one that levels share."""
         return np.asarray((codes >= self.pool_code) & (codes < self.pool_code + self.pools))
@@ -145,7 +152,8 @@ class CategoryEncoder(ColumnEncoder):
         shown = np.flatnonzero(~self.rare)
         place = np.full(len(self.levels) + 1, -1, np.int32)  # code -1 (missing) reads the last entry
         place[shown] = np.arange(len(shown))
-        return Values(values.missing, codes=place[values.codes], levels=self.levels.take(pa.array(shown)))
+        codes = place[values.codes]  # -1 also of a hidden level that is known, of a table to complete
+        return Values(codes < 0, codes=codes, levels=self.levels.take(pa.array(shown)))
 
     def decode(self, codes: np.ndarray, residuals: np.ndarray, rng: np.random.Generator) -> Values:
         missing = (codes == self.missing_code) if self.has_missing else np.zeros(len(codes), bool)

@@ -18,7 +18,8 @@ from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
-from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, renewed
+from lookalike.encode.ties.backward import at_odds, give_way
+from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
@@ -29,7 +30,7 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import whose
+from lookalike.schema.values import numbered, whose
 
 
 class TableEncoder:
@@ -152,7 +153,7 @@ class TableEncoder:
     def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> Known:
         """Return what is there of a table to complete.
 
-        Columns that the table lacks are not known; nor are missing cells, if they are to be filled.
+        Columns that the table lacks are not known; nor are missing cells, if they are to be filled, nor the codes of labels never learned.
         """
         columns, cells = {}, {}
         for spec in self.schema.modelled:
@@ -163,13 +164,42 @@ class TableEncoder:
         tied, rewritten = self.rewrites.known(cells), self.rewrites.forward(columns)
         shape = table.num_rows, len(self.encoders)
         codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
+        unseen: dict[str, int] = {}
         for place, (name, encoder) in enumerate(self.encoders.items()):
             rows = np.flatnonzero(tied[name])
+            if isinstance(encoder, CategoryEncoder):
+                strange = encoder.never_seen(rewritten[name])[rows]
+                if strange.any():
+                    unseen[name], rows = int(strange.sum()), rows[~strange]
             known[rows, place] = True
             if len(rows):
                 values = rewritten[name].take(rows)
                 codes[rows, place], residuals[rows, place] = encoder.encode(values, generator(seed, "encode", name))
-        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells)
+        owners = {one.key: numbered(_one_array(table, one.key)) for one in self._given(table)}
+        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells, owners, unseen)
+
+    def _given(self, table: pa.Table) -> list[Entity]:
+        """The keys that rows share which a table to complete has."""
+        return [one for one in self.entities if one.key in table.column_names]
+
+    def with_held(self, table: pa.Table) -> pa.Table:
+        """Return a table to complete with what is known of a key in one of its rows in all those that lack it."""
+        for entity in self._given(table):
+            owners = numbered(_one_array(table, entity.key))
+            for name in self._held(entity):
+                if name in table.column_names:
+                    there = ~parse(self.in_type(table, name), self.schema[name]).missing
+                    cells = _one_array(table, name).take(pa.array(taken_from(there, owners)))
+                    table = table.set_column(table.column_names.index(name), name, cells)
+        return table
+
+    def _held(self, entity: Entity) -> list[str]:
+        """The table's own columns that a key holds: those rewritten, too, where all that they are written back from is held."""
+        held = [*entity.holds]
+        for step in self.rewrites.steps:
+            if {*(spec.name for spec in step.specs()), *step.sources} <= {*held}:
+                held += step.targets
+        return held
 
     def in_type(self, table: pa.Table, name: str) -> pa.Array:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
@@ -230,6 +260,11 @@ class TableEncoder:
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
         ties = self.ties
         settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        if known.any():
+            give_way(ties, self.encoders, drawn, known, generator(seed, "given"))
+        if given is not None and given.owners:
+            held_alike(self.entities, drawn, given.owners, dict(zip(self.encoders, known.T, strict=True)))
+            follow(ties, self.encoders, drawn, known)
         given_out: dict[str, pa.Array] = {}
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
@@ -273,6 +308,10 @@ class TableEncoder:
             return settled
         return settle(ties, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
 
+    def at_odds(self, encoded: EncodedTable, known: np.ndarray) -> np.ndarray:
+        """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles."""
+        return at_odds(self.ties, self.encoders, encoded, known)
+
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.
 
@@ -310,16 +349,28 @@ class TableEncoder:
         return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
 
     def cell(self, name: str, value: Any) -> pa.Array:
-        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be."""
+        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be.
+
+        None, NaN and pandas' NA and NaT are a missing cell.
+        """
         storage = arrow_type(self.schema[name].storage)
         storage = storage.value_type if pa.types.is_dictionary(storage) else storage
-        if value is None:
-            return pa.nulls(1, storage)
+        # by itself Arrow takes whole numbers for signed ones
+        own = pa.uint64() if type(value) is int and pa.types.is_uint64(storage) else None
         try:
-            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value]).cast(storage)
-        # Arrow's three ways to say that a value does not fit a type: to who asks, it was never seen
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            if not isinstance(value, (str, int)) and pa.array([value], from_pandas=True).null_count:
+                return pa.nulls(1, storage)
+            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value], own).cast(storage)
+        # Arrow's ways to say that a value does not fit a type: to who asks, it was never seen
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
             raise _never_seen(name) from None
+
+    def says_empty(self, name: str) -> bool:
+        """Whether the empty text is one of a column's labels."""
+        encoder = self.encoders.get(name)
+        return (
+            isinstance(encoder, CategoryEncoder) and is_text(encoder.levels.type) and "" in encoder.levels.to_pylist()
+        )
 
     def state(self) -> dict[str, Any]:
         return {

@@ -20,12 +20,18 @@ class Known:
         The rows, and (n, d) bool: which of their codes are known.
     columns, cells
         The table's own columns, parsed, and (n,) bool for each: which of their cells are known.
+    owners
+        By the name of each key that rows share: (n,) whose each row is, counted from 1, 0 where it is nobody's.
+    unseen
+        How many cells of each column hold a label that was never learned: they have no code, and nothing is drawn given them.
     """
 
     encoded: EncodedTable
     codes: np.ndarray
     columns: dict[str, Values]
     cells: dict[str, np.ndarray]
+    owners: dict[str, np.ndarray]
+    unseen: dict[str, int]
 
     def put_in(self, name: str, drawn: Values) -> Values:
         """Return the drawn values with the known ones in their places: a rare one may share a code with others."""
@@ -36,12 +42,14 @@ class Known:
 
 
 def put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
-    """The drawn values, where one is ``there`` (n,) the given one."""
-    missing = np.where(there, given.missing, drawn.missing)
+    """The drawn values, where one is ``there`` (n,) the given one, but for labels that the drawn ones do not know."""
     if given.numbers is not None:
         assert drawn.numbers is not None
+        missing = np.where(there, given.missing, drawn.missing)
         return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
     assert given.codes is not None and given.levels is not None and drawn.codes is not None and drawn.levels is not None
     places = pc.fill_null(pc.index_in(given.levels.cast(drawn.levels.type), drawn.levels), -1).to_numpy()
     codes = np.append(places, -1)[given.codes]  # code -1 (missing) reads the last entry
+    there = there & (given.missing | (codes >= 0))
+    missing = np.where(there, given.missing, drawn.missing)
     return Values(missing, codes=np.where(there, codes, drawn.codes).astype(np.int32), levels=drawn.levels)

@@ -96,7 +96,7 @@ def augment(
 ) -> Augmented:
     """Fill up the rare classes of a table with made rows, and measure what that is worth.
 
-    The result holds your real rows: it is as private as they are.
+    The result holds your real rows: it is as private as they are. Its rows are numbered anew, also those of a frame with an index.
 
     Parameters
     ----------

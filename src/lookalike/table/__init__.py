@@ -51,14 +51,17 @@ def as_table(source: Any) -> Table:
     return table
 
 
-def to_native(table: Table) -> Any:
+def to_native(table: Table, rows_of: Any = None) -> Any:
     """Give the table back as what it came from: a pandas, polars or pyarrow frame (pyarrow for files).
+
+    Its rows are numbered from 0, unless they are the ``rows_of`` a pandas frame, whose index they keep.
 
     >>> to_native(as_table(pa.table({"a": [1, 2]}))).column_names
     ['a']
     """
     if table.origin.container == "pandas":
-        return frames.to_pandas(table)
+        frame = frames.to_pandas(table)
+        return frame.set_axis(rows_of.index) if frames.is_frame_of("pandas", rows_of) else frame
     if table.origin.container == "polars":
         return frames.to_polars(table)
     return to_arrow(table)

@@ -195,6 +195,38 @@ def group(
     return columns, keys
 
 
+def taken_from(there: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Return (n,) the row that each takes a cell from: the first of its owner's in which it is ``there`` (n,) where it is not there itself,
+    else its own. ``owners`` (n,) count from 1, 0 being nobody.
+
+    >>> taken_from(np.array([False, True, False, False]), np.array([1, 1, 2, 0])).tolist()
+    [1, 1, 2, 3]
+    """
+    first = np.full(int(owners.max(initial=0)) + 1, -1)
+    rows = np.flatnonzero(there & (owners > 0))[::-1]
+    first[owners[rows]] = rows
+    return np.where(~there & (first[owners] >= 0), first[owners], np.arange(len(owners)))
+
+
+def held_alike(
+    entities: Sequence[Entity],
+    drawn: dict[str, Values],
+    owners: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+) -> None:
+    """Give all rows of a key that was given what was drawn for the first of them, of what a key holds; ``known`` (n,) cells are left alone.
+
+    ``owners`` (n,) say by key whose each row is, counted from 1, 0 where it is nobody's.
+    """
+    for entity in entities:
+        if entity.key in owners:
+            mine = owners[entity.key]
+            leads = np.zeros(len(mine), bool)
+            leads[np.unique(mine, return_index=True)[1]] = True
+            for name in entity.holds:
+                drawn[name] = drawn[name].take(taken_from(leads | known[name], mine))
+
+
 def _counted(values: Values, runs: np.ndarray, start: int, rng: np.random.Generator) -> Values:
     """Count the rows of each run (n,) in the order of what was drawn."""
     assert values.numbers is not None

@@ -50,11 +50,20 @@ class JointRule:
 
     def places(self, columns: Mapping[str, Values], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
         """Return (n,) which combination each row of decoded columns has, −1 where it is none that is known."""
-        parts = []
-        for name, levels in zip(self.determinants, self.levels, strict=True):
-            place = _places(columns[name], levels)
-            parts.append((place, _count(levels, encoders[name])))
-        return self._found(parts)
+        counts = [_count(levels, encoders[name]) for name, levels in zip(self.determinants, self.levels, strict=True)]
+        return self._found(list(zip(self.levels_held(columns), counts, strict=True)))
+
+    def parted(self, encoders: Mapping[str, ColumnEncoder]) -> list[np.ndarray]:
+        """For each determinant (k,) the level that each combination has of it, counted from 1, 0 for missing."""
+        parts, left = [], self.combinations
+        for name, levels in reversed(list(zip(self.determinants, self.levels, strict=True))):
+            left, part = np.divmod(left, _count(levels, encoders[name]))
+            parts.append(part)
+        return parts[::-1]
+
+    def levels_held(self, columns: Mapping[str, Values]) -> list[np.ndarray]:
+        """For each determinant (n,) the level that each decoded cell is, as :meth:`parted` counts; −1 where it is none that is known."""
+        return [_places(columns[name], levels) for name, levels in zip(self.determinants, self.levels, strict=True)]
 
     def due(self, codes: Mapping[str, np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
         """Return (n,) the dependent's code beside each row's codes; −1 where they do not tell which combination it has."""

@@ -379,5 +379,5 @@ def _keys(offered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarr
     both = np.concatenate([offered, wanted], axis=1).astype(np.int64) + 1
     keys = both[0]
     for codes in both[1:]:
-        keys = np.unique(keys * (codes.max() + 1) + codes, return_inverse=True)[1]
+        keys = np.unique(keys * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
     return keys[: offered.shape[1]], keys[offered.shape[1] :]

@@ -311,6 +311,13 @@ class TestTraining:
         with pytest.raises(TrainingError, match=rf"member 1 \(copula\): .*{told}"):
             together._collect(plan, tmp_path, 1)
 
+    def test_a_member_of_another_run_is_not_taken_up(self, tmp_path):
+        fitted(toy_table(), member("copula"), run=Run(tmp_path))
+        plan = plans_of(ensemble(member("copula")).settings, np.arange(9), 1)[0]
+        together = Together([plan], toy_table(), Run(), workers=2, cluster=None, cached=False)
+        with pytest.raises(TrainingError, match=r"member 1 \(copula\): .*was made for another"):
+            together._collect(plan, tmp_path / "members" / "1-copula", 0)
+
     def test_other_rows_are_not_gone_on_with(self, tmp_path):
         fitted(toy_table(), member("copula"), run=Run(tmp_path))
         with pytest.raises(TrainingError, match="same table"):

@@ -298,10 +298,10 @@ def augment_to(
     check_suffix(places.table, escape_formulas=escape_formulas)
     outputs = [places.table, places.twin, figures]
     check_outputs(outputs, force=force or resume, read=[source, how.get("holdout"), how.get("schema")])
-    run = Run(run_folder(places.folder, resume), console=console, resume=resume)
-    found = augment(source, run=run, **how)
-    write_table(found.rows, places.table, escape_formulas=escape_formulas)
-    found.twin.save(places.twin)
-    with replacing(figures) as temporary:
-        temporary.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with run_folder(places.folder, resume) as folder:
+        found = augment(source, run=Run(folder, console=console, resume=resume), **how)
+        write_table(found.rows, places.table, escape_formulas=escape_formulas)
+        found.twin.save(places.twin)
+        with replacing(figures) as temporary:
+            temporary.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return replace(found, files=[places.table, figures, places.twin])

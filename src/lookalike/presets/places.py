@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
@@ -13,6 +15,8 @@ from lookalike.report import Scorecard
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
 
+LOCK = "lock"
+"""The file in a run folder that is locked while a run works there."""
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
 
@@ -94,19 +98,58 @@ class _Enough(Exception):
     """Leaves ``replacing`` without replacing."""
 
 
-def run_folder(folder: Path, resume: bool) -> Path:
-    """A fresh run folder, or the one to go on in; only files that a run writes are ever removed."""
+@contextmanager
+def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
+    """A fresh run folder, or the one to go on in, in which no other run works meanwhile; only files that a run writes are ever removed."""
     if resume and not (folder / "checkpoint.twin").exists():
         raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
-    if not resume and folder.is_dir():
-        for name in (
-            "log.txt",
-            "losses.csv",
-            "checkpoint.twin",
-            "domain.json",
-            "kept-back.json",
-            "run.json",
-            "scorecard.json",
-        ):
-            (folder / name).unlink(missing_ok=True)
-    return folder
+    with _locked(folder):
+        if not resume:
+            for name in (
+                "log.txt",
+                "losses.csv",
+                "checkpoint.twin",
+                "domain.json",
+                "kept-back.json",
+                "run.json",
+                "scorecard.json",
+            ):
+                (folder / name).unlink(missing_ok=True)
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock is the system's, so it goes with the process that holds it, however that ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(
+            f"{folder} must be writable, however: {error.strerror or error}. Choose another place with --out."
+        ) from None
+    with file:
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError):
+            raise OutputError(
+                f"one run at a time works in a folder, however: another is at work in {folder}. Wait until it ends, or choose another "
+                "place with --out."
+            ) from None
+        except OSError as error:  # a file system without locks
+            raise OutputError(
+                f"{folder} must be locked while a run works there, however: {error.strerror or error}. Choose another place with --out."
+            ) from None
+        yield
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an open file until it is closed; raise an OSError at once where another has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

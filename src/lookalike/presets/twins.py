@@ -43,17 +43,18 @@ def fit_to(
     out = Path(out)
     table = as_table(source)
     check_outputs([out], force=force or resume, read=[source, schema])
-    run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
-    private = routing.is_private(engine, settings)
-    parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
-    if keep_back:
-        say("kept back", parts.words, "--config")
-    avoid = None if private else parts.holdout
-    columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
-    twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
-    twin.information |= {"source": Path(source).name}
-    twin.save(out)
-    return twin
+    with run_folder(out.with_name(f"{out.stem}-run"), resume) as folder:
+        run = Run(folder, console=console, minutes=minutes, resume=resume)
+        private = routing.is_private(engine, settings)
+        parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
+        if keep_back:
+            say("kept back", parts.words, "--config")
+        avoid = None if private else parts.holdout
+        columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
+        twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
+        twin.information |= {"source": Path(source).name}
+        twin.save(out)
+        return twin
 
 
 def apart(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:

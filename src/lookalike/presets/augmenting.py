@@ -22,7 +22,7 @@ from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import measuring_seconds, training_minutes
-from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
+from lookalike.presets.places import Places, Say, check_begun, check_outputs, run_folder, silent
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
@@ -296,6 +296,7 @@ def augment_to(
     )
     figures = places.table.with_suffix(".json")
     check_suffix(places.table, escape_formulas=escape_formulas)
+    check_begun(places.folder, force=force or resume)
     outputs = [places.table, places.twin, figures]
     check_outputs(outputs, force=force or resume, read=[source, how.get("holdout"), how.get("schema")])
     with run_folder(places.folder, resume) as folder:

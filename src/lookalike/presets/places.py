@@ -16,7 +16,8 @@ from lookalike.table import check_suffix
 from lookalike.twin import Twin
 
 LOCK = "lock"
-"""The file in a run folder that is locked while a run works there."""
+"""The file in a run folder that is locked while a run works there, and empty once that has come to its end."""
+AT_WORK = b"A run is at work here, or ended before its time.\n"
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
 
@@ -49,7 +50,8 @@ class Places:
         )
 
     def check(self, *, force: bool, read: Iterable[Any] = (), escape_formulas: bool = False) -> None:
-        """Raise before any work if a file is in the way or cannot be written."""
+        """Raise before any work if a file or a run that was begun is in the way, or a file cannot be written."""
+        check_begun(self.folder, force=force)
         check_suffix(self.table, escape_formulas=escape_formulas)
         raw = [] if self.raw is None else [self.raw]
         check_outputs([self.table, self.report, self.twin, *raw], force=force, read=read)
@@ -92,6 +94,17 @@ def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = (
             raise OutputError(
                 f"{path} must be writable, however: {error.strerror or error}. Choose another place with --out."
             ) from None
+
+
+def check_begun(folder: Path, *, force: bool) -> None:
+    """Raise if a run was begun in a folder that could be gone on with: what it learned is not thrown away unasked."""
+    lock = folder / LOCK
+    ended = lock.exists() and lock.stat().st_size == 0
+    if not force and not ended and ((folder / "checkpoint.twin").exists() or any(folder.glob("members/*/*.twin"))):
+        raise OutputError(
+            f"what a run has learned is never thrown away unasked, however: one was begun in {folder} and has not come to its end. "
+            "--resume goes on with it, --force starts afresh."
+        )
 
 
 class _Enough(Exception):
@@ -140,7 +153,11 @@ def _locked(folder: Path) -> Iterator[None]:
             raise OutputError(
                 f"{folder} must be locked while a run works there, however: {error.strerror or error}. Choose another place with --out."
             ) from None
+        file.truncate(0)
+        file.write(AT_WORK)
+        file.flush()
         yield
+        file.truncate(0)
 
 
 def _lock(file: BinaryIO) -> None:

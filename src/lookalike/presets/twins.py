@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, routing
 from lookalike.errors import SettingsError
-from lookalike.presets.places import Say, check_outputs, run_folder, silent
+from lookalike.presets.places import Say, check_begun, check_outputs, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
 from lookalike.run import Run
 from lookalike.table import TableWriter, as_table, check_suffix
@@ -42,8 +42,10 @@ def fit_to(
     """
     out = Path(out)
     table = as_table(source)
+    place = out.with_name(f"{out.stem}-run")
+    check_begun(place, force=force or resume)
     check_outputs([out], force=force or resume, read=[source, schema])
-    with run_folder(out.with_name(f"{out.stem}-run"), resume) as folder:
+    with run_folder(place, resume) as folder:
         run = Run(folder, console=console, minutes=minutes, resume=resume)
         private = routing.is_private(engine, settings)
         parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)

@@ -139,6 +139,11 @@ class Run:
     # ------------------------------------------------------------------------------------------------- checkpoints
 
     @property
+    def goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.resume and self.folder is not None and (self.folder / "checkpoint.twin").exists()
+
+    @property
     def checkpoint_due(self) -> bool:
         """Whether it is time to save: often enough to lose little, seldom enough to cost little."""
         return self.folder is not None and time.monotonic() - self._checkpoint_time >= CHECKPOINT_SECONDS
@@ -153,9 +158,9 @@ class Run:
 
     def load_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return the checkpoint to go on from, or None to start afresh."""
-        path = None if self.folder is None else self.folder / "checkpoint.twin"
-        if not self.resume or path is None or not path.exists():
+        if self.folder is None or not self.goes_on:
             return None
+        path = self.folder / "checkpoint.twin"
         documents, arrays = artefact.read(path)
         if "checkpoint" not in documents:
             raise ArtefactError(f"{path.name} is no checkpoint. Delete it to start afresh.")

@@ -190,6 +190,8 @@ def make(
         )
         if holdout is not None:
             parts = preparing.split_given(table, holdout, settled, derive or {}, str(holdout))
+            if private:  # a run that kept rows back cannot go on with all of them
+                preparing.split_privately(table, 0, run)
         elif private:
             parts = preparing.split_privately(table, run_settings.keep_back, run)
         else:

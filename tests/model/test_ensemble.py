@@ -346,6 +346,15 @@ class TestTraining:
 
 
 class TestCache:
+    def test_a_folder_that_cannot_be_written_is_said_once_and_ends_no_training(self, tmp_path, monkeypatch):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file" / "cache"))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            engine = fitted(toy_table(), member("copula"), member("trees"), cache=True)
+        assert [str(one.message)[:42] for one in seen] == ["members are not kept for another time: the"]
+        assert len(engine._members) == 2
+
     def test_an_unchanged_member_is_not_trained_again(self):
         cache.clear()
         table, runs = toy_table(seed=7), [Run() for _ in range(4)]

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from lookalike import artefact, cache, scale
-from lookalike.errors import LookalikeWarning, TrainingError
+from lookalike.errors import LookalikeWarning, OutputError, TrainingError
 from lookalike.model.members import member
 from lookalike.model.members.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan, Trained
 from lookalike.model.training import device
@@ -138,7 +138,11 @@ class Together:
             artefact.write(folder / MEMBER, documents, arrays)
         if self.cached and trained.whole:
             what = f"{plan.engine}, {len(plan.rows):,} rows × {len(self.table.columns)} columns, {trained.seconds:.0f} s of training"
-            cache.keep(self.keys[plan.label], what, documents, arrays)
+            try:
+                cache.keep(self.keys[plan.label], what, documents, arrays)
+            except OutputError as error:  # the members that are trained are worth more than to have them another time
+                self.cached = False
+                warnings.warn(f"members are not kept for another time: {error}", LookalikeWarning, stacklevel=2)
 
     def _minutes(self, left: int) -> float | None:
         """A member's part of the time there is, when ``left`` members are not yet begun."""

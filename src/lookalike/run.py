@@ -97,10 +97,10 @@ class Run:
             self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()))
 
     def forget(self) -> None:
-        """Drop the losses and the checkpoint of a training whose model was not kept."""
+        """Drop the losses and the checkpoint of a training whose model was not kept; of one that Ctrl-C cut the files stay, to go on from."""
         self.losses.clear()
         self.notes.pop("training", None)
-        if self.folder is not None:
+        if self.folder is not None and not self.interrupted:
             for name in ("losses.csv", "checkpoint.twin"):
                 (self.folder / name).unlink(missing_ok=True)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 import lookalike
+from conftest import ctrl_c
+from lookalike import presets
 from lookalike.demo import demo_table
 from lookalike.errors import OutputError
 from lookalike.presets.places import check_begun, run_folder
@@ -43,8 +45,6 @@ def test_what_a_run_has_learned_is_not_thrown_away_unasked(tmp_path, left):
 
 @pytest.mark.parametrize("run", ["make", "fit", "augment"])
 def test_every_run_looks_for_one_that_was_begun(tmp_path, run):
-    from lookalike import presets
-
     write_table(as_table(demo_table(100)), tmp_path / "shop.csv")
     folder = {"make": "shop-lookalike-run", "fit": "shop-run", "augment": "shop-hybrid-run"}[run]
     (tmp_path / folder).mkdir()
@@ -57,3 +57,22 @@ def test_every_run_looks_for_one_that_was_begun(tmp_path, run):
     with pytest.raises(OutputError, match=f"one was begun in .*{folder}"):
         begin(tmp_path / "shop.csv")
     assert (tmp_path / folder / "checkpoint.twin").exists()
+
+
+@pytest.mark.parametrize(("engine", "told"), [("tvae", "go on: --resume"), ("copula", "start again: --force")])
+@pytest.mark.parametrize("run", ["make", "augment"])
+def test_a_run_that_is_cut_after_its_training_says_how_to_go_on(tmp_path, run, engine, told):
+    source, how = tmp_path / "shop.csv", {"engine": engine, **({"epochs": 2} if engine == "tvae" else {})}
+    write_table(as_table(demo_table(200)), source)
+    if run == "make":
+        begin, table, twin = lookalike.make, tmp_path / "shop-lookalike.csv", tmp_path / "shop.twin"
+    else:
+        begin, table, twin = presets.augment_to, tmp_path / "shop-hybrid.csv", tmp_path / "shop-hybrid.twin"
+        how["target"] = "churned"
+    with pytest.raises(KeyboardInterrupt, match=told), ctrl_c(twin.exists):
+        begin(source, **how)
+    assert not any(path.name.startswith(".") for path in tmp_path.rglob("*"))
+    begin(source, **{told.split("--")[1]: True}, **how)
+    resumed = table.read_bytes()
+    begin(source, force=True, **how)
+    assert table.read_bytes() == resumed

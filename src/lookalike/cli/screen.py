@@ -61,8 +61,9 @@ class Screen:
                     raise
                 self.complain("error", str(error))
                 raise typer.Exit(2) from None
-            except KeyboardInterrupt:
-                Console(stderr=True).print("interrupted: nothing was left half-written")
+            except KeyboardInterrupt as error:
+                told = f"; {error}" if error.args else ""
+                Console(stderr=True).print(f"interrupted: nothing was left half-written{told}")
                 raise typer.Exit(130) from None
 
     def _warning(self, usual: Callable[..., None]) -> Callable[..., None]:

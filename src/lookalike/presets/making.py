@@ -23,7 +23,7 @@ from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
 from lookalike.presets.named import named
-from lookalike.presets.places import Made, Places, Say, run_folder, silent
+from lookalike.presets.places import Made, Places, Say, cut_short, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
@@ -207,7 +207,7 @@ def make(
         twin.information |= {"source": source.name, "trial": trial}
         if not private:
             twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
-        how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
+        how = cut_short(run) if run.interrupted else twin.effort
         say(
             "training",
             f"{how}, {twin.information['seconds']:.1f} s",

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
 from lookalike.report import Scorecard
+from lookalike.run import Run
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
 
@@ -128,7 +129,20 @@ def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
                 "scorecard.json",
             ):
                 (folder / name).unlink(missing_ok=True)
-        yield folder
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(how_to_go_on(folder)) from None
+
+
+def how_to_go_on(folder: Path | None) -> str:
+    """Say what there is to do about a run that was interrupted."""
+    return "go on: --resume" if folder is not None and (folder / "checkpoint.twin").exists() else "start again: --force"
+
+
+def cut_short(run: Run) -> str:
+    """Say of a training that Ctrl-C ended it."""
+    return f"interrupted; the best state so far was kept ({how_to_go_on(run.folder)})"
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import lookalike
 from conftest import bench_table, quick_fit, quick_settings
 from lookalike import LookalikeWarning, Run, registry
-from lookalike.errors import SettingsError
+from lookalike.demo import demo_table
+from lookalike.errors import OutputError, SettingsError
 from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split
 from lookalike.table import as_table
 from lookalike.testing import check_generator
@@ -124,6 +125,20 @@ def test_the_run_folder_tells_what_ran(tmp_path):
     log = (tmp_path / "run" / "log.txt").read_text()
     assert "fit tvae on 120 rows × 2 columns, seed 11" in log and "epoch 3/3" in log
     assert (tmp_path / "run" / "losses.csv").read_text().splitlines()[0].startswith("epoch,")
+
+
+def test_what_cannot_be_written_costs_no_training(tmp_path):
+    for name in ("log.txt", "losses.csv", "checkpoint.twin"):
+        (tmp_path / name).mkdir()  # as good as a full disk
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        twin = quick_fit(demo_table(200), epochs=2, run=Run(tmp_path))
+    told = [str(one.message) for one in seen if "a run writes down" in str(one.message)]
+    assert len(told) == 1 and "log.txt: " in told[0] and told[0].endswith("It goes on without.")
+    assert twin.information["epochs"] == 2 and twin.sample(20, seed=1).num_rows == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.twin", "log.txt", "losses.csv", "run.json"]
+    with pytest.raises(OutputError, match=r"run.json cannot be made"):
+        Run(tmp_path / "run.json")
 
 
 def test_72_resume_with_changed_data(tmp_path):

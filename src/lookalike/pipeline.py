@@ -203,7 +203,8 @@ def fit(
         "notes": run.notes,
         "privacy": None if ledger is None else ledger.to_dict(),
     }
-    run.write_json("run.json", information)
+    with run.sparing():
+        run.write_json("run.json", information)
     run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
     return Twin(
         engine=engine,

@@ -91,10 +91,6 @@ def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = (
                 raise _Enough
         except _Enough:
             pass
-        except OSError as error:
-            raise OutputError(
-                f"{path} must be writable, however: {error.strerror or error}. Choose another place with --out."
-            ) from None
 
 
 def check_begun(folder: Path, *, force: bool) -> None:

@@ -135,7 +135,8 @@ class Together:
         document, arrays = trained.document(plan)
         documents = {"member": document, "key": self.keys[plan.label]}
         if folder is not None:
-            artefact.write(folder / MEMBER, documents, arrays)
+            with self.run.sparing():
+                artefact.write(folder / MEMBER, documents, arrays)
         if self.cached and trained.whole:
             what = f"{plan.engine}, {len(plan.rows):,} rows × {len(self.table.columns)} columns, {trained.seconds:.0f} s of training"
             try:

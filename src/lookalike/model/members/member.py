@@ -156,7 +156,8 @@ class MemberRun(Run):
         self.tell = tell
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
-        self.tell(done / max(total, 1), figures or what)
+        with self.sparing():
+            self.tell(done / max(total, 1), figures or what)
 
 
 def train(plan: Plan, table: EncodedTable, run: Run) -> Trained:

@@ -252,7 +252,8 @@ class Trainer:
 
     def _save(self, snapshot: Checkpoint | None) -> None:
         if snapshot is not None:
-            self.run.save_checkpoint(lambda: snapshot)
+            with self.run.sparing():
+                self.run.save_checkpoint(lambda: snapshot)
 
     def _resume(self) -> None:
         """Go on from the run's checkpoint, if it has one."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, routing
 from lookalike.errors import SettingsError
-from lookalike.presets.places import Say, check_begun, check_outputs, run_folder, silent
+from lookalike.presets.places import Say, check_begun, check_outputs, cut_short, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
 from lookalike.run import Run
 from lookalike.table import TableWriter, as_table, check_suffix
@@ -54,6 +54,8 @@ def fit_to(
         avoid = None if private else parts.holdout
         columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
         twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
+        if run.interrupted:
+            say("training", cut_short(run), "")
         twin.information |= {"source": Path(source).name}
         twin.save(out)
         return twin

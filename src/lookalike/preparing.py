@@ -270,7 +270,7 @@ def split_privately(table: Table, keep_back: float, run: Run) -> Split:
     PrivacyError
         The run that is gone on with kept another share back, or its coins are lost: rows that it learned from would be called unseen.
     """
-    kept = run.read_json(COINS) if run.resume else None
+    kept = run.read_json(COINS, ["secret", "share"]) if run.resume else None
     if kept is None and (run.goes_on or (run.resume and run.read_json(CODES) is not None)):
         raise PrivacyError(
             f"a private run goes on with the rows that it kept back, however: {COINS}, which says which, is not in {run.folder}. Start without --resume."

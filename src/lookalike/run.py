@@ -11,7 +11,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -202,10 +202,26 @@ class Run:
             with artefact.replacing(self.folder / name) as temporary:
                 temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def read_json(self, name: str) -> Any:
-        """What :meth:`write_json` wrote; None where there is no such file."""
+    def read_json(self, name: str, parts: Iterable[str] = ()) -> Any:
+        """What :meth:`write_json` wrote, which has these ``parts``; None where there is no such file.
+
+        Raises
+        ------
+        ArtefactError
+            It is damaged, or lacks a part.
+        """
         path = None if self.folder is None else self.folder / name
-        return None if path is None or not path.exists() else json.loads(path.read_text(encoding="utf-8"))
+        if path is None or not path.exists():
+            return None
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            for part in parts:
+                document[part]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(
+                f"{path} cannot be read ({type(error).__name__}): a run cannot go on from it. Start without --resume."
+            ) from None
+        return document
 
     def _write_loss(self, row: Mapping[str, float]) -> None:
         assert self.folder is not None

@@ -41,6 +41,7 @@ def fit_to(
     would keep back with the same seed; under a privacy budget each row by a coin of its own.
     """
     out = Path(out)
+    pipeline.RunSettings.build({"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes})
     table = as_table(source)
     place = out.with_name(f"{out.stem}-run")
     check_begun(place, force=force or resume)

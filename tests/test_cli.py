@@ -244,6 +244,22 @@ def test_json_is_all_that_machines_read(csv):
     assert "kept back" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["schema", "config", "fit"])
+def test_a_terminal_that_is_not_utf8(tmp_path, command):
+    pq.write_table(pa.table({"größe ε": ["klein", "groß"] * 60}), tmp_path / "t.parquet")
+    more = {"schema": [tmp_path / "t.parquet"], "config": [], "fit": [tmp_path / "t.parquet", "--engine", "nothing ε"]}
+    result = subprocess.run(
+        [sys.executable, "-m", "lookalike", command, *map(str, more[command])],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert b"Traceback" not in result.stderr and result.returncode == (2 if command == "fit" else 0)
+    if command == "fit":
+        assert "nothing ?" in result.stderr.decode("cp1252")
+    else:
+        assert ("größe ε" if command == "schema" else "ε") in result.stdout.decode("utf-8")
+
+
 def test_fit_then_sample_then_evaluate(csv, tmp_path):
     run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
     output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")

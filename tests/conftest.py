@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -79,3 +83,23 @@ def scrambled(encoder: TableEncoder, rows: int = 3000, seed: int = 1) -> Encoded
     codes = np.stack([rng.integers(0, column.cardinality, rows) for column in encoder.columns], 1).astype(np.int32)
     interval = np.stack([column.interval[codes[:, place]] for place, column in enumerate(encoder.columns)], 1)
     return EncodedTable(encoder.columns, codes, np.where(interval, rng.uniform(-1, 1, codes.shape), 0.0))
+
+
+@contextmanager
+def ctrl_c(when: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C, once, as soon as it is time."""
+    over = threading.Event()
+
+    def watch():
+        while not when():
+            if over.wait(0.01):
+                return
+        _thread.interrupt_main()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()

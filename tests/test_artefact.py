@@ -113,6 +113,13 @@ def test_69_a_place_that_cannot_be_written(tmp_path):
         artefact.write(tmp_path / "no" / "such" / "a.twin", {}, {})
 
 
+def test_a_folder_in_the_way_is_said_and_nothing_is_left(tmp_path):
+    (tmp_path / "a.twin").mkdir()
+    with pytest.raises(OutputError, match="a.twin cannot be written"):
+        artefact.write(tmp_path / "a.twin", {}, {})
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.twin"]
+
+
 @pytest.mark.parametrize("engine", sorted(registry.ENGINES))
 def test_a_loaded_twin_gives_the_same_rows(tmp_path, awkward, engine):
     with warnings.catch_warnings():

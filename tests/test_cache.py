@@ -33,6 +33,12 @@ def test_a_damaged_entry_is_as_good_as_none(folder):
     assert cache.entries()[0].what.startswith("damaged")
 
 
+def test_an_entry_under_another_name_is_as_good_as_none(folder):
+    cache.keep("a" * 40, "a model", {}, {})
+    (folder / f"{'a' * 40}.member").rename(folder / f"{'b' * 40}.member")
+    assert cache.find("b" * 40) is None
+
+
 def test_it_is_listed_last_used_first_and_cleared(folder):
     assert cache.entries() == [] and cache.clear() == 0
     for key in "abc":

@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 import lookalike
+from conftest import ctrl_c
 from lookalike.cli import app
 from lookalike.demo import demo_table
 from lookalike.table import as_table, write_table
@@ -253,6 +254,22 @@ def test_a_condition_without_a_value_asks_for_missing_cells(tmp_path):
         assert as_table(tmp_path / "s-sample.parquet").data[name].to_pylist() == [value] * 9
 
 
+@pytest.mark.parametrize("command", ["schema", "config", "fit"])
+def test_a_terminal_that_is_not_utf8(tmp_path, command):
+    pq.write_table(pa.table({"größe ε": ["klein", "groß"] * 60}), tmp_path / "t.parquet")
+    more = {"schema": [tmp_path / "t.parquet"], "config": [], "fit": [tmp_path / "t.parquet", "--engine", "nothing ε"]}
+    result = subprocess.run(
+        [sys.executable, "-m", "lookalike", command, *map(str, more[command])],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert b"Traceback" not in result.stderr and result.returncode == (2 if command == "fit" else 0)
+    if command == "fit":
+        assert "nothing ?" in result.stderr.decode("cp1252")
+    else:
+        assert ("größe ε" if command == "schema" else "ε") in result.stdout.decode("utf-8")
+
+
 def test_fit_then_sample_then_evaluate(csv, tmp_path):
     run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
     output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
@@ -442,6 +459,40 @@ def test_66_ctrl_c_leaves_something_usable_and_says_how_to_go_on(csv):
     assert as_table(csv.parent / "shop-lookalike.csv").num_rows == 300
     done = losses.read_text().count("\n") - 1
     quick(csv, "--epochs", done + 2, "--set", "early_stopping=false", "--resume")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+def test_being_told_to_end_is_as_ctrl_c(csv, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lookalike", "fit", str(csv), "--out", str(tmp_path / "s.twin"), "--engine", "tvae", "--epochs", "100000", "--set", "early_stopping=false"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    limit = time.monotonic() + 60
+    while not (tmp_path / "s-run" / "losses.csv").exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "go on: --resume" in output and (tmp_path / "s.twin").exists()
+
+
+def test_a_fit_that_is_interrupted_says_how_to_go_on(csv, tmp_path):
+    arguments = (
+        "fit",
+        csv,
+        "--out",
+        tmp_path / "s.twin",
+        "--engine",
+        "tvae",
+        "--set",
+        "early_stopping=false",
+        "--epochs",
+    )
+    with ctrl_c((tmp_path / "s-run" / "losses.csv").exists):
+        output = run(*arguments, 10**6)
+    assert "interrupted; the best state so far was kept (go on: --resume)" in output
+    done = lookalike.load(tmp_path / "s.twin").information["epochs"]
+    run(*arguments, done + 1, "--resume")
+    assert lookalike.load(tmp_path / "s.twin").information["epochs"] == done + 1
 
 
 def test_demo_then_what_to_look_at(tmp_path, monkeypatch):

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 import lookalike
 from conftest import bench_table, quick_fit, quick_settings
-from lookalike import LookalikeWarning, Run, registry
-from lookalike.errors import SchemaError, SettingsError
-from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split
-from lookalike.table import as_table
+from lookalike import LookalikeWarning, Run, fit, registry
+from lookalike.demo import demo_table
+from lookalike.errors import ArtefactError, OutputError, SchemaError, SettingsError, TrainingError
+from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split, split_privately
+from lookalike.presets import fit_to
+from lookalike.table import as_table, write_table
 from lookalike.testing import check_generator
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=6)
@@ -130,6 +132,56 @@ def test_the_run_folder_tells_what_ran(tmp_path):
     log = (tmp_path / "run" / "log.txt").read_text()
     assert "fit tvae on 120 rows × 2 columns, seed 11" in log and "epoch 3/3" in log
     assert (tmp_path / "run" / "losses.csv").read_text().splitlines()[0].startswith("epoch,")
+
+
+def test_what_cannot_be_written_costs_no_training(tmp_path):
+    for name in ("log.txt", "losses.csv", "checkpoint.twin"):
+        (tmp_path / name).mkdir()  # as good as a full disk
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        twin = quick_fit(demo_table(200), epochs=2, run=Run(tmp_path))
+    told = [str(one.message) for one in seen if "a run writes down" in str(one.message)]
+    assert len(told) == 1 and "log.txt: " in told[0] and told[0].endswith("It goes on without.")
+    assert twin.information["epochs"] == 2 and twin.sample(20, seed=1).num_rows == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.twin", "log.txt", "losses.csv", "run.json"]
+    with pytest.raises(OutputError, match=r"run.json cannot be made"):
+        Run(tmp_path / "run.json")
+
+
+def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):
+    quick_fit(demo_table(100), run=Run(tmp_path))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for engine in ("trees", "copula", "ctgan"):
+        with pytest.raises(TrainingError, match=f"that is tvae, and {engine} was asked for"):
+            quick_fit(demo_table(100), engine=engine, run=Run(tmp_path, resume=True))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("text", ["", '{"secret": 1', "{}", "[]"])
+@pytest.mark.parametrize("name", ["kept-back.json", "domain.json", "run.json"])
+def test_a_damaged_file_of_a_run_is_said(tmp_path, name, text):
+    run = Run(tmp_path, resume=True)
+    run.save_checkpoint(lambda: ({}, {}))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ArtefactError, match=f"{name} cannot be read"):
+        if name == "kept-back.json":
+            split_privately(as_table(demo_table(100)), 0.1, run)
+        else:
+            fit(demo_table(100), epsilon=3, engine="marginals", run=run)
+
+
+@pytest.mark.parametrize("how", [{"minutes": -1}, {"minutes": 0}, {"seed": -1}, {"seed": 1.5}, {"seed": None}])
+def test_a_wrong_seed_or_time_is_said(tmp_path, how):
+    write_table(as_table(demo_table(100)), tmp_path / "shop.csv")
+    with pytest.raises(SettingsError, match=next(iter(how))):
+        quick_fit(demo_table(100), engine="copula", **how)
+    with pytest.raises(SettingsError, match=next(iter(how))):
+        fit_to(tmp_path / "shop.csv", tmp_path / "s.twin", engine="copula", **how)
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
+
+
+def test_a_seed_may_be_numpys():
+    assert quick_fit(demo_table(100), engine="copula", seed=np.int64(3)).information["seed"] == 3
 
 
 def test_72_resume_with_changed_data(tmp_path):

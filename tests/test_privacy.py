@@ -327,6 +327,37 @@ def test_one_row_more_changes_one_row_of_those_learned_from(tmp_path):
     assert pays(going_on[0]) == pays(fresh[1]) and len(pays(going_on[0]) ^ pays(going_on[1])) <= 1
 
 
+def test_a_run_goes_on_with_the_rows_that_it_kept_back_or_not_at_all(tmp_path):
+    """Other coins would call rows unseen that it has learned from."""
+    table, coins = as_table(people()), tmp_path / "kept-back.json"
+    first = split_privately(table, 0.2, Run(tmp_path))
+    Run(tmp_path).save_checkpoint(lambda: ({}, {}))
+    before = coins.read_text()
+    for share in (0, 0.5):
+        with pytest.raises(PrivacyError, match="it kept back 0.2 of them"):
+            split_privately(table, share, Run(tmp_path, resume=True))
+    assert coins.read_text() == before
+    assert pays(split_privately(table, 0.2, Run(tmp_path, resume=True))) == pays(first)
+    coins.unlink()
+    with pytest.raises(PrivacyError, match="which says which, is not in"):
+        split_privately(table, 0.2, Run(tmp_path, resume=True))
+    (tmp_path / "checkpoint.twin").rename(tmp_path / "domain.json")
+    (tmp_path / "domain.json").write_text("{}")
+    with pytest.raises(PrivacyError, match="which says which, is not in"):
+        split_privately(table, 0.2, Run(tmp_path, resume=True))
+    assert not coins.exists()
+
+
+def test_a_run_that_kept_rows_back_does_not_go_on_with_a_holdout(tmp_path):
+    for name in ("people", "others"):
+        csv.write_csv(people(), tmp_path / f"{name}.csv")
+    how = {"epsilon": 4.0, "components": 2, "iterations": 1}
+    made = lookalike.make(tmp_path / "people.csv", **how)
+    Run(made.folder).save_checkpoint(lambda: ({}, {}))
+    with pytest.raises(PrivacyError, match="without a holdout"):
+        lookalike.make(tmp_path / "people.csv", holdout=tmp_path / "others.csv", resume=True, **how)
+
+
 def pays(part) -> set[float]:
     return set(part.train.data["pay"].to_pylist())
 

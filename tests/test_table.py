@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from conftest import quick_fit
 from lookalike import LookalikeWarning
-from lookalike.errors import InputError, SettingsError
+from lookalike.errors import InputError, OutputError, SettingsError
 from lookalike.table import as_table, to_native, write_table
 
 
@@ -188,6 +188,30 @@ def test_a_file_half_written_never_appears(tmp_path):
         writer.write(table)
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_disk_that_is_full_is_said_and_nothing_is_left(tmp_path, name):
+    resource = pytest.importorskip(
+        "resource"
+    )  # a limit to the size of files, which POSIX has, is as good as a full disk
+    table = as_table(pa.table({"a": np.random.default_rng(0).random(10_000)}))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    try:
+        with pytest.raises(OutputError, match=f"{name} cannot be written"):
+            write_table(table, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_folder_in_the_way_is_said(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=f"{name} cannot be written"):
+        write_table(as_table(pa.table({"a": [1]})), tmp_path / name)
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
 def test_an_output_of_another_kind(tmp_path):

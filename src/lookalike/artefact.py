@@ -47,15 +47,10 @@ def write(path: Path, documents: Mapping[str, Any], arrays: Mapping[str, np.ndar
         "version": FORMAT_VERSION,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
-    try:
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("manifest.json", json.dumps(manifest, indent=1))
-            for name, content in members.items():
-                archive.writestr(name, content)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another place with --out."
-        ) from None
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+        for name, content in members.items():
+            archive.writestr(name, content)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -147,24 +142,46 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, digest: str) -> byt
 
 
 class replacing:  # noqa: N801 - read as a verb, like contextlib's
-    """``with replacing(path) as temporary:`` write to ``temporary``; it takes the place of ``path`` only when all went well."""
+    """``with replacing(path) as temporary:`` write to ``temporary``; it takes the place of ``path`` only when all went well.
+
+    Raises
+    ------
+    OutputError
+        Instead of an OSError, from within the block, too; nothing is left of ``temporary``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
     def __enter__(self) -> Path:
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
+        except OSError as error:
+            raise self._fault(error) from None
         os.close(handle)
         self.temporary = Path(name)
         return self.temporary
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._put_in_place()
+        except OSError as fault:
+            raise self._fault(fault) from None
+        finally:
             self.temporary.unlink(missing_ok=True)
-            return
+        if isinstance(error, OSError):
+            raise self._fault(error) from None
+
+    def _put_in_place(self) -> None:
         with self.temporary.open("rb+") as file:
             os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
         self.temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; ours get the user's usual mode
         self.temporary.replace(self.path)
+
+    def _fault(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written: {error.strerror or error}. Choose another place with --out, or make room."
+        )

@@ -70,6 +70,8 @@ def find(key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     path = _path(key)
     try:
         documents, arrays = artefact.read(path)
+        if documents.get("entry", {}).get("key") != key:  # a file of something else, under this name
+            return None
         os.utime(path)
     except (
         ArtefactError,
@@ -94,7 +96,7 @@ def keep(key: str, what: str, documents: Mapping[str, Any], arrays: Mapping[str,
         raise OutputError(
             f"the cache's folder must be writable, however: {path.parent}: {error.strerror}. Set {VARIABLE} to another, or cache=false."
         ) from None
-    artefact.write(path, {**documents, "entry": {"what": what}}, arrays)
+    artefact.write(path, {**documents, "entry": {"key": key, "what": what}}, arrays)
     _make_room()
 
 

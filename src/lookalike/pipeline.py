@@ -14,7 +14,7 @@ from lookalike import registry
 from lookalike.config import Settings
 from lookalike.encode.domain import Domain, asked
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SettingsError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SettingsError, TrainingError
 from lookalike.evaluate.scorecard import score
 from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
@@ -112,12 +112,14 @@ def fit(
     >>> twin.sample(5, seed=1).num_rows
     5
     """
+    RunSettings.build({"engine": engine, "seed": seed, "minutes": minutes})
     drop, keys = list(drop), list(keys)
     run = run if run is not None else Run(console=terminal())
     if minutes is not None:
         run.deadline = time.monotonic() + 60 * minutes
     engine = private_engine(engine, settings)
     kind = registry.load(registry.ENGINES, engine, "engine")
+    _check_engine_goes_on(run, engine)
     engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
     private = privacy.epsilon is not None
     if private:
@@ -203,7 +205,8 @@ def fit(
         "notes": run.notes,
         "privacy": None if ledger is None else ledger.to_dict(),
     }
-    run.write_json("run.json", information)
+    with run.sparing():
+        run.write_json("run.json", information)
     run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
     return Twin(
         engine=engine,
@@ -216,6 +219,16 @@ def fit(
         information=information,
         losses=run.losses,
     )
+
+
+def _check_engine_goes_on(run: Run, engine: str) -> None:
+    """Raise where another engine left the run's checkpoint; one that leaves none itself would never look at it."""
+    began = run.read_json("run.json", ["engine"]) if run.goes_on else None
+    if began is not None and began["engine"] != engine:
+        raise TrainingError(
+            f"a run goes on with the engine that it began with, however: that is {began['engine']}, and {engine} was asked for. "
+            f"Ask for {began['engine']}, or start without --resume."
+        )
 
 
 def calibrated(

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from lookalike import noise
 from lookalike.encode.base import EncoderSettings
+from lookalike.encode.domain import FILE as CODES
 from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
 from lookalike.encode.missing import treat_missing
@@ -263,12 +264,27 @@ def split_privately(table: Table, keep_back: float, run: Run) -> Split:
 
     Rows chosen by a permutation are others in every place with one row more, and a seed that is known would say which; then one person
     changes a tenth of the rows learned from, and no budget holds. A run that goes on takes up its own coins, from its folder.
+
+    Raises
+    ------
+    PrivacyError
+        The run that is gone on with kept another share back, or its coins are lost: rows that it learned from would be called unseen.
     """
+    kept = run.read_json(COINS, ["secret", "share"]) if run.resume else None
+    if kept is None and (run.goes_on or (run.resume and run.read_json(CODES) is not None)):
+        raise PrivacyError(
+            f"a private run goes on with the rows that it kept back, however: {COINS}, which says which, is not in {run.folder}. Start without --resume."
+        )
+    if kept is not None and kept["share"] != keep_back:
+        raise PrivacyError(
+            f"a private run goes on with the rows that it kept back, however: it kept back {kept['share']:g} of them, and {keep_back:g} was "
+            "asked for. Ask for that share again, without a holdout, or start without --resume."
+        )
+    secret = noise.fresh_seed() if kept is None else kept["secret"]
+    if kept is None:
+        run.write_json(COINS, {"secret": secret, "share": keep_back})
     if keep_back == 0:
         return split(table, keep_back, seed=0)
-    kept = run.read_json(COINS) if run.resume else None
-    secret = noise.fresh_seed() if kept is None else kept["secret"]
-    run.write_json(COINS, {"secret": secret})
     return _apart(table, generator(secret, "split").random(table.num_rows) < keep_back)
 
 

@@ -10,7 +10,9 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lookalike import artefact
-from lookalike.errors import ArtefactError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeWarning, OutputError, SettingsError
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -81,8 +83,14 @@ class Run:
         )  # fmt: skip
         self._task: TaskID | None = None
         self._checkpoint_time = time.monotonic()
+        self._told = False
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"{folder} cannot be made: {error.strerror or error}. Choose another place with --out."
+                ) from None
 
     # -------------------------------------------------------------------------------------------- what engines say
 
@@ -97,10 +105,10 @@ class Run:
             self.log(f"epoch {epoch}/{epochs}  " + "  ".join(f"{k} {v:.4f}" for k, v in losses.items()))
 
     def forget(self) -> None:
-        """Drop the losses and the checkpoint of a training whose model was not kept."""
+        """Drop the losses and the checkpoint of a training whose model was not kept; of one that Ctrl-C cut the files stay, to go on from."""
         self.losses.clear()
         self.notes.pop("training", None)
-        if self.folder is not None:
+        if self.folder is not None and not self.interrupted:
             for name in ("losses.csv", "checkpoint.twin"):
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -124,8 +132,27 @@ class Run:
     def log(self, text: str) -> None:
         """Append one line to the folder's log."""
         if self.folder is not None:
-            with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            with self.sparing(), (self.folder / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(f"{datetime.now().isoformat(sep=' ', timespec='seconds')}  {text}\n")
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """What cannot be written in the block is done without, as what was learned is worth more; that is said once a run."""
+        try:
+            yield
+        except (OSError, OutputError) as error:
+            if not self._told:
+                fault = (
+                    error
+                    if isinstance(error, OutputError)
+                    else f"{error.filename or self.folder}: {error.strerror or error}."
+                )
+                warnings.warn(
+                    f"a run writes down how it goes, however: {fault} It goes on without.",
+                    LookalikeWarning,
+                    stacklevel=4,
+                )
+            self._told = True
 
     @property
     def seconds_left(self) -> float:
@@ -137,6 +164,11 @@ class Run:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     # ------------------------------------------------------------------------------------------------- checkpoints
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.resume and self.folder is not None and (self.folder / "checkpoint.twin").exists()
 
     @property
     def checkpoint_due(self) -> bool:
@@ -153,9 +185,9 @@ class Run:
 
     def load_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return the checkpoint to go on from, or None to start afresh."""
-        path = None if self.folder is None else self.folder / "checkpoint.twin"
-        if not self.resume or path is None or not path.exists():
+        if self.folder is None or not self.goes_on:
             return None
+        path = self.folder / "checkpoint.twin"
         documents, arrays = artefact.read(path)
         if "checkpoint" not in documents:
             raise ArtefactError(f"{path.name} is no checkpoint. Delete it to start afresh.")
@@ -167,18 +199,35 @@ class Run:
 
     def write_json(self, name: str, document: Any) -> None:
         if self.folder is not None:
-            (self.folder / name).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            with artefact.replacing(self.folder / name) as temporary:
+                temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def read_json(self, name: str) -> Any:
-        """What :meth:`write_json` wrote; None where there is no such file."""
+    def read_json(self, name: str, parts: Iterable[str] = ()) -> Any:
+        """What :meth:`write_json` wrote, which has these ``parts``; None where there is no such file.
+
+        Raises
+        ------
+        ArtefactError
+            It is damaged, or lacks a part.
+        """
         path = None if self.folder is None else self.folder / name
-        return None if path is None or not path.exists() else json.loads(path.read_text(encoding="utf-8"))
+        if path is None or not path.exists():
+            return None
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            for part in parts:
+                document[part]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(
+                f"{path} cannot be read ({type(error).__name__}): a run cannot go on from it. Start without --resume."
+            ) from None
+        return document
 
     def _write_loss(self, row: Mapping[str, float]) -> None:
         assert self.folder is not None
         path = self.folder / "losses.csv"
         fresh = len(self.losses) == 1 or not path.exists()
-        with path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
+        with self.sparing(), path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(self.losses[0]))  # later rows may lack a figure
             if fresh:
                 writer.writeheader()

@@ -67,6 +67,23 @@ def test_a_net_that_was_not_kept_leaves_no_losses(tmp_path):
     assert run.losses == [] and "training" not in run.notes and not (tmp_path / "losses.csv").exists()
 
 
+def test_a_comparison_that_was_cut_short_says_so_and_is_gone_on_with(make_toy, tmp_path):
+    class Interrupted(Run):
+        """Ctrl-C after the first epoch."""
+
+        def epoch(self, epoch, epochs, losses):
+            super().epoch(epoch, epochs, losses)
+            raise KeyboardInterrupt
+
+    table, run = make_toy(300), Interrupted(tmp_path)
+    found = picked(table, run)
+    assert found["picked"] == "trees" and "cut the net's training short" in found["why"]
+    assert run.interrupted and (tmp_path / "checkpoint.twin").exists()
+    whole = picked(table)
+    assert picked(table, resumed := Run(tmp_path, resume=True)) == whole
+    assert not resumed.interrupted
+
+
 def test_many_rows_get_the_net(make_toy):
     found = picked(make_toy(3500), Run(minutes=0.1))
     assert found == {"picked": "autoregressive", "why": "3,500 rows are enough for a net"}

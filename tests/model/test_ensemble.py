@@ -311,6 +311,13 @@ class TestTraining:
         with pytest.raises(TrainingError, match=rf"member 1 \(copula\): .*{told}"):
             together._collect(plan, tmp_path, 1)
 
+    def test_a_member_of_another_run_is_not_taken_up(self, tmp_path):
+        fitted(toy_table(), member("copula"), run=Run(tmp_path))
+        plan = plans_of(ensemble(member("copula")).settings, np.arange(9), 1)[0]
+        together = Together([plan], toy_table(), Run(), workers=2, cluster=None, cached=False)
+        with pytest.raises(TrainingError, match=r"member 1 \(copula\): .*was made for another"):
+            together._collect(plan, tmp_path / "members" / "1-copula", 0)
+
     def test_other_rows_are_not_gone_on_with(self, tmp_path):
         fitted(toy_table(), member("copula"), run=Run(tmp_path))
         with pytest.raises(TrainingError, match="same table"):
@@ -339,6 +346,15 @@ class TestTraining:
 
 
 class TestCache:
+    def test_a_folder_that_cannot_be_written_is_said_once_and_ends_no_training(self, tmp_path, monkeypatch):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file" / "cache"))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            engine = fitted(toy_table(), member("copula"), member("trees"), cache=True)
+        assert [str(one.message)[:42] for one in seen] == ["members are not kept for another time: the"]
+        assert len(engine._members) == 2
+
     def test_an_unchanged_member_is_not_trained_again(self):
         cache.clear()
         table, runs = toy_table(seed=7), [Run() for _ in range(4)]

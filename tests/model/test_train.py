@@ -99,6 +99,15 @@ def test_a_part_of_an_epoch_is_resumed_from_its_start(make, toy: EncodedTable, t
     assert [row["epoch"] for row in resumed_run.losses] == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_training_that_ended_is_gone_on_from_at_its_end(make, toy: EncodedTable, tmp_path):
+    whole, resumed = make(), make()
+    whole.fit(toy, seed=0, run=Run(tmp_path))
+    again = Run(tmp_path, resume=True)
+    before = (tmp_path / "log.txt").read_text()
+    resumed.fit(toy, seed=0, run=again)
+    assert weights(whole) == weights(resumed) and (tmp_path / "log.txt").read_text() == before
+
+
 def test_going_on_needs_a_folder():
     with pytest.raises(SettingsError, match="resume=True and no folder"):
         Run(resume=True)

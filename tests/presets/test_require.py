@@ -8,12 +8,16 @@ import warnings
 import pytest
 
 import lookalike
+from conftest import ctrl_c
 from lookalike import LookalikeWarning
 from lookalike.demo import demo_table
 from lookalike.errors import SettingsError
 from lookalike.evaluate.verdicts import read
+from lookalike.preparing import Split
 from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
-from lookalike.presets.require import faults
+from lookalike.presets.places import silent
+from lookalike.presets.require import Common, faults, meet
+from lookalike.refine import FilterSettings
 from lookalike.registry import ENGINES, load
 from lookalike.table import as_table, write_table
 
@@ -82,6 +86,35 @@ def test_a_wrong_requirement_costs_no_training(files):
 def test_no_time_is_said(files):
     made, attempts = make(files, engine="copula", minutes=0.02, require={"dcr_share": 0.01})
     assert len(attempts) == 1 and "--minutes" in made.advice
+
+
+LONG = {"engine": "tvae", "epochs": 10**6, "early_stopping": False}
+
+
+def test_ctrl_c_ends_the_attempts(files):
+    with ctrl_c((files / "shop-lookalike-run" / "losses.csv").exists):
+        made, attempts = make(files, require={"dcr_share": 0.01}, **LONG)
+    assert len(attempts) == 1 and made.twin.information["interrupted"]
+    assert made.unmet and "It was interrupted" in made.advice
+
+
+def test_an_attempt_that_ctrl_c_cuts_is_not_judged(files):
+    first, _ = make(files, engine="tvae", epochs=2)
+    before, drawn = first.twin_file.read_bytes(), []
+    common = Common(
+        Split(as_table(files / "shop.csv"), None, ""),
+        first.twin.schema,
+        0,
+        None,
+        0.0,
+        lambda *how: drawn.append(how),
+        silent,
+    )
+    setup = Setup(first.twin, "tvae", {name: LONG[name] for name in ("epochs", "early_stopping")}, FilterSettings())
+    with ctrl_c(lambda: list(first.folder.glob("attempt-*/*/losses.csv"))):
+        made = meet(first, setup, common, {"dcr_share": 0.01})
+    assert not drawn and made.twin is first.twin and first.twin_file.read_bytes() == before
+    assert "It was interrupted" in made.advice and not list(first.folder.glob("attempt-*"))
 
 
 def test_every_engine_can_be_calmed_or_says_that_it_cannot():

@@ -29,7 +29,7 @@ from lookalike.cli.options import (
     Source,
     Verbose,
 )
-from lookalike.cli.screen import Screen
+from lookalike.cli.screen import Screen, write
 from lookalike.cli.words import class_counts, derivations, gather
 
 
@@ -112,7 +112,7 @@ def augment(
             **gather(config, flags, setting, making=False),
         )
         if json_:
-            print(json.dumps(made.to_dict(), ensure_ascii=False))
+            write(json.dumps(made.to_dict(), ensure_ascii=False))
         else:
             screen.print(f"\n{made}")
         screen.print("\n" + "   ".join(map(str, made.files)))

@@ -8,7 +8,7 @@ import typer
 
 from lookalike.cli.app import app
 from lookalike.cli.options import Source, Verbose
-from lookalike.cli.screen import Screen
+from lookalike.cli.screen import Screen, write
 
 
 @app.command()
@@ -32,7 +32,7 @@ def schema(
 
         data = as_table(table).data
         found = infer_schema(data)
-        print((with_constraints(data, found) if constraints else found).to_json())
+        write((with_constraints(data, found) if constraints else found).to_json())
 
 
 @app.command()
@@ -42,7 +42,7 @@ def config() -> None:
         from lookalike import presets
         from lookalike.config import to_toml
 
-        print(to_toml(presets.settings_sections()), end="")
+        write(to_toml(presets.settings_sections()).removesuffix("\n"))
 
 
 @app.command()

@@ -61,8 +61,9 @@ class Screen:
                     raise
                 self.complain("error", str(error))
                 raise typer.Exit(2) from None
-            except KeyboardInterrupt:
-                Console(stderr=True).print("interrupted: nothing was left half-written")
+            except KeyboardInterrupt as error:
+                told = f"; {error}" if error.args else ""
+                Console(stderr=True).print(f"interrupted: nothing was left half-written{told}")
                 raise typer.Exit(130) from None
 
     def _warning(self, usual: Callable[..., None]) -> Callable[..., None]:
@@ -78,9 +79,14 @@ class Screen:
 def show(screen: Screen, card: Scorecard, machine: bool) -> None:
     """The scorecard, for a person or for a machine."""
     if machine:
-        print(json.dumps(card.to_dict(), ensure_ascii=False))
+        write(json.dumps(card.to_dict(), ensure_ascii=False))
     else:
         screen.print(f"\n{card}")
+
+
+def write(text: str) -> None:
+    """What a machine reads: on standard output as UTF-8, whatever the terminal's encoding is."""
+    typer.echo(text.encode("utf-8"))
 
 
 def command_line() -> str:

@@ -21,6 +21,7 @@ from lookalike.run import Run
 from lookalike.schema import Schema
 
 FILE = "domain.json"
+PARTS = ("asked", "schema", "learned", "encoder", "measured", "rows", "ledger")
 
 
 def asked(
@@ -89,7 +90,7 @@ class Domain:
         TrainingError
             It was asked for otherwise.
         """
-        document = run.read_json(FILE) if run.resume else None
+        document = run.read_json(FILE, PARTS) if run.resume else None
         if document is None:
             return None
         if document["asked"] != json.loads(json.dumps(asked)):

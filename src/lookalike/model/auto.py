@@ -89,6 +89,8 @@ class Auto(Generator):
         likelier = np.nan_to_num(likelier, nan=-1e3, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
         told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
+        if run.interrupted:
+            told += ", though Ctrl-C cut the net's training short, and so the comparison"
         if abs(mean) <= 2 * error:
             net.fit_again()
             trees.fit(table, seed=seed, run=run)

@@ -22,7 +22,7 @@ from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import measuring_seconds, training_minutes
-from lookalike.presets.places import Places, Say, check_outputs, run_folder, silent
+from lookalike.presets.places import Places, Say, check_begun, check_outputs, cut_short, run_folder, silent
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
@@ -92,6 +92,7 @@ def augment(
     minutes: float | None = None,
     say: Say = silent,
     run: Run | None = None,
+    twin_file: Path | None = None,
     **settings: Any,
 ) -> Augmented:
     """Fill up the rare classes of a table with made rows, and measure what that is worth.
@@ -120,6 +121,8 @@ def augment(
         Below 1 the made rows are more typical of their class. As for :meth:`Twin.sample`.
     minutes
         Time budget for all of it, the measuring included.
+    twin_file
+        Where the twin is saved as soon as it is fitted.
     engine, schema, drop, keys, derive, seed, run, **settings
         As for :func:`lookalike.fit`.
 
@@ -186,7 +189,9 @@ def augment(
     if left is not None:
         run.deadline = time.monotonic() + 60 * left
     twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=table, run=run, **settings)
-    effort = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
+    if twin_file is not None:
+        twin.save(twin_file)
+    effort = cut_short(run) if run.interrupted else twin.effort
     say("training", f"{effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
@@ -296,12 +301,13 @@ def augment_to(
     )
     figures = places.table.with_suffix(".json")
     check_suffix(places.table, escape_formulas=escape_formulas)
+    check_begun(places.folder, force=force or resume)
     outputs = [places.table, places.twin, figures]
     check_outputs(outputs, force=force or resume, read=[source, how.get("holdout"), how.get("schema")])
-    run = Run(run_folder(places.folder, resume), console=console, resume=resume)
-    found = augment(source, run=run, **how)
-    write_table(found.rows, places.table, escape_formulas=escape_formulas)
-    found.twin.save(places.twin)
-    with replacing(figures) as temporary:
-        temporary.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with run_folder(places.folder, resume) as folder:
+        run = Run(folder, console=console, resume=resume)
+        found = augment(source, run=run, twin_file=places.twin, **how)
+        write_table(found.rows, places.table, escape_formulas=escape_formulas)
+        with replacing(figures) as temporary:
+            temporary.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return replace(found, files=[places.table, figures, places.twin])

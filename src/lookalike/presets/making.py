@@ -23,7 +23,7 @@ from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
 from lookalike.presets.named import named
-from lookalike.presets.places import Made, Places, Say, run_folder, silent
+from lookalike.presets.places import Made, Places, Say, cut_short, run_folder, silent
 from lookalike.presets.require import Common, Setup, first_minutes, meet
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
@@ -181,52 +181,55 @@ def make(
         )
     reserve = report_seconds(table.num_rows, min(asked_rows, JUDGED_ROWS), len(table.names))
     spent = time.perf_counter() - start
-    run = Run(
-        run_folder(places.folder, resume),
-        console=console,
-        minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
-        resume=resume,
-    )
-    if holdout is not None:
-        parts = preparing.split_given(table, holdout, settled, derive or {}, str(holdout))
-    elif private:
-        parts = preparing.split_privately(table, run_settings.keep_back, run)
-    else:
-        parts = preparing.split(table, run_settings.keep_back, seed)
-    say("kept back", parts.words, "--keep-back, --holdout")
-    say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
-    # keys that avoid others would tell of them
-    columns = {"schema": declared, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
-    twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
-    if private:
-        asked_rows = twin.rows if rows is None else rows
-        say("privacy", PRIVATE, "--epsilon, --delta")
-    twin.information |= {"source": source.name, "trial": trial}
-    if not private:
-        twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
-    how = "interrupted; the best state so far was kept (go on: --resume)" if run.interrupted else twin.effort
-    say(
-        "training",
-        f"{how}, {twin.information['seconds']:.1f} s",
-        "--epochs, --minutes" if learning.heeds("epochs") else "--minutes",
-    )
-    if twin.why is not None:
-        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
-    if twin.calibrated is not None:
-        say("calibration", twin.calibrated, "--set calibrate=…")
-    before = [] if settled is None else settled.constraints
-    found = [rule.words for rule in twin.schema.constraints if rule not in before]
-    if found:
-        say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
-    # under a budget columns may be of other kinds than what is read off the rows exactly
-    settled = twin.schema if target is None else twin.schema.replace(target, role="target")
-    job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
-    card = deliver(job, twin, places, run, filtering)
-    made = Made(places.table, places.report, places.twin, places.folder, twin, card)
-    if not require:
-        return made
-    common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
-    return meet(made, Setup(twin, engine, settings, filtering), common, require)
+    with run_folder(places.folder, resume) as folder:
+        run = Run(
+            folder,
+            console=console,
+            minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
+            resume=resume,
+        )
+        if holdout is not None:
+            parts = preparing.split_given(table, holdout, settled, derive or {}, str(holdout))
+            if private:  # a run that kept rows back cannot go on with all of them
+                preparing.split_privately(table, 0, run)
+        elif private:
+            parts = preparing.split_privately(table, run_settings.keep_back, run)
+        else:
+            parts = preparing.split(table, run_settings.keep_back, seed)
+        say("kept back", parts.words, "--keep-back, --holdout")
+        say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
+        # keys that avoid others would tell of them
+        columns = {"schema": declared, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
+        twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
+        if private:
+            asked_rows = twin.rows if rows is None else rows
+            say("privacy", PRIVATE, "--epsilon, --delta")
+        twin.information |= {"source": source.name, "trial": trial}
+        if not private:
+            twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
+        how = cut_short(run) if run.interrupted else twin.effort
+        say(
+            "training",
+            f"{how}, {twin.information['seconds']:.1f} s",
+            "--epochs, --minutes" if learning.heeds("epochs") else "--minutes",
+        )
+        if twin.why is not None:
+            say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
+        if twin.calibrated is not None:
+            say("calibration", twin.calibrated, "--set calibrate=…")
+        before = [] if settled is None else settled.constraints
+        found = [rule.words for rule in twin.schema.constraints if rule not in before]
+        if found:
+            say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
+        # under a budget columns may be of other kinds than what is read off the rows exactly
+        settled = twin.schema if target is None else twin.schema.replace(target, role="target")
+        job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
+        card = deliver(job, twin, places, run, filtering)
+        made = Made(places.table, places.report, places.twin, places.folder, twin, card)
+        if not require:
+            return made
+        common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
+        return meet(made, Setup(twin, engine, settings, filtering), common, require)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
 from lookalike.report import Scorecard
+from lookalike.run import Run
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
 
+LOCK = "lock"
+"""The file in a run folder that is locked while a run works there, and empty once that has come to its end."""
+AT_WORK = b"A run is at work here, or ended before its time.\n"
 Say = Callable[[str, str, str], None]
 """Told (label, what was decided, which flag decides otherwise) as the run goes on."""
 
@@ -45,7 +51,8 @@ class Places:
         )
 
     def check(self, *, force: bool, read: Iterable[Any] = (), escape_formulas: bool = False) -> None:
-        """Raise before any work if a file is in the way or cannot be written."""
+        """Raise before any work if a file or a run that was begun is in the way, or a file cannot be written."""
+        check_begun(self.folder, force=force)
         check_suffix(self.table, escape_formulas=escape_formulas)
         raw = [] if self.raw is None else [self.raw]
         check_outputs([self.table, self.report, self.twin, *raw], force=force, read=read)
@@ -84,29 +91,92 @@ def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = (
                 raise _Enough
         except _Enough:
             pass
-        except OSError as error:
-            raise OutputError(
-                f"{path} must be writable, however: {error.strerror or error}. Choose another place with --out."
-            ) from None
+
+
+def check_begun(folder: Path, *, force: bool) -> None:
+    """Raise if a run was begun in a folder that could be gone on with: what it learned is not thrown away unasked."""
+    lock = folder / LOCK
+    ended = lock.exists() and lock.stat().st_size == 0
+    if not force and not ended and ((folder / "checkpoint.twin").exists() or any(folder.glob("members/*/*.twin"))):
+        raise OutputError(
+            f"what a run has learned is never thrown away unasked, however: one was begun in {folder} and has not come to its end. "
+            "--resume goes on with it, --force starts afresh."
+        )
 
 
 class _Enough(Exception):
     """Leaves ``replacing`` without replacing."""
 
 
-def run_folder(folder: Path, resume: bool) -> Path:
-    """A fresh run folder, or the one to go on in; only files that a run writes are ever removed."""
+@contextmanager
+def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
+    """A fresh run folder, or the one to go on in, in which no other run works meanwhile; only files that a run writes are ever removed."""
     if resume and not (folder / "checkpoint.twin").exists():
         raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
-    if not resume and folder.is_dir():
-        for name in (
-            "log.txt",
-            "losses.csv",
-            "checkpoint.twin",
-            "domain.json",
-            "kept-back.json",
-            "run.json",
-            "scorecard.json",
-        ):
-            (folder / name).unlink(missing_ok=True)
-    return folder
+    with _locked(folder):
+        if not resume:
+            for name in (
+                "log.txt",
+                "losses.csv",
+                "checkpoint.twin",
+                "domain.json",
+                "kept-back.json",
+                "run.json",
+                "scorecard.json",
+            ):
+                (folder / name).unlink(missing_ok=True)
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(how_to_go_on(folder)) from None
+
+
+def how_to_go_on(folder: Path | None) -> str:
+    """Say what there is to do about a run that was interrupted."""
+    return "go on: --resume" if folder is not None and (folder / "checkpoint.twin").exists() else "start again: --force"
+
+
+def cut_short(run: Run) -> str:
+    """Say of a training that Ctrl-C ended it."""
+    return f"interrupted; the best state so far was kept ({how_to_go_on(run.folder)})"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock is the system's, so it goes with the process that holds it, however that ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(
+            f"{folder} must be writable, however: {error.strerror or error}. Choose another place with --out."
+        ) from None
+    with file:
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError):
+            raise OutputError(
+                f"one run at a time works in a folder, however: another is at work in {folder}. Wait until it ends, or choose another "
+                "place with --out."
+            ) from None
+        except OSError as error:  # a file system without locks
+            raise OutputError(
+                f"{folder} must be locked while a run works there, however: {error.strerror or error}. Choose another place with --out."
+            ) from None
+        file.truncate(0)
+        file.write(AT_WORK)
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an open file until it is closed; raise an OSError at once where another has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -101,13 +101,17 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
     """Make tables with other knobs until one meets what is required; return the best, its files where the first one's were.
 
     At most :data:`MOST_ATTEMPTS` tables are made, the first included, and none is begun for which the time budget has no
-    room. What the best does not meet stands in ``unmet`` of what is returned, and what would help in ``advice``.
+    room, or after Ctrl-C: a twin whose training was cut short says nothing of its knobs. What the best does not meet stands in
+    ``unmet`` of what is returned, and what would help in ``advice``.
     """
     drawing = time.perf_counter() - common.start - first.twin.information["seconds"]
     best, found = first, faults(first.card.to_dict(), required)
     used, out_of_time, latest = {"privacy": 0, "likeness": 0}, False, found
     _tell(common.say, 1, "as asked", first.card, required)
+    interrupted = first.twin.information["interrupted"]
     for number in range(2, MOST_ATTEMPTS + 1):
+        if interrupted:
+            break
         turned = turn(setup, latest.figures, used) if latest.figures else None
         if turned is None:
             break
@@ -117,17 +121,20 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
             break
         with tempfile.TemporaryDirectory(dir=first.folder, prefix="attempt-") as folder:
             made = _attempt(turned, first, common, Path(folder), common.seconds_left - 1.2 * drawing)
+            if made is None:
+                interrupted = True
+                break
             setup, latest = replace(turned, twin=made.twin, refit=False), faults(made.card.to_dict(), required)
             _tell(common.say, number, ", ".join(setup.turned), made.card, required)
             if latest < found:
                 _put_in_place(made, first, common.raw)
                 best, found = replace(first, twin=made.twin, card=made.card), latest
     missed = tuple(unmet(best.card.to_dict(), required))
-    return replace(best, unmet=missed, advice=advice(found, setup, out_of_time) if missed else "")
+    return replace(best, unmet=missed, advice=advice(found, setup, out_of_time, interrupted) if missed else "")
 
 
-def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: float) -> Made:
-    """Make one table in a folder of its own."""
+def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: float) -> Made | None:
+    """Make one table in a folder of its own; None where Ctrl-C cut its training."""
     places = Places.beside(first.table, folder / first.table.name, raw=common.raw)
     run = Run(places.folder, console=common.console, minutes=None if common.minutes is None else seconds / 60)
     twin = setup.twin
@@ -141,6 +148,8 @@ def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: f
             run=run,
             **setup.settings,
         )
+        if run.interrupted:
+            return None
         twin.information |= {name: first.twin.information[name] for name in ("source", "trial", "kept_back")}
     elif setup.settings.get("calibrate") and twin.calibration is None:
         twin = _calibrate(setup, common, run)
@@ -191,7 +200,7 @@ def _tell(say: Say, number: int, words: str, card: Scorecard, required: Mapping[
     say(f"attempt {number}", f"{words}: {', '.join(figures)}: {met}", "--require")
 
 
-def advice(found: Faults, setup: Setup, out_of_time: bool) -> str:
+def advice(found: Faults, setup: Setup, out_of_time: bool, interrupted: bool = False) -> str:
     """Return which knob would help with what the best attempt does not meet.
 
     >>> setup = Setup(None, "trees", {}, None)
@@ -204,6 +213,8 @@ def advice(found: Faults, setup: Setup, out_of_time: bool) -> str:
             "rows that no engine sees: keep more back (--keep-back, --holdout FILE)"
         )  # fmt: skip
         told.append(f"{name} needs {needs}.")
+    if interrupted:
+        told.append("It was interrupted before all knobs were turned: let it go on to its end.")
     if out_of_time:
         told.append("Time ran out before all knobs were turned: give more (--minutes).")
     if any(is_privacy(name) for name in found.figures):

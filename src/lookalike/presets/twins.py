@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lookalike import pipeline, preparing, routing
 from lookalike.errors import SettingsError
-from lookalike.presets.places import Say, check_outputs, run_folder, silent
+from lookalike.presets.places import Say, check_begun, check_outputs, cut_short, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
 from lookalike.run import Run
 from lookalike.table import TableWriter, as_table, check_suffix
@@ -41,19 +41,25 @@ def fit_to(
     would keep back with the same seed; under a privacy budget each row by a coin of its own.
     """
     out = Path(out)
+    pipeline.RunSettings.build({"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes})
     table = as_table(source)
+    place = out.with_name(f"{out.stem}-run")
+    check_begun(place, force=force or resume)
     check_outputs([out], force=force or resume, read=[source, schema])
-    run = Run(run_folder(out.with_name(f"{out.stem}-run"), resume), console=console, minutes=minutes, resume=resume)
-    private = routing.is_private(engine, settings)
-    parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
-    if keep_back:
-        say("kept back", parts.words, "--config")
-    avoid = None if private else parts.holdout
-    columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
-    twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
-    twin.information |= {"source": Path(source).name}
-    twin.save(out)
-    return twin
+    with run_folder(place, resume) as folder:
+        run = Run(folder, console=console, minutes=minutes, resume=resume)
+        private = routing.is_private(engine, settings)
+        parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
+        if keep_back:
+            say("kept back", parts.words, "--config")
+        avoid = None if private else parts.holdout
+        columns = {"schema": schema, "drop": drop, "keys": keys, "derive": derive}
+        twin = pipeline.fit(parts.train, engine=engine, avoid=avoid, run=run, seed=seed, **columns, **settings)
+        if run.interrupted:
+            say("training", cut_short(run), "")
+        twin.information |= {"source": Path(source).name}
+        twin.save(out)
+        return twin
 
 
 def apart(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:

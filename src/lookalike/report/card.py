@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lookalike.artefact import replacing
-from lookalike.errors import OutputError, SettingsError
+from lookalike.errors import SettingsError
 from lookalike.report import answers, overview
 from lookalike.report.summarize import summarize
 
@@ -134,8 +134,5 @@ class Scorecard:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from None
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -161,7 +162,8 @@ def _fault(path: Path, delimiter: str, fields: int) -> str | None:
 
 
 class TableWriter:
-    """Write batches of rows to one CSV or Parquet file; the file appears under its name only when all of it is there.
+    """Write batches of rows to one CSV or Parquet file; the file appears under its name only when all of it is there. What keeps it from
+    being written is an OutputError.
 
     Parameters
     ----------
@@ -178,13 +180,13 @@ class TableWriter:
         self.is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
         self.delimiter = "\t" if path.suffix.lower() == ".tsv" else origin.delimiter
         check_suffix(path, escape_formulas=escape_formulas)
-        self._replacing = replacing(path)
+        self._open = ExitStack()
         self._parquet: parquet.ParquetWriter | None = None
 
     def __enter__(self) -> TableWriter:
-        self._temporary = self._replacing.__enter__()
+        self._temporary = self._open.enter_context(replacing(self.path))
         if not self.is_parquet:
-            self._file = self._temporary.open("w", encoding="utf-8", newline="")
+            self._file = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))
             self._started = False
         return self
 
@@ -192,7 +194,7 @@ class TableWriter:
         data = to_arrow(table)
         if self.is_parquet:
             if self._parquet is None:
-                self._parquet = parquet.ParquetWriter(self._temporary, data.schema)
+                self._parquet = self._open.enter_context(parquet.ParquetWriter(self._temporary, data.schema))
             self._parquet.write_table(data)
             return
         if not self._started:
@@ -205,11 +207,7 @@ class TableWriter:
             self._file.write("\n".join(lines.to_pylist()) + "\n")
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        if self._parquet is not None:
-            self._parquet.close()
-        if not self.is_parquet:
-            self._file.close()
-        self._replacing.__exit__(kind, *rest)
+        self._open.__exit__(kind, *rest)
 
 
 def check_suffix(path: Path, *, escape_formulas: bool = False) -> None:

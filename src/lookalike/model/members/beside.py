@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from lookalike import artefact, cache, scale
-from lookalike.errors import LookalikeWarning, TrainingError
+from lookalike.errors import LookalikeWarning, OutputError, TrainingError
 from lookalike.model.members import member
 from lookalike.model.members.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan, Trained
 from lookalike.model.training import device
@@ -70,7 +70,7 @@ class Together:
     ) -> None:
         self.plans, self.table, self.run, self.cluster, self.cached = list(plans), table, run, cluster, cached
         self.workers = workers_for(workers, len(self.plans), table, cluster=cluster is not None)
-        self.keys = {plan.label: key_of(plan, table) for plan in self.plans} if cached or run.folder else {}
+        self.keys = {plan.label: key_of(plan, table) for plan in self.plans}
         self.trained: dict[str, Trained] = {}
         self.shares = dict.fromkeys((plan.label for plan in self.plans), 0.0)
 
@@ -107,13 +107,13 @@ class Together:
 
     def _find(self, plan: Plan, folder: Path) -> None:
         """Take a member that was trained before with the same data, settings, seed and versions."""
-        key = self.keys.get(plan.label)
+        key = self.keys[plan.label]
         found = None
         if self.run.folder is not None and self.run.resume and (folder / MEMBER).exists():
             documents, arrays = artefact.read(folder / MEMBER)
-            if documents["member"]["whole"] and documents.get("key") == key:
+            if documents.get("key") == key and documents["member"]["whole"]:
                 found = documents, arrays, "an earlier run"
-        if found is None and self.cached and key is not None and (kept := cache.find(key)) is not None:
+        if found is None and self.cached and (kept := cache.find(key)) is not None:
             found = *kept, "the cache"
         if found is not None:
             documents, arrays, origin = found
@@ -135,10 +135,15 @@ class Together:
         document, arrays = trained.document(plan)
         documents = {"member": document, "key": self.keys[plan.label]}
         if folder is not None:
-            artefact.write(folder / MEMBER, documents, arrays)
+            with self.run.sparing():
+                artefact.write(folder / MEMBER, documents, arrays)
         if self.cached and trained.whole:
             what = f"{plan.engine}, {len(plan.rows):,} rows × {len(self.table.columns)} columns, {trained.seconds:.0f} s of training"
-            cache.keep(self.keys[plan.label], what, documents, arrays)
+            try:
+                cache.keep(self.keys[plan.label], what, documents, arrays)
+            except OutputError as error:  # the members that are trained are worth more than to have them another time
+                self.cached = False
+                warnings.warn(f"members are not kept for another time: {error}", LookalikeWarning, stacklevel=2)
 
     def _minutes(self, left: int) -> float | None:
         """A member's part of the time there is, when ``left`` members are not yet begun."""
@@ -190,7 +195,7 @@ class Together:
                     for name in (MEMBER, ERROR, PROGRESS):
                         (folder / name).unlink(missing_ok=True)
                     minutes = self._minutes(len(left) - place)
-                    member.write_job(folder, plan, minutes=minutes, resume=self.run.resume)
+                    member.write_job(folder, plan, self.keys[plan.label], minutes=minutes, resume=self.run.resume)
                     running.append(folder)
                     yield scale.Job("lookalike.model.members.member", folder, (path,))
 
@@ -222,6 +227,11 @@ class Together:
         if code:
             raise TrainingError(f"{words(plan)}: {_complaint(folder, code)}")
         documents, arrays = artefact.read(folder / MEMBER)
+        if documents.get("key") != self.keys[plan.label]:
+            raise TrainingError(
+                f"{words(plan)}: a member is taken up by the run that asked for it, however: what lies in {folder} was made for another. "
+                "Let one run at a time work in a folder."
+            )
         trained = Trained.read(documents["member"], arrays, self.table.columns, "trained")
         self._done(plan, trained)
         self._keep(plan, trained, folder if self.run.folder is not None else None)

@@ -156,7 +156,8 @@ class MemberRun(Run):
         self.tell = tell
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
-        self.tell(done / max(total, 1), figures or what)
+        with self.sparing():
+            self.tell(done / max(total, 1), figures or what)
 
 
 def train(plan: Plan, table: EncodedTable, run: Run) -> Trained:
@@ -201,9 +202,10 @@ def read_table(path: Path) -> EncodedTable:
     return EncodedTable(tuple(columns), arrays["codes"], arrays["residuals"], arrays.get("groups"))
 
 
-def write_job(folder: Path, plan: Plan, *, minutes: float | None, resume: bool) -> None:
-    """Write what a process of its own is to train."""
+def write_job(folder: Path, plan: Plan, key: str, *, minutes: float | None, resume: bool) -> None:
+    """Write what a process of its own is to train; the member it leaves has the same ``key``."""
     document = {
+        "key": key,
         "label": plan.label,
         "engine": plan.engine,
         "settings": plan.settings.model_dump(),
@@ -215,15 +217,15 @@ def write_job(folder: Path, plan: Plan, *, minutes: float | None, resume: bool) 
     artefact.write(folder / JOB, {"job": document}, {"rows": plan.rows})
 
 
-def read_job(folder: Path) -> tuple[Plan, dict[str, Any]]:
-    """Return what :func:`write_job` wrote: the plan, and ``minutes`` and ``resume``."""
+def read_job(folder: Path) -> tuple[Plan, str, dict[str, Any]]:
+    """Return what :func:`write_job` wrote: the plan, its key, and ``minutes`` and ``resume``."""
     documents, arrays = artefact.read(folder / JOB)
     job = documents["job"]
     kind = registry.load(registry.ENGINES, job["engine"], "engine")
     plan = Plan(
         job["label"], job["engine"], kind.Settings.build(job["settings"]), job["seed"], arrays["rows"], job["weight"]
     )
-    return plan, {name: job[name] for name in ("minutes", "resume")}
+    return plan, job["key"], {name: job[name] for name in ("minutes", "resume")}
 
 
 def progress_of(folder: Path) -> tuple[float, str] | None:
@@ -254,7 +256,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always", LookalikeWarning)
-            plan, how = read_job(folder)
+            plan, key, how = read_job(folder)
             trained = train(plan, read_table(table), MemberRun(folder, tell, **how))
     except LookalikeError as error:
         (folder / ERROR).write_text(json.dumps(str(error)), encoding="utf-8")
@@ -267,7 +269,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
     document, arrays = trained.document(plan)
-    artefact.write(folder / MEMBER, {"member": document}, arrays)
+    artefact.write(folder / MEMBER, {"member": document, "key": key}, arrays)
     return 0
 
 

@@ -106,19 +106,18 @@ class Trainer:
                 losses, whole = self._one_epoch()
                 if whole:
                     snapshot = self._snapshot()
-                else:
-                    self._save(snapshot)  # a part of an epoch cannot be gone on from, its start can
+                else:  # a part of an epoch cannot be gone on from, its start can
+                    self._save(snapshot)
+                    snapshot = None
                 self.run.epoch(self.epoch, self.last_epoch, losses)
-                if whole and (self.run.checkpoint_due or self.run.out_of_time):
+                if whole and self.run.checkpoint_due:
                     self._save(snapshot)
         except KeyboardInterrupt:
             self.run.interrupted = True
-            self._save(snapshot)
-        except TrainingError:
-            self._save(snapshot)
-            raise
         finally:
             self._finish()
+            # however it ended: drawing and judging are still to come, and a run that is cut there goes on from here
+            self._save(snapshot)
 
     # ------------------------------------------------------------------------------------------------- one epoch
 
@@ -253,7 +252,8 @@ class Trainer:
 
     def _save(self, snapshot: Checkpoint | None) -> None:
         if snapshot is not None:
-            self.run.save_checkpoint(lambda: snapshot)
+            with self.run.sparing():
+                self.run.save_checkpoint(lambda: snapshot)
 
     def _resume(self) -> None:
         """Go on from the run's checkpoint, if it has one."""

@@ -47,12 +47,21 @@ def test_a_short_yardstick_passes_nobody():
     assert word("quality", {**short}, quality=0.5) == "pass"
 
 
-def test_copies_are_held_against_those_of_the_holdout():
-    common = {"share": 0.5, "interval": [0.48, 0.52], "fresh": {"share": 0.51}}
+def test_copies_are_held_against_chance():
+    common = {"share": 0.5, "excess": -0.01, "excess_interval": [-0.03, 0.02]}
     assert word("exact_copies", card(exact_copies=common)) == "pass"
-    assert word("exact_copies", card(exact_copies={**common, "fresh": {"share": 0.0}})) == "fail"
-    assert word("exact_copies", card(exact_copies={**common, "fresh": None})) == "fail"
+    assert word("exact_copies", card(exact_copies={**common, "excess": 0.01})) == "too few rows"
+    copied = card(exact_copies={**common, "holdout": {"excess": 0.5, "excess_interval": [0.48, 0.52]}})
+    assert word("holdout_copies", copied) == "fail"
     assert read(card(exact_copies=common), "exact_copies")[0] == pytest.approx(-0.01)
+
+
+def test_what_leans_on_an_overlapping_holdout_never_passes():
+    shared = {**closeness(0.5, 0.48, 0.52), "yardstick": {"strength": "overlapping"}}
+    assert word("dcr_share", shared) == "too few rows"
+    assert word("quality", shared, quality=0.9) == "pass"
+    shared["privacy"]["closeness"] = {"share": 0.6, "interval": [0.58, 0.62]}
+    assert word("dcr_share", shared) == "fail"
 
 
 def test_one_lone_person_is_enough_where_no_stranger_comes_as_near():

@@ -6,7 +6,7 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     version, seed         of the library, of the subsamples
     rows                  {real, synthetic, holdout}; holdout is null without one
     columns               {total, scored, keys, dropped, text, kinds: {kind: count}}
-    yardstick             {strength: "none" | "weak" | "skewed" | "good", rows, note}
+    yardstick             {strength: "none" | "weak" | "overlapping" | "skewed" | "good", rows, note}
     diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
     fidelity              {quality, column_shapes, pair_trends, pair_trends_all,
                            even: {the same four, rows, draws}, fresh: {the same four},
@@ -24,7 +24,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                            missing_synthetic}; a pair: {columns, measure, score, even, fresh, accuracy, accuracy_max,
                            real, synthetic, strong}
     associations          {columns, measures, real, synthetic, fresh}: symmetric matrices, null where undefined
-    privacy               {exact_copies: {count, share, interval, rows, fresh: {the same}},
+    privacy               {exact_copies: {count, share, interval, rows, excess, excess_interval, fresh: {the same},
+                                          holdout: {the same}}; the last two are null without a holdout,
                            closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null,
                            nndr: {ratio, interval, tight, tight_fresh, excess, excess_interval, rows, compared} | null,
                            protection: {baseline, interval, baseline_fresh, overfitting, overfitting_interval, rows,
@@ -147,7 +148,7 @@ def score(
         "seed": seed,
         "rows": {name: rows.get(name) for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
-        "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"]),
+        "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"], safety["exact_copies"]["fresh"]),
         "diagnostic": _diagnostic(diagnoses),
         "fidelity": {
             **fidelity.quality(shapes, pairs, "synthetic"),

@@ -71,7 +71,10 @@ class Thresholds(Settings):
         -0.05, le=1, description="score of models trained on it minus that of real rows, at least"
     )
     exact_copies: float | None = Field(
-        0.001, ge=0, le=1, description="training rows repeated in full, beyond what the holdout repeats, at most"
+        0.001, ge=0, le=1, description="training rows repeated in full, beyond chance, at most"
+    )
+    holdout_copies: float | None = Field(
+        0.001, ge=0, le=1, description="rows kept back repeated in full, beyond chance, at most"
     )
     dcr_share: float | None = Field(0.52, ge=0, le=1, description="rows nearer to training than holdout rows, at most")
     nndr_ratio: float | None = Field(
@@ -181,9 +184,16 @@ FIGURES: Mapping[str, Figure] = {
     "exact_copies": Figure(
         "at most",
         "training rows repeated in full",
-        "privacy.exact_copies.share",
-        "privacy.exact_copies.interval",
-        beyond="privacy.exact_copies.fresh.share",
+        "privacy.exact_copies.excess",
+        "privacy.exact_copies.excess_interval",
+        holdout=False,
+    ),
+    # rows that were kept back are people as well, and no engine that never saw them repeats them
+    "holdout_copies": Figure(
+        "at most",
+        "kept-back rows repeated in full",
+        "privacy.exact_copies.holdout.excess",
+        "privacy.exact_copies.holdout.excess_interval",
         holdout=False,
     ),
     "dcr_share": Figure("at most", "closer to training rows", "privacy.closeness.share", "privacy.closeness.interval"),
@@ -257,7 +267,8 @@ def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> l
 
     Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
     "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
-    but the interval reaches over, or the holdout has fewer than 100 rows; "missing": not in the card.
+    but the interval reaches over, or the holdout has fewer than 100 rows, or shares rows with the training table and
+    is no yardstick; "missing": not in the card.
 
     >>> verdicts({"diagnostic": {"score": 0.9}}, Thresholds(diagnostic=1))[0]["verdict"]
     'fail'
@@ -286,8 +297,10 @@ def _word(
         return "missing"
     holdout = _number(_at(card, "rows.holdout"))
     short = figure.holdout and holdout is not None and holdout < WEAK_HOLDOUT
+    # what stands in both tables is as near to either, so the holdout hides what it should show
+    unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):
-        return "too few rows" if short else "pass"
+        return "too few rows" if short or unfair else "pass"
     if figure.chance is not None and _number(_at(card, figure.chance)) == 0:
         return "fail"
     if interval is None:

@@ -91,12 +91,13 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     # privacy
     "checks": (
         "Each figure is held to a limit. “Fails”: it lies beyond, with its whole 95 % interval. “Undecided”: it lies beyond, "
-        "but its interval reaches over the limit, or too few rows were kept back. “Not measured”: there is nothing to "
+        "but its interval reaches over the limit, or the rows kept back are too few, or training rows. “Not measured”: there is nothing to "
         "measure it with. The limits are settings.",
         "Passing is not a certificate. The limits are conventions of the field, not law, and no list of attacks is complete.",
     ),
     "copies": (
-        "Synthetic rows equal to a training row in every column, beside how many of the kept-back real rows are, by chance.",
+        "Synthetic rows equal to a training row in every column, beside how many of the kept-back real rows are, by chance; and "
+        "those equal to a kept-back row. What chance repeats is also read off how often the real rows repeat each other.",
         "In a table of few, coarse columns strangers share rows: copies are then no leak. In a wide one, zero copies does "
         "not rule out near copies.",
     ),

@@ -18,6 +18,7 @@ SHARES = {
     "dependencies_broken",
     "constraints_broken",
     "exact_copies",
+    "holdout_copies",
     "dcr_share",
     "nndr_excess",
     "rare_levels",

@@ -29,6 +29,7 @@ TERMS = {
     "utility": "TSTR / TRTR",
     "utility_difference": "TSTR − TRTR",
     "exact_copies": "identical matches",
+    "holdout_copies": "identical matches, holdout",
     "dcr_share": "DCR share",
     "nndr_ratio": "NNDR ratio",
     "nndr_excess": "NNDR below ½, excess",
@@ -113,6 +114,7 @@ def _copies(card: Card) -> dict[str, str]:
         "mine": words.copies(found),
         "interval": percent_range(found["interval"], 3),
         "fresh": words.copies(found["fresh"]) if found["fresh"] else UNMEASURED,
+        "holdout": words.copies(found.get("holdout")) if found.get("holdout") else UNMEASURED,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate.prepare import Column, count_rows
+from lookalike.evaluate.prepare import Column, count_rows, pick
 
 OVERLAP = 0.01
 """A holdout of which more than this share stands in the training table, beyond chance, hides copies instead of showing them."""
@@ -118,6 +118,24 @@ def chance(rows: np.ndarray, reference: np.ndarray) -> tuple[int, int]:
     if low > OVERLAP:
         return mine
     return others if high < 0 else (others[0] + mine[0], others[1] + mine[1])
+
+
+def repeats(rows: Identities, seed: int) -> dict[str, Any]:
+    """Synthetic rows that stand in the synthetic table once more, beyond how many real rows do in the real one.
+
+    Returns {rows, count, share, interval, excess, excess_interval, real}: of as many rows of both tables as the smaller has, since
+    more rows repeat more; ``real`` is the real table's share. Rows that stand twice come or go together, so intervals are
+    those of half as many.
+
+    >>> repeats({"real": np.arange(100), "synthetic": np.repeat(np.arange(50), 2)}, seed=0)["excess"]
+    1.0
+    """
+    size = min(len(rows["real"]), len(rows["synthetic"]))
+    mine, real = (rows[side][pick(len(rows[side]), size, seed, "repeats", side)] for side in ("synthetic", "real"))
+    count, theirs = repeated(mine), repeated(real)
+    found = beyond(count // 2, size // 2, (theirs // 2, size // 2))
+    shares = {"share": count / size, "excess": (count - theirs) / size} if size else {}
+    return {**found, **shares, "rows": size, "count": count, "real": theirs / size if size else math.nan}
 
 
 def exact_copies(rows: Identities) -> dict[str, Any]:

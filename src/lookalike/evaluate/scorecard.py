@@ -19,6 +19,10 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                                          first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
+                           repeated: {count, share, interval, rows, excess, excess_interval, real}, of rows that stand
+                                     twice in the synthetic table,
+                           worst_column: {column, missing, shortfall, interval} | null,
+                           worst_pair: {columns, tied, kept, fresh, shortfall, interval} | null,
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
                           a column: {column, kind, metric, score, even, fresh, accuracy, accuracy_max, missing_real,
                            missing_synthetic}; a pair: {columns, measure, score, even, fresh, accuracy, accuracy_max,
@@ -69,7 +73,7 @@ from typing import Any
 import pyarrow as pa
 
 from lookalike.errors import InputError
-from lookalike.evaluate import diagnostic, entries, fidelity, privacy
+from lookalike.evaluate import copies, diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
 from lookalike.evaluate.constraints import constraints
 from lookalike.evaluate.dependencies import dependencies
@@ -79,6 +83,7 @@ from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
+from lookalike.evaluate.worst import worst_column, worst_pair
 from lookalike.evaluate.yardstick import Even, even_out, yardstick
 from lookalike.schema import Schema
 from lookalike.stats import WEAK_HOLDOUT, plain
@@ -130,6 +135,7 @@ def score(
             "detection": {"": partial(_detection, whole, seed)},
             "dependencies": {"": partial(dependencies, whole, sides, seed, shared_keys(tables, schema))},
             "constraints": {"": partial(constraints, tables, schema)},
+            "repeated": {"": lambda: copies.repeats(copies.identities(whole, ["real", "synthetic"]), seed)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},
             "diagnostic": {
@@ -159,7 +165,10 @@ def score(
             "accuracy": _accuracy(columns, accuracies, even),
             "dependencies": found["dependencies"][""],
             "constraints": found["constraints"][""],
+            "repeated": found["repeated"][""],
             "detection": detected,
+            "worst_column": worst_column(shapes, even),
+            "worst_pair": worst_pair(columns, accuracies.pairs, even),
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,
             "pair_scores": pair_entries,
@@ -274,6 +283,9 @@ def _notes(schema: Schema, pairs: PairTrends, accuracies: Accuracy, tables: dict
         notes.append(f"{len(triples.places):,} of {triples.possible:,} triples were scored, chosen by the seed.")
     if any(spec.kind == "text" and spec.modelled for spec in schema):
         notes.append("Columns of free text have no distribution to compare and are not scored.")
-    if tables["real"].num_rows < WEAK_HOLDOUT:
-        notes.append(f"The real table has only {tables['real'].num_rows} rows: every figure is rough.")
+    notes += [
+        f"The {name} table has only {tables[name].num_rows} rows: every figure is rough."
+        for name in ("real", "synthetic")
+        if tables[name].num_rows < WEAK_HOLDOUT
+    ]
     return notes

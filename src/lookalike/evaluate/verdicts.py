@@ -46,6 +46,15 @@ class Thresholds(Settings):
     pairs_shortfall: float | None = Field(
         None, ge=-1, le=1, description="clearly tied pairs of columns, below a fresh real sample, at most"
     )
+    worst_column_shortfall: float | None = Field(
+        0.08, ge=-1, le=1, description="the worst column, or its missing cells, below a fresh real sample, at most"
+    )
+    worst_pair_shortfall: float | None = Field(
+        0.6, ge=-1, description="part of a clear tie of two columns lost, below a fresh real sample, at most"
+    )
+    repeated_rows: float | None = Field(
+        0.05, ge=-1, le=1, description="rows repeated within the table, beyond how many real rows are, at most"
+    )
     accuracy_shortfall: float | None = Field(
         0.03, ge=-1, le=1, description="bins of one, two, three columns, below a fresh real sample, at most"
     )
@@ -156,6 +165,25 @@ FIGURES: Mapping[str, Figure] = {
             ("bivariate_shortfall", "pairs of bins less alike than in a fresh sample", "accuracy.", "bivariate"),
         )
     },
+    "worst_column_shortfall": Figure(
+        "at most",
+        "a column less alike than in a fresh sample",
+        "fidelity.worst_column.shortfall",
+        "fidelity.worst_column.interval",
+    ),
+    "worst_pair_shortfall": Figure(
+        "at most",
+        "a tie between two columns lost",
+        "fidelity.worst_pair.shortfall",
+        "fidelity.worst_pair.interval",
+    ),
+    "repeated_rows": Figure(
+        "at most",
+        "rows repeated within the table",
+        "fidelity.repeated.excess",
+        "fidelity.repeated.excess_interval",
+        holdout=False,
+    ),
     "dependencies_broken": Figure(
         "at most",
         "rows that break a rule between columns",
@@ -267,7 +295,7 @@ def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> l
 
     Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
     "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
-    but the interval reaches over, or the holdout has fewer than 100 rows, or shares rows with the training table and
+    but the interval reaches over, or the holdout or the table has fewer than 100 rows, or the holdout shares rows with the training table and
     is no yardstick; "missing": not in the card.
 
     >>> verdicts({"diagnostic": {"score": 0.9}}, Thresholds(diagnostic=1))[0]["verdict"]
@@ -295,8 +323,8 @@ def _word(
 ) -> Verdict:
     if value is None:
         return "missing"
-    holdout = _number(_at(card, "rows.holdout"))
-    short = figure.holdout and holdout is not None and holdout < WEAK_HOLDOUT
+    rows = [few for side in ("holdout", "synthetic") if (few := _number(_at(card, f"rows.{side}"))) is not None]
+    short = figure.holdout and min(rows, default=WEAK_HOLDOUT) < WEAK_HOLDOUT
     # what stands in both tables is as near to either, so the holdout hides what it should show
     unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):

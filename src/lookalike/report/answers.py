@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lookalike.report.words import at, clean, listed, percent
+from lookalike.stats import WEAK_HOLDOUT
 
 NEAR, FAIR = 0.02, 0.05
 """Shortfall against a fresh real sample up to which the answer is "yes" and "largely"."""
@@ -29,6 +30,9 @@ ABOUT_LIKENESS = {
     "diagnostic_shortfall",
     "columns_shortfall",
     "pairs_shortfall",
+    "worst_column_shortfall",
+    "worst_pair_shortfall",
+    "repeated_rows",
     "accuracy_shortfall",
     "bivariate_shortfall",
     "dependencies_broken",
@@ -62,6 +66,8 @@ def alike(card: Card) -> Answer:
         "weak": f" But only {card['yardstick']['rows']} real rows were kept back: a rough guess.",
         "overlapping": " But rows that were kept back stand in the training table as well: no fair yardstick.",
     }.get(card["yardstick"]["strength"], "")
+    if not tail and card["rows"]["synthetic"] < WEAK_HOLDOUT:
+        tail = f" But the table has only {card['rows']['synthetic']} rows: a rough guess."
     parts = {
         "single columns": _shortfall(fidelity, "column_shapes"),
         "the ties between columns": max(_shortfall(fidelity, "pair_trends"), _shortfall(fidelity, "pair_trends_all")),

@@ -64,8 +64,10 @@ def test_what_leans_on_an_overlapping_holdout_never_passes():
     assert word("dcr_share", shared) == "fail"
 
 
-def test_one_lone_person_is_enough_where_no_stranger_comes_as_near():
-    alone = {"excess": 0.01, "excess_interval": [-0.03, 0.05], "fresh": 0.0}
+def test_two_lone_people_are_enough_where_no_stranger_comes_as_near():
+    alone = {"possible": 100, "compared": 0.01, "excess": 0.01, "excess_interval": [-0.03, 0.05], "fresh": 0.0}
+    assert word("loners", card(leakage={"loners": alone})) == "too few rows"
+    alone = {**alone, "compared": 0.02, "excess": 0.02}
     assert word("loners", card(leakage={"loners": alone})) == "fail"
     assert word("loners", card(leakage={"loners": {**alone, "fresh": 0.02}})) == "too few rows"
     assert word("extremes", card(leakage={"extremes": {**alone, "excess": 0.2}})) == "too few rows"
@@ -83,6 +85,13 @@ def test_requirements_that_mean_nothing_are_refused(text):
 def test_a_wrong_name_is_told_the_right_ones():
     with pytest.raises(SettingsError, match="dcr_share.*membership_auc"):
         requirements("dcr=0.5")
+
+
+def test_one_row_that_breaks_a_rule_decides_nothing():
+    rules = {"dependencies": {"broken": 0.0025, "fresh": 0.0, "excess": 0.0025, "excess_interval": [-0.0071, 0.014]}}
+    assert word("dependencies_broken", {"fidelity": rules}) == "too few rows"
+    rules["dependencies"].update(excess=0.02, excess_interval=[0.01, 0.03])
+    assert word("dependencies_broken", {"fidelity": rules}) == "fail"
 
 
 def test_requirements_not_met_are_named_in_words():

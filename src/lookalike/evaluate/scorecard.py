@@ -7,13 +7,13 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     rows                  {real, synthetic, holdout}; holdout is null without one
     columns               {total, scored, keys, dropped, text, kinds: {kind: count}}
     yardstick             {strength: "none" | "weak" | "overlapping" | "skewed" | "good", rows, note}
-    diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
+    diagnostic            {score, validity, structure, interval, fresh: {the same three}, columns: [worst first]}
     fidelity              {quality, column_shapes, pair_trends, pair_trends_all,
                            even: {the same four, rows, draws}, fresh: {the same four},
                            accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
-                                      even: {the same five}, fresh: {the same five},
+                                      even: {the same five, bivariate_interval}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
-                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinants …, dependent],
+                           dependencies: {broken, fresh, excess, excess_interval, rules, rows, pairs: [{columns: [determinants …, dependent],
                                           part, gaps, levels, rows, broken, fresh}, worst first]},
                            constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
                                          first]}, of those that the schema declares,
@@ -250,6 +250,7 @@ def _diagnostic(diagnoses: dict[str, dict[str, Any]]) -> dict[str, Any]:
     figures = ("score", "validity", "structure")
     return {
         **{figure: mine[figure] for figure in figures},
+        "interval": diagnostic.interval(mine, fresh) if fresh else None,
         "fresh": {figure: fresh[figure] for figure in figures} if fresh else None,
         "columns": sorted(scored, key=lambda entry: entries.worst_first(entry["score"], None)),
     }
@@ -259,7 +260,9 @@ def _accuracy(columns: list[Column], accuracies: Accuracy, even: Even) -> dict[s
     triples = accuracies.triples
     return {
         **accuracies.summary("synthetic"),
-        "even": accuracies.summary("even") if even.fresh else None,
+        "even": {**accuracies.summary("even"), "bivariate_interval": accuracies.bivariate_interval()}
+        if even.fresh
+        else None,
         "fresh": accuracies.summary("fresh") if even.fresh else None,
         "triples": {
             "possible": triples.possible,

@@ -127,9 +127,9 @@ class Figure:
         where that is missing.
     holdout
         Whether its yardstick is the rows that were kept back, so that it needs enough of them.
-    chance
-        Where the holdout's own share stands, if the value alone decides once that is 0: what none of as many fresh rows
-        does is no accident, and one person is enough.
+    people
+        Where counts of people stand, {possible, compared, fresh}, if two of them are enough once none is found among as
+        many fresh rows: one is near by accident in one fresh sample of twelve.
     """
 
     bound: Bound
@@ -140,7 +140,7 @@ class Figure:
     above: str | None = None
     short_of: str | None = None
     holdout: bool = True
-    chance: str | None = None
+    people: str | None = None
 
 
 FIGURES: Mapping[str, Figure] = {
@@ -151,13 +151,23 @@ FIGURES: Mapping[str, Figure] = {
     "diagnostic": Figure("at least", "valid cells and structure", "diagnostic.score", holdout=False),
     # sdmetrics calls anything under 1 a fault, but a fresh real sample has new extremes and new rare labels too
     "diagnostic_shortfall": Figure(
-        "at most", "less valid than a fresh sample", "diagnostic.score", short_of="diagnostic.fresh.score"
+        "at most",
+        "less valid than a fresh sample",
+        "diagnostic.score",
+        "diagnostic.interval",
+        short_of="diagnostic.fresh.score",
     ),
     "detection_auc": Figure(
         "at most", "told apart from real rows", "fidelity.detection.auc", "fidelity.detection.interval"
     ),
     **{
-        name: Figure("at most", plain, f"fidelity.{before}even.{figure}", short_of=f"fidelity.{before}fresh.{figure}")
+        name: Figure(
+            "at most",
+            plain,
+            f"fidelity.{before}even.{figure}",
+            "fidelity.accuracy.even.bivariate_interval" if figure == "bivariate" else None,
+            short_of=f"fidelity.{before}fresh.{figure}",
+        )
         for name, plain, before, figure in (
             ("columns_shortfall", "columns less alike than in a fresh sample", "", "column_shapes"),
             ("pairs_shortfall", "pairs less alike than in a fresh sample", "", "pair_trends"),
@@ -187,8 +197,8 @@ FIGURES: Mapping[str, Figure] = {
     "dependencies_broken": Figure(
         "at most",
         "rows that break a rule between columns",
-        "fidelity.dependencies.broken",
-        beyond="fidelity.dependencies.fresh",
+        "fidelity.dependencies.excess",
+        "fidelity.dependencies.excess_interval",
         holdout=False,
     ),
     "constraints_broken": Figure(
@@ -250,7 +260,7 @@ FIGURES: Mapping[str, Figure] = {
             plain,
             f"privacy.leakage.{name}.excess",
             f"privacy.leakage.{name}.excess_interval",
-            chance="privacy.leakage.loners.fresh" if name == "loners" else None,
+            people="privacy.leakage.loners" if name == "loners" else None,
         )
         for name, plain in {
             "rare_levels": "rare labels shown again",
@@ -329,12 +339,19 @@ def _word(
     unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):
         return "too few rows" if short or unfair else "pass"
-    if figure.chance is not None and _number(_at(card, figure.chance)) == 0:
+    if figure.people is not None and _people(_at(card, figure.people)) >= 2:
         return "fail"
     if interval is None:
         return "too few rows" if short else "fail"
     kinder = interval[0] if figure.bound == "at most" else interval[1]
     return "fail" if _beyond(figure, kinder, threshold) else "too few rows"
+
+
+def _people(found: Any) -> int:
+    """How many people come back, where none does among as many fresh rows; 0 where some do."""
+    shares = [_number(_at(found, name)) for name in ("possible", "compared", "fresh")]
+    possible, compared, fresh = (0.0 if share is None else share for share in shares)
+    return round(possible * compared) if fresh == 0 else 0
 
 
 def _beyond(figure: Figure, value: float, threshold: float) -> bool:

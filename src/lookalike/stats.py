@@ -274,6 +274,26 @@ def wilson_centre(hits: float, trials: int, z: float = Z95) -> tuple[float, floa
     return centre, z / (trials + z * z) * math.sqrt(hits * (trials - hits) / trials + z * z / 4)
 
 
+def difference_interval(hits: int, trials: int, other_hits: int, other_trials: int) -> tuple[float, float]:
+    """95 % interval of the difference of two shares. Source: Newcombe, 1998, method 10 (from two Wilson intervals).
+
+    >>> low, high = difference_interval(56, 70, 48, 80)
+    >>> round(low, 4), round(high, 4)
+    (0.0524, 0.3339)
+    """
+    if trials == 0 or other_trials == 0:
+        return -1.0, 1.0
+    (low, high), (other_low, other_high) = (
+        wilson_interval(hits, trials),
+        wilson_interval(other_hits, other_trials),
+    )
+    share, other = hits / trials, other_hits / other_trials
+    return (
+        share - other - math.hypot(share - low, other_high - other),
+        share - other + math.hypot(high - share, other - other_low),
+    )
+
+
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     """P(a positive's score is above a negative's) + ½ P(tie): the area under the ROC curve; in [0, 1], NaN where empty.
 

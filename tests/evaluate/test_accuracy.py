@@ -14,6 +14,7 @@ from lookalike import stats
 from lookalike.evaluate import accuracy as module
 from lookalike.evaluate.accuracy import accuracy, choose_triples, cut_column
 from lookalike.evaluate.prepare import Column, prepare
+from lookalike.evaluate.yardstick import Even
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 from lookalike.table import as_table
@@ -181,3 +182,19 @@ def test_a_census_half_scores_as_expected_against_the_other():
     real, fresh = (as_table(bench_table(f"adult-{part}.parquet")).data for part in ("train", "holdout"))
     figures = measured({"real": real, "synthetic": fresh}).summary("synthetic")
     assert figures["overall"] == pytest.approx(figures["max"]["overall"], abs=0.002)
+
+
+def test_the_interval_of_pairs_holds_a_fresh_sample_and_not_a_shuffled_one():
+    """Of 30 intervals at 95 %, more than five rarely miss by chance; and they are narrow enough to say something."""
+    missed, widths = 0, []
+    for seed in range(30):
+        tables = {name: linked(300, 3 * seed + place) for place, name in enumerate(("real", "synthetic", "holdout"))}
+        found = measured(tables).joined(Even(("synthetic",), ("holdout",), 300))
+        low, high = found.bivariate_interval()
+        missed += not low <= found.summary("fresh")["bivariate"] <= high
+        widths.append(high - low)
+    assert missed <= 5 and np.mean(widths) < 0.12
+    shuffled = measured({**tables, "synthetic": linked(300, 1, shuffle=True)}).joined(
+        Even(("synthetic",), ("holdout",), 300)
+    )
+    assert shuffled.bivariate_interval()[1] < shuffled.summary("fresh")["bivariate"] - 0.1

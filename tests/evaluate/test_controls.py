@@ -68,8 +68,8 @@ def test_shuffled_columns_are_safe_but_fail_wherever_columns_meet():
     assert found["dcr_share"] == found["exact_copies"] == found["linkability"] == "pass"
 
 
-def test_one_copied_outlier_among_fresh_rows_is_caught():
-    def with_a_millionaire(table):
+def test_copied_outliers_among_fresh_rows_are_caught():
+    def with_millionaires(table, many=2):
         person = {
             "age": 18,
             "pay": 9.9e6,
@@ -79,12 +79,14 @@ def test_one_copied_outlier_among_fresh_rows_is_caught():
             "since": date(2016, 5, 1),
             "gone": False,
         }
-        return pa.concat_tables([table, pa.Table.from_pylist([person], schema=table.schema)])
+        other = {**person, "age": 90, "pay": 4.2e6, "saved": 9.9e8, "town": "elsewhere", "since": date(2022, 5, 1)}
+        return pa.concat_tables([table, pa.Table.from_pylist([person, other][:many], schema=table.schema)])
 
-    found = words(with_a_millionaire(shop(0)), with_a_millionaire(shop(2)), shop(1))
+    found = words(with_millionaires(shop(0)), with_millionaires(shop(2)), shop(1))
     assert found["loners"] == "fail"
-    assert words(with_a_millionaire(shop(0)), shop(2), shop(1))["loners"] == "pass"
-    # one person in two thousand moves no share: only the figure that looks for them sees them
+    assert words(with_millionaires(shop(0)), with_millionaires(shop(2), 1), shop(1))["loners"] == "too few rows"
+    assert words(with_millionaires(shop(0)), shop(2), shop(1))["loners"] == "pass"
+    # two people in two thousand move no share: only the figure that looks for them sees them
     assert "fail" not in (found["dcr_share"], found["membership_auc"])
 
 

@@ -121,6 +121,8 @@ def test_columns_settle_another_together(monkeypatch):
     assert sorted(entry["columns"][:-1]) == ["article", "size"] and entry["columns"][-1] == "price"
     assert entry["levels"] == 80 and entry["rows"] == 1000 and entry["part"] is None
     assert entry["broken"] == found["broken"] == 0.03 and found["fresh"] == 0
+    low, high = found["excess_interval"]
+    assert 0.01 < low < found["excess"] == 0.03 < high < 0.06
     # what rows that were not picked say otherwise is open
     monkeypatch.setattr(module, "REAL_ROWS", 2000)
     real = listed(4000, 0)
@@ -152,6 +154,8 @@ def test_independent_columns_have_no_rules(seed):
     assert measured(table, table, schema=schema) == {
         "broken": 0.0,
         "fresh": None,
+        "excess": 0.0,
+        "excess_interval": [0.0, 0.0],
         "rules": 0,
         "rows": rows,
         "pairs": [],

@@ -47,16 +47,27 @@ def test_a_short_yardstick_passes_nobody():
     assert word("quality", {**short}, quality=0.5) == "pass"
 
 
-def test_copies_are_held_against_those_of_the_holdout():
-    common = {"share": 0.5, "interval": [0.48, 0.52], "fresh": {"share": 0.51}}
+def test_copies_are_held_against_chance():
+    common = {"share": 0.5, "excess": -0.01, "excess_interval": [-0.03, 0.02]}
     assert word("exact_copies", card(exact_copies=common)) == "pass"
-    assert word("exact_copies", card(exact_copies={**common, "fresh": {"share": 0.0}})) == "fail"
-    assert word("exact_copies", card(exact_copies={**common, "fresh": None})) == "fail"
+    assert word("exact_copies", card(exact_copies={**common, "excess": 0.01})) == "too few rows"
+    copied = card(exact_copies={**common, "holdout": {"excess": 0.5, "excess_interval": [0.48, 0.52]}})
+    assert word("holdout_copies", copied) == "fail"
     assert read(card(exact_copies=common), "exact_copies")[0] == pytest.approx(-0.01)
 
 
-def test_one_lone_person_is_enough_where_no_stranger_comes_as_near():
-    alone = {"excess": 0.01, "excess_interval": [-0.03, 0.05], "fresh": 0.0}
+def test_what_leans_on_an_overlapping_holdout_never_passes():
+    shared = {**closeness(0.5, 0.48, 0.52), "yardstick": {"strength": "overlapping"}}
+    assert word("dcr_share", shared) == "too few rows"
+    assert word("quality", shared, quality=0.9) == "pass"
+    shared["privacy"]["closeness"] = {"share": 0.6, "interval": [0.58, 0.62]}
+    assert word("dcr_share", shared) == "fail"
+
+
+def test_two_lone_people_are_enough_where_no_stranger_comes_as_near():
+    alone = {"possible": 100, "compared": 0.01, "excess": 0.01, "excess_interval": [-0.03, 0.05], "fresh": 0.0}
+    assert word("loners", card(leakage={"loners": alone})) == "too few rows"
+    alone = {**alone, "compared": 0.02, "excess": 0.02}
     assert word("loners", card(leakage={"loners": alone})) == "fail"
     assert word("loners", card(leakage={"loners": {**alone, "fresh": 0.02}})) == "too few rows"
     assert word("extremes", card(leakage={"extremes": {**alone, "excess": 0.2}})) == "too few rows"
@@ -74,6 +85,13 @@ def test_requirements_that_mean_nothing_are_refused(text):
 def test_a_wrong_name_is_told_the_right_ones():
     with pytest.raises(SettingsError, match="dcr_share.*membership_auc"):
         requirements("dcr=0.5")
+
+
+def test_one_row_that_breaks_a_rule_decides_nothing():
+    rules = {"dependencies": {"broken": 0.0025, "fresh": 0.0, "excess": 0.0025, "excess_interval": [-0.0071, 0.014]}}
+    assert word("dependencies_broken", {"fidelity": rules}) == "too few rows"
+    rules["dependencies"].update(excess=0.02, excess_interval=[0.01, 0.03])
+    assert word("dependencies_broken", {"fidelity": rules}) == "fail"
 
 
 def test_requirements_not_met_are_named_in_words():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ RARE = 5
 """A label held by fewer real rows than this goes to "(other)", as do all but the ten most frequent."""
 MAXIMUM_TRIPLES = 10_000
 """40 columns are scored in full; of more triples than this a seeded sample is scored. Source: mostlyai-qa."""
+FOLDS = 10
+"""Parts of the rows that are left out in turn, to know how far chance moves a mean over pairs (the jackknife)."""
+TINY = 1e-12
+"""Shares that differ by less are equal: of columns that say nothing of each other some products round up."""
 AGAINST_TRAINING = "synthetic against training"
 SEARCH_END = 1_000
 """Cut points are sought among at most this many quantiles. Source: mostlyai-qa."""
@@ -38,6 +42,42 @@ class Binned:
 
 
 @dataclass(frozen=True)
+class Ties:
+    """How far pairs of columns keep the ties of the training rows.
+
+    C are the combinations that are commoner in the training rows than their columns' own shares would make them.
+
+    Attributes
+    ----------
+    kept
+        For every side, the real one first: (g,) float, P(C) − Σ p(a) q(b) over C; 0 where nothing is tied, below 0 where it is turned round.
+    variances
+        For every side: (g,) float; what a row adds to the variance of it.
+    """
+
+    kept: dict[str, np.ndarray]
+    variances: dict[str, np.ndarray]
+
+    def joined(self, even: Even) -> Ties:
+        """The same with sides "synthetic", "even" and "fresh", the means over draws."""
+        real, kept = self.kept["real"], even.joined(self.kept)
+        return Ties({"real": real, **kept}, even.joined(self.variances))
+
+
+def _tie(common: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """One side's figure for the ``common`` combinations, (a, b) bool, and its variance a row."""
+    if not counts.sum():
+        return math.nan, math.nan
+    shares = counts / counts.sum()
+    first, second = shares.sum(axis=1), shares.sum(axis=0)
+    by_first, by_second = common @ second, first @ common  # how common C is by chance, given one of both
+    moved = common - by_first[:, None] - by_second[None, :]
+    mean = float((shares * moved).sum())
+    kept = float(shares[common].sum() - first @ by_first)
+    return kept, max(0.0, float((shares * moved**2).sum()) - mean**2)
+
+
+@dataclass(frozen=True)
 class Accuracies:
     """One set of column groups (single columns, pairs or triples), scored.
 
@@ -49,17 +89,23 @@ class Accuracies:
         For every side: (g,) float; the accuracy, and what a fresh real sample of as many rows is expected to score.
     possible
         How many groups there are; more than g where only a sample was scored.
+    ties
+        Of pairs.
+    left_out
+        Of pairs, for "synthetic" and "holdout": (g, FOLDS) accuracies against the training rows with a tenth of the rows left out.
     """
 
     places: np.ndarray
     scores: dict[str, np.ndarray]
     expected: dict[str, np.ndarray]
     possible: int
+    ties: Ties | None = None
+    left_out: dict[str, np.ndarray] = field(default_factory=dict)
 
     def joined(self, even: Even) -> Accuracies:
         """The same with sides "synthetic", "even" and "fresh", the means over draws."""
         scores, expected = (even.joined(side, whole=AGAINST_TRAINING) for side in (self.scores, self.expected))
-        return replace(self, scores=scores, expected=expected)
+        return replace(self, scores=scores, expected=expected, ties=self.ties and self.ties.joined(even))
 
 
 def cut_column(column: Column) -> Binned:
@@ -140,20 +186,36 @@ def accuracies(binned: list[Binned], places: np.ndarray, possible: int, sides: l
     names = list(dict.fromkeys(["real", "holdout", *sides]))
     names = [name for name in names if binned and name in binned[0].codes]
     stacked = [np.concatenate([column.codes[name] for name in names]) for column in binned]
-    offsets = np.repeat(np.arange(len(names)), [len(binned[0].codes[name]) for name in names] if binned else [])
+    pairs = places.shape[1] == 2
+    folds = {name: FOLDS if pairs and name in ("synthetic", "holdout") else 1 for name in names}
+    starts = dict(zip(names, np.cumsum([0, *folds.values()]).tolist(), strict=False))
+    offsets = [starts[name] + np.arange(len(binned[0].codes[name])) % folds[name] for name in names]
     sizes = [column.size for column in binned]
     keys = list(dict.fromkeys([*sides, AGAINST_TRAINING]))
     scores = {key: np.full(len(places), np.nan) for key in keys}
     expected = {key: np.full(len(places), np.nan) for key in keys}
-    for row, counts in enumerate(_joint_counts(stacked, sizes, offsets, places.tolist(), len(names))):
-        tables = dict(zip(names, counts, strict=True))
+    left_out = {name: np.full((len(places), FOLDS), np.nan) for name in names if folds[name] > 1}
+    ties = Ties(*({side: np.full(len(places), np.nan) for side in ["real", *sides]} for _ in range(2)))
+    placed = np.concatenate(offsets) if offsets else np.zeros(0, np.int64)
+    for row, counts in enumerate(_joint_counts(stacked, sizes, placed, places.tolist(), sum(folds.values()))):
+        tables = {name: counts[starts[name] : starts[name] + folds[name]].sum(axis=0) for name in names}
         everything = tables["real"] + tables["holdout"] if "holdout" in tables else tables["real"]
         for key in keys:
             reference = everything if key == "synthetic" else tables["real"]
             table = tables["synthetic" if key == AGAINST_TRAINING else key]
             scores[key][row] = 1 - stats.total_variation(reference, table)
             expected[key][row] = 1 - stats.expected_total_variation(reference, int(table.sum()))
-    return Accuracies(places, scores, expected, possible)
+        if pairs:
+            square = {side: tables[side].reshape(sizes[places[row, 0]], -1) for side in ties.kept}
+            real = square["real"] / max(1, square["real"].sum())
+            common = real > real.sum(axis=1)[:, None] * real.sum(axis=0) + TINY
+            for side, table in square.items():
+                ties.kept[side][row], ties.variances[side][row] = _tie(common, table)
+            for name, found in left_out.items():
+                rest = tables[name] - counts[starts[name] : starts[name] + FOLDS]
+                rest = rest / np.maximum(1, rest.sum(axis=1))[:, None]
+                found[row] = 1 - np.abs(rest - square["real"].ravel() / max(1, square["real"].sum())).sum(axis=1) / 2
+    return Accuracies(places, scores, expected, possible, ties if pairs else None, left_out)
 
 
 def _joint_counts(
@@ -218,6 +280,20 @@ class Accuracy:
             **_means({name: part.scores[side] for name, part in parts.items()}),
             "max": _means({name: part.expected[side] for name, part in parts.items()}),
         }
+
+    def bivariate_interval(self) -> list[float] | None:
+        """95 % interval of the pairs' mean of "even", with the chance of the "fresh" that it is held against; None without pairs.
+
+        Source: the jackknife by groups of rows, Efron and Tibshirani, 1993, chapter 11; what it says of all rows holds for
+        the mean over draws that make up all rows.
+        """
+        middle, parts = stats.mean(self.pairs.scores["even"].tolist()), list(self.pairs.left_out.values())
+        if math.isnan(middle) or not parts:
+            return None
+        means = [part.mean(axis=0) for part in parts]
+        variance = sum((FOLDS - 1) * float(np.square(part - part.mean()).mean()) for part in means)
+        error = stats.Z95 * math.sqrt(variance)
+        return [middle - error, middle + error]
 
     def joined(self, even: Even) -> Accuracy:
         """The same with sides "synthetic", "even" and "fresh", the means over draws."""

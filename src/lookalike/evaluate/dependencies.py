@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lookalike import stats
 from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.joint import crossed, find_together, settled_together
@@ -72,8 +73,8 @@ def dependencies(
     """Rules that hold in every real row, and the share of rows that break them.
 
     ``sides`` are the tables besides the real one, ``keys`` those of several rows each, as
-    :func:`~lookalike.evaluate.prepare.shared_keys` gives them. Returns {broken, fresh, rules, rows, pairs}: ``broken`` is the
-    share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``rules``
+    :func:`~lookalike.evaluate.prepare.shared_keys` gives them. Returns {broken, fresh, excess, excess_interval, rules, rows, pairs}: ``broken`` is the
+    share of synthetic rows that break any rule, in [0, 1], ``fresh`` that of holdout rows (None without one), ``excess`` how much more that is than in the holdout, with its 95 % interval (Newcombe), ``rules``
     how many were found, ``rows`` the synthetic rows looked at, ``pairs`` [{columns: [determinants …, dependent], part, gaps, levels,
     rows, broken, fresh}] worst first, at most 50: how many levels the rule covers, the rows of a known level, and the shares
     of them that break it. Where nothing depends on anything there is nothing to break, and both shares are 0.
@@ -89,7 +90,14 @@ def dependencies(
 
     Source: functional dependencies as in Codd, 1970; the limit of one row in a thousand is ours.
     """
-    nothing: dict[str, Any] = {"broken": 0.0, "fresh": 0.0 if "holdout" in sides else None, "rules": 0, "pairs": []}
+    nothing: dict[str, Any] = {
+        "broken": 0.0,
+        "fresh": 0.0 if "holdout" in sides else None,
+        "excess": 0.0,
+        "excess_interval": [0.0, 0.0],
+        "rules": 0,
+        "pairs": [],
+    }
     coarsest = min(keys.values(), key=lambda codes: int(codes["real"].max(initial=0)), default=None)
     picks = {
         side: _pick(count_rows(columns, side), None if coarsest is None else coarsest[side], seed, side)
@@ -109,9 +117,17 @@ def dependencies(
         return {**nothing, "rows": rows}
     entries = [_entry(rule, sides) for rule in found]
     entries.sort(key=lambda entry: (-entry["broken"], entry["columns"]))
+    broken, kept = _any_broken(found, "synthetic"), len(picks["holdout"]) if "holdout" in picks else 0
+    fresh = _any_broken(found, "holdout") if kept else 0.0
+    hits = round(broken * rows)
+    interval = (
+        stats.difference_interval(hits, rows, round(fresh * kept), kept) if kept else stats.wilson_interval(hits, rows)
+    )
     return {
-        "broken": _any_broken(found, "synthetic"),
-        "fresh": _any_broken(found, "holdout") if "holdout" in sides else None,
+        "broken": broken,
+        "fresh": fresh if kept else None,
+        "excess": broken - fresh,
+        "excess_interval": list(interval),
         "rules": len(found),
         "rows": rows,
         "pairs": entries[:SHOWN],

@@ -87,7 +87,7 @@ def structure(real: pa.Table, synthetic: pa.Table, schema: Schema) -> float:
 
 
 def diagnose(real: pa.Table, other: pa.Table, schema: Schema, columns: list[Column], side: str) -> dict[str, Any]:
-    """Data Validity, Data Structure and their mean, with one entry a column.
+    """Data Validity, Data Structure and their mean, with one entry a column: {column, metric, score, cells}, of so many cells.
 
     ``side`` names which prepared table ``other`` is: ``synthetic``, or ``holdout`` for the yardstick.
     """
@@ -98,6 +98,31 @@ def diagnose(real: pa.Table, other: pa.Table, schema: Schema, columns: list[Colu
     return {"score": stats.mean([validity, same]), "validity": validity, "structure": same, "columns": entries}
 
 
+def interval(mine: dict[str, Any], fresh: dict[str, Any]) -> list[float]:
+    """95 % interval of the score of ``mine``, with the chance of the ``fresh`` one that it is held against.
+
+    Each column is a share of its own cells, of which there may be few: errors as if both had the mean of both shares.
+
+    >>> column = {"score": 0.9, "cells": 100}
+    >>> found = interval({"score": 0.95, "columns": [column]}, {"score": 0.95, "columns": [column]})
+    >>> [round(end, 3) for end in found]
+    [0.908, 0.992]
+    """
+    pairs = [
+        (one, other)
+        for one, other in zip(mine["columns"], fresh["columns"], strict=False)
+        if one["cells"] and other["cells"]
+    ]
+    variance = 0.0
+    for one, other in pairs:
+        share = (one["score"] * one["cells"] + other["score"] * other["cells"]) / (one["cells"] + other["cells"])
+        variance += share * (1 - share) * (1 / one["cells"] + 1 / other["cells"])
+    error = (
+        stats.Z95 * math.sqrt(variance) / max(1, len(pairs)) / 2
+    )  # the score is the mean of this and of the structure
+    return [mine["score"] - error, mine["score"] + error]
+
+
 def _column_entry(column: Column, side: str) -> dict[str, Any]:
     real, other = column.sides["real"], column.sides[side]
     if column.numeric:
@@ -105,7 +130,8 @@ def _column_entry(column: Column, side: str) -> dict[str, Any]:
             real.present, other.present, column.spec,
             missing=int(other.missing.sum()), missing_allowed=bool(real.missing.any()),
         )  # fmt: skip
-        return {"column": column.name, "metric": "boundary adherence", "score": score}
+        cells = len(other.present) + (0 if real.missing.any() else int(other.missing.sum()))
+        return {"column": column.name, "metric": "boundary adherence", "score": score, "cells": cells}
     allowed = real.codes
     if column.spec.levels is not None:
         allowed = _declared_codes(column)
@@ -113,6 +139,7 @@ def _column_entry(column: Column, side: str) -> dict[str, Any]:
         "column": column.name,
         "metric": "category adherence",
         "score": category_adherence(allowed, other.codes, column.size - 1),
+        "cells": len(other.codes),
     }
 
 
@@ -131,7 +158,8 @@ def _key_entry(real: pa.Table, other: pa.Table, spec: ColumnSpec) -> dict[str, A
         return None
     if spec.role != "primary_key" and key_uniqueness(_plain(real[spec.name])) < 1:
         return None
-    return {"column": spec.name, "metric": "key uniqueness", "score": key_uniqueness(_plain(other[spec.name]))}
+    score = key_uniqueness(_plain(other[spec.name]))
+    return {"column": spec.name, "metric": "key uniqueness", "score": score, "cells": other.num_rows}
 
 
 def _plain(keys: pa.ChunkedArray) -> pa.ChunkedArray:

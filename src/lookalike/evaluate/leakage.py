@@ -55,26 +55,6 @@ def leakage(columns: list[Column], sides: list[str], seed: int, encoder: Encoder
     }
 
 
-def difference_interval(hits: int, trials: int, other_hits: int, other_trials: int) -> tuple[float, float]:
-    """95 % interval of the difference of two shares. Source: Newcombe, 1998, method 10 (from two Wilson intervals).
-
-    >>> low, high = difference_interval(56, 70, 48, 80)
-    >>> round(low, 4), round(high, 4)
-    (0.0524, 0.3339)
-    """
-    if trials == 0 or other_trials == 0:
-        return -1.0, 1.0
-    (low, high), (other_low, other_high) = (
-        stats.wilson_interval(hits, trials),
-        stats.wilson_interval(other_hits, other_trials),
-    )
-    share, other = hits / trials, other_hits / other_trials
-    return (
-        share - other - math.hypot(share - low, other_high - other),
-        share - other + math.hypot(high - share, other - other_low),
-    )
-
-
 def figures(possible: int, count: int, rows: int | None, compared: int | None, fresh: int | None) -> dict[str, Any]:
     """The dict that :func:`leakage` describes, from counts."""
     found: dict[str, Any] = {
@@ -94,7 +74,7 @@ def figures(possible: int, count: int, rows: int | None, compared: int | None, f
         "compared": compared / possible,
         "fresh": fresh / possible,
         "excess": (compared - fresh) / possible,
-        "excess_interval": list(difference_interval(compared, possible, fresh, possible)),
+        "excess_interval": list(stats.difference_interval(compared, possible, fresh, possible)),
     }
 
 

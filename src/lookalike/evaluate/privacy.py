@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
-from lookalike.evaluate import attacks, leakage, membership
+from lookalike.evaluate import attacks, copies, leakage, membership
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.neighbours import Rows, distance, join, similarities
@@ -46,14 +46,14 @@ def parts(columns: list[Column], sides: list[str], seed: int) -> dict[str, Calla
         "membership": partial(membership.membership, columns, sides, seed, encoder),
         "leakage": partial(leakage.leakage, columns, sides, seed, encoder),
         "protection": partial(protection, columns, sides, seed),
-        "exact_copies": partial(_copies, columns, kept_back),
+        "exact_copies": partial(_copies, columns, sides),
     }
 
 
 def gather(found: dict[str, Any]) -> dict[str, Any]:
     """The whole privacy section of a scorecard, from what its :func:`parts` returned. Keys:
 
-    exact_copies   see :func:`exact_copies`; ``fresh``: the same of the holdout
+    exact_copies   see :func:`lookalike.evaluate.copies.exact_copies`
     closeness      see :func:`closeness`; ``fresh``: ½; None without a holdout
     nndr           see :func:`closeness`; None without a holdout
     protection     see :func:`protection`
@@ -73,35 +73,8 @@ def gather(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _copies(columns: list[Column], kept_back: bool) -> dict[str, Any]:
-    copies = exact_copies(columns, "synthetic")
-    return {**copies, "fresh": exact_copies(columns, "holdout") if kept_back else None}
-
-
-def exact_copies(columns: list[Column], side: str) -> dict[str, Any]:
-    """Rows of ``side`` that stand in the real (training) table, equal in every scored column.
-
-    ``share`` is in [0, 1] with a 95 % Wilson interval. Its yardstick is the same share of the holdout: rows that two
-    strangers happen to share. Source: mostlyai-qa's IMS share, on cells instead of distances.
-    """
-    rows = count_rows(columns, side)
-    if rows == 0:
-        return {"rows": 0, "count": 0, "share": math.nan, "interval": [0.0, 1.0]}
-    codes = [_identity_codes(column, side) for column in columns]
-    real, mine = (stats.whole_rows(np.stack(parts, axis=1)) for parts in zip(*codes, strict=True))
-    count = int(np.isin(mine, real).sum())
-    return {"rows": rows, "count": count, "share": count / rows, "interval": list(stats.wilson_interval(count, rows))}
-
-
-def _identity_codes(column: Column, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Codes that are equal exactly where the cells are."""
-    first, second = column.sides["real"], column.sides[side]
-    if not column.numeric:
-        return first.codes.astype(np.int32), second.codes.astype(np.int32)
-    assert first.numbers is not None and second.numbers is not None
-    _, places = np.unique(np.concatenate([first.numbers, second.numbers]), return_inverse=True)
-    places = np.where(np.concatenate([first.missing, second.missing]), -1, places).astype(np.int32)
-    return places[: len(first.missing)], places[len(first.missing) :]
+def _copies(columns: list[Column], sides: list[str]) -> dict[str, Any]:
+    return copies.exact_copies(copies.identities(columns, ["real", *sides]))
 
 
 def closeness(columns: list[Column], seed: int, encoder: Encoder) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -6,25 +6,30 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     version, seed         of the library, of the subsamples
     rows                  {real, synthetic, holdout}; holdout is null without one
     columns               {total, scored, keys, dropped, text, kinds: {kind: count}}
-    yardstick             {strength: "none" | "weak" | "skewed" | "good", rows, note}
-    diagnostic            {score, validity, structure, fresh: {the same three}, columns: [worst first]}
+    yardstick             {strength: "none" | "weak" | "overlapping" | "skewed" | "good", rows, note}
+    diagnostic            {score, validity, structure, interval, fresh: {the same three}, columns: [worst first]}
     fidelity              {quality, column_shapes, pair_trends, pair_trends_all,
                            even: {the same four, rows, draws}, fresh: {the same four},
                            accuracy: {overall, univariate, bivariate, trivariate, max: {the same four},
-                                      even: {the same five}, fresh: {the same five},
+                                      even: {the same five, bivariate_interval}, fresh: {the same five},
                                       triples: {possible, scored, worst: [{columns, accuracy, accuracy_max}]}},
-                           dependencies: {broken, fresh, rules, rows, pairs: [{columns: [determinants …, dependent],
+                           dependencies: {broken, fresh, excess, excess_interval, rules, rows, pairs: [{columns: [determinants …, dependent],
                                           part, gaps, levels, rows, broken, fresh}, worst first]},
                            constraints: {broken, fresh, real, rules: [{rule, words, columns, broken, fresh, real}, worst
                                          first]}, of those that the schema declares,
                            detection: {auc, interval, rows, against: "holdout" | "real", columns: [{column, drop}],
                                        fresh: {the same}},
+                           repeated: {count, share, interval, rows, excess, excess_interval, real}, of rows that stand
+                                     twice in the synthetic table,
+                           worst_column: {column, missing, shortfall, interval} | null,
+                           worst_pair: {columns, tied, kept, fresh, shortfall, interval} | null,
                            pairs: {possible, scored, strong}, columns: [worst first], pair_scores: [worst first]};
                           a column: {column, kind, metric, score, even, fresh, accuracy, accuracy_max, missing_real,
                            missing_synthetic}; a pair: {columns, measure, score, even, fresh, accuracy, accuracy_max,
                            real, synthetic, strong}
     associations          {columns, measures, real, synthetic, fresh}: symmetric matrices, null where undefined
-    privacy               {exact_copies: {count, share, interval, rows, fresh: {the same}},
+    privacy               {exact_copies: {count, share, interval, rows, excess, excess_interval, fresh: {the same},
+                                          holdout: {the same}}; the last two are null without a holdout,
                            closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null,
                            nndr: {ratio, interval, tight, tight_fresh, excess, excess_interval, rows, compared} | null,
                            protection: {baseline, interval, baseline_fresh, overfitting, overfitting_interval, rows,
@@ -68,7 +73,7 @@ from typing import Any
 import pyarrow as pa
 
 from lookalike.errors import InputError
-from lookalike.evaluate import diagnostic, entries, fidelity, privacy
+from lookalike.evaluate import copies, diagnostic, entries, fidelity, privacy
 from lookalike.evaluate.accuracy import Accuracy, accuracy
 from lookalike.evaluate.constraints import constraints
 from lookalike.evaluate.dependencies import dependencies
@@ -78,6 +83,7 @@ from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
 from lookalike.evaluate.verdicts import Thresholds, verdicts
+from lookalike.evaluate.worst import worst_column, worst_pair
 from lookalike.evaluate.yardstick import Even, even_out, yardstick
 from lookalike.schema import Schema
 from lookalike.stats import WEAK_HOLDOUT, plain
@@ -129,6 +135,7 @@ def score(
             "detection": {"": partial(_detection, whole, seed)},
             "dependencies": {"": partial(dependencies, whole, sides, seed, shared_keys(tables, schema))},
             "constraints": {"": partial(constraints, tables, schema)},
+            "repeated": {"": lambda: copies.repeats(copies.identities(whole, ["real", "synthetic"]), seed)},
             "privacy": privacy.parts(whole, sides, seed),
             "likeness": {"": partial(_likeness, timings, columns, even, seed)},
             "diagnostic": {
@@ -147,7 +154,7 @@ def score(
         "seed": seed,
         "rows": {name: rows.get(name) for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
-        "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"]),
+        "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"], safety["exact_copies"]["fresh"]),
         "diagnostic": _diagnostic(diagnoses),
         "fidelity": {
             **fidelity.quality(shapes, pairs, "synthetic"),
@@ -158,7 +165,10 @@ def score(
             "accuracy": _accuracy(columns, accuracies, even),
             "dependencies": found["dependencies"][""],
             "constraints": found["constraints"][""],
+            "repeated": found["repeated"][""],
             "detection": detected,
+            "worst_column": worst_column(shapes, even),
+            "worst_pair": worst_pair(columns, accuracies.pairs, even),
             "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
             "columns": shape_entries,
             "pair_scores": pair_entries,
@@ -240,6 +250,7 @@ def _diagnostic(diagnoses: dict[str, dict[str, Any]]) -> dict[str, Any]:
     figures = ("score", "validity", "structure")
     return {
         **{figure: mine[figure] for figure in figures},
+        "interval": diagnostic.interval(mine, fresh) if fresh else None,
         "fresh": {figure: fresh[figure] for figure in figures} if fresh else None,
         "columns": sorted(scored, key=lambda entry: entries.worst_first(entry["score"], None)),
     }
@@ -249,7 +260,9 @@ def _accuracy(columns: list[Column], accuracies: Accuracy, even: Even) -> dict[s
     triples = accuracies.triples
     return {
         **accuracies.summary("synthetic"),
-        "even": accuracies.summary("even") if even.fresh else None,
+        "even": {**accuracies.summary("even"), "bivariate_interval": accuracies.bivariate_interval()}
+        if even.fresh
+        else None,
         "fresh": accuracies.summary("fresh") if even.fresh else None,
         "triples": {
             "possible": triples.possible,
@@ -273,6 +286,9 @@ def _notes(schema: Schema, pairs: PairTrends, accuracies: Accuracy, tables: dict
         notes.append(f"{len(triples.places):,} of {triples.possible:,} triples were scored, chosen by the seed.")
     if any(spec.kind == "text" and spec.modelled for spec in schema):
         notes.append("Columns of free text have no distribution to compare and are not scored.")
-    if tables["real"].num_rows < WEAK_HOLDOUT:
-        notes.append(f"The real table has only {tables['real'].num_rows} rows: every figure is rough.")
+    notes += [
+        f"The {name} table has only {tables[name].num_rows} rows: every figure is rough."
+        for name in ("real", "synthetic")
+        if tables[name].num_rows < WEAK_HOLDOUT
+    ]
     return notes

@@ -46,6 +46,15 @@ class Thresholds(Settings):
     pairs_shortfall: float | None = Field(
         None, ge=-1, le=1, description="clearly tied pairs of columns, below a fresh real sample, at most"
     )
+    worst_column_shortfall: float | None = Field(
+        0.08, ge=-1, le=1, description="the worst column, or its missing cells, below a fresh real sample, at most"
+    )
+    worst_pair_shortfall: float | None = Field(
+        0.6, ge=-1, description="part of a clear tie of two columns lost, below a fresh real sample, at most"
+    )
+    repeated_rows: float | None = Field(
+        0.05, ge=-1, le=1, description="rows repeated within the table, beyond how many real rows are, at most"
+    )
     accuracy_shortfall: float | None = Field(
         0.03, ge=-1, le=1, description="bins of one, two, three columns, below a fresh real sample, at most"
     )
@@ -71,7 +80,10 @@ class Thresholds(Settings):
         -0.05, le=1, description="score of models trained on it minus that of real rows, at least"
     )
     exact_copies: float | None = Field(
-        0.001, ge=0, le=1, description="training rows repeated in full, beyond what the holdout repeats, at most"
+        0.001, ge=0, le=1, description="training rows repeated in full, beyond chance, at most"
+    )
+    holdout_copies: float | None = Field(
+        0.001, ge=0, le=1, description="rows kept back repeated in full, beyond chance, at most"
     )
     dcr_share: float | None = Field(0.52, ge=0, le=1, description="rows nearer to training than holdout rows, at most")
     nndr_ratio: float | None = Field(
@@ -115,9 +127,9 @@ class Figure:
         where that is missing.
     holdout
         Whether its yardstick is the rows that were kept back, so that it needs enough of them.
-    chance
-        Where the holdout's own share stands, if the value alone decides once that is 0: what none of as many fresh rows
-        does is no accident, and one person is enough.
+    people
+        Where counts of people stand, {possible, compared, fresh}, if two of them are enough once none is found among as
+        many fresh rows: one is near by accident in one fresh sample of twelve.
     """
 
     bound: Bound
@@ -128,7 +140,7 @@ class Figure:
     above: str | None = None
     short_of: str | None = None
     holdout: bool = True
-    chance: str | None = None
+    people: str | None = None
 
 
 FIGURES: Mapping[str, Figure] = {
@@ -139,13 +151,23 @@ FIGURES: Mapping[str, Figure] = {
     "diagnostic": Figure("at least", "valid cells and structure", "diagnostic.score", holdout=False),
     # sdmetrics calls anything under 1 a fault, but a fresh real sample has new extremes and new rare labels too
     "diagnostic_shortfall": Figure(
-        "at most", "less valid than a fresh sample", "diagnostic.score", short_of="diagnostic.fresh.score"
+        "at most",
+        "less valid than a fresh sample",
+        "diagnostic.score",
+        "diagnostic.interval",
+        short_of="diagnostic.fresh.score",
     ),
     "detection_auc": Figure(
         "at most", "told apart from real rows", "fidelity.detection.auc", "fidelity.detection.interval"
     ),
     **{
-        name: Figure("at most", plain, f"fidelity.{before}even.{figure}", short_of=f"fidelity.{before}fresh.{figure}")
+        name: Figure(
+            "at most",
+            plain,
+            f"fidelity.{before}even.{figure}",
+            "fidelity.accuracy.even.bivariate_interval" if figure == "bivariate" else None,
+            short_of=f"fidelity.{before}fresh.{figure}",
+        )
         for name, plain, before, figure in (
             ("columns_shortfall", "columns less alike than in a fresh sample", "", "column_shapes"),
             ("pairs_shortfall", "pairs less alike than in a fresh sample", "", "pair_trends"),
@@ -153,11 +175,30 @@ FIGURES: Mapping[str, Figure] = {
             ("bivariate_shortfall", "pairs of bins less alike than in a fresh sample", "accuracy.", "bivariate"),
         )
     },
+    "worst_column_shortfall": Figure(
+        "at most",
+        "a column less alike than in a fresh sample",
+        "fidelity.worst_column.shortfall",
+        "fidelity.worst_column.interval",
+    ),
+    "worst_pair_shortfall": Figure(
+        "at most",
+        "a tie between two columns lost",
+        "fidelity.worst_pair.shortfall",
+        "fidelity.worst_pair.interval",
+    ),
+    "repeated_rows": Figure(
+        "at most",
+        "rows repeated within the table",
+        "fidelity.repeated.excess",
+        "fidelity.repeated.excess_interval",
+        holdout=False,
+    ),
     "dependencies_broken": Figure(
         "at most",
         "rows that break a rule between columns",
-        "fidelity.dependencies.broken",
-        beyond="fidelity.dependencies.fresh",
+        "fidelity.dependencies.excess",
+        "fidelity.dependencies.excess_interval",
         holdout=False,
     ),
     "constraints_broken": Figure(
@@ -181,9 +222,16 @@ FIGURES: Mapping[str, Figure] = {
     "exact_copies": Figure(
         "at most",
         "training rows repeated in full",
-        "privacy.exact_copies.share",
-        "privacy.exact_copies.interval",
-        beyond="privacy.exact_copies.fresh.share",
+        "privacy.exact_copies.excess",
+        "privacy.exact_copies.excess_interval",
+        holdout=False,
+    ),
+    # rows that were kept back are people as well, and no engine that never saw them repeats them
+    "holdout_copies": Figure(
+        "at most",
+        "kept-back rows repeated in full",
+        "privacy.exact_copies.holdout.excess",
+        "privacy.exact_copies.holdout.excess_interval",
         holdout=False,
     ),
     "dcr_share": Figure("at most", "closer to training rows", "privacy.closeness.share", "privacy.closeness.interval"),
@@ -212,7 +260,7 @@ FIGURES: Mapping[str, Figure] = {
             plain,
             f"privacy.leakage.{name}.excess",
             f"privacy.leakage.{name}.excess_interval",
-            chance="privacy.leakage.loners.fresh" if name == "loners" else None,
+            people="privacy.leakage.loners" if name == "loners" else None,
         )
         for name, plain in {
             "rare_levels": "rare labels shown again",
@@ -257,7 +305,8 @@ def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> l
 
     Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
     "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
-    but the interval reaches over, or the holdout has fewer than 100 rows; "missing": not in the card.
+    but the interval reaches over, or the holdout or the table has fewer than 100 rows, or the holdout shares rows with the training table and
+    is no yardstick; "missing": not in the card.
 
     >>> verdicts({"diagnostic": {"score": 0.9}}, Thresholds(diagnostic=1))[0]["verdict"]
     'fail'
@@ -284,16 +333,25 @@ def _word(
 ) -> Verdict:
     if value is None:
         return "missing"
-    holdout = _number(_at(card, "rows.holdout"))
-    short = figure.holdout and holdout is not None and holdout < WEAK_HOLDOUT
+    rows = [few for side in ("holdout", "synthetic") if (few := _number(_at(card, f"rows.{side}"))) is not None]
+    short = figure.holdout and min(rows, default=WEAK_HOLDOUT) < WEAK_HOLDOUT
+    # what stands in both tables is as near to either, so the holdout hides what it should show
+    unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):
-        return "too few rows" if short else "pass"
-    if figure.chance is not None and _number(_at(card, figure.chance)) == 0:
+        return "too few rows" if short or unfair else "pass"
+    if figure.people is not None and _people(_at(card, figure.people)) >= 2:
         return "fail"
     if interval is None:
         return "too few rows" if short else "fail"
     kinder = interval[0] if figure.bound == "at most" else interval[1]
     return "fail" if _beyond(figure, kinder, threshold) else "too few rows"
+
+
+def _people(found: Any) -> int:
+    """How many people come back, where none does among as many fresh rows; 0 where some do."""
+    shares = [_number(_at(found, name)) for name in ("possible", "compared", "fresh")]
+    possible, compared, fresh = (0.0 if share is None else share for share in shares)
+    return round(possible * compared) if fresh == 0 else 0
 
 
 def _beyond(figure: Figure, value: float, threshold: float) -> bool:

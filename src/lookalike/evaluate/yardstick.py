@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lookalike.evaluate.copies import OVERLAP
 from lookalike.evaluate.prepare import Column
 from lookalike.rng import generator
 from lookalike.stats import WEAK_HOLDOUT
@@ -103,11 +104,21 @@ def even_out(columns: list[Column], rows: dict[str, int], seed: int) -> tuple[li
     return columns, Even(names, ("holdout",), size) if name == "even" else Even(("synthetic",), names, size)
 
 
-def yardstick(rows: int, nearness: dict[str, Any] | None) -> dict[str, Any]:
-    """How far to trust a holdout of so many rows: {strength: "none" | "weak" | "skewed" | "good", rows, note}."""
+def yardstick(rows: int, nearness: Mapping[str, Any] | None, shared: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """How far to trust a holdout of so many rows: {strength: "none" | "weak" | "overlapping" | "skewed" | "good", rows, note}.
+
+    ``nearness`` is what ``privacy.closeness`` found, ``shared`` what ``copies.exact_copies`` found of the holdout in the
+    training table.
+    """
     if rows == 0:
         note = "No yardstick: no real rows were kept back, so nothing says what a fresh real sample would score."
         return {"strength": "none", "rows": 0, "note": note}
+    if shared is not None and shared["excess_interval"][0] > OVERLAP:
+        note = (
+            f"Overlap: {shared['count']:,} of the {rows:,} real rows kept back stand in the training table as well, more than "
+            "chance explains, so they are no yardstick. Keep back rows that nothing was learned from."
+        )
+        return {"strength": "overlapping", "rows": rows, "note": note}
     if rows < WEAK_HOLDOUT:
         note = f"Weak yardstick: only {rows} real rows were kept back; what they score is mostly chance."
         return {"strength": "weak", "rows": rows, "note": note}

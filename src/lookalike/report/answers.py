@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lookalike.report.words import at, clean, listed, percent
+from lookalike.stats import WEAK_HOLDOUT
 
 NEAR, FAIR = 0.02, 0.05
 """Shortfall against a fresh real sample up to which the answer is "yes" and "largely"."""
@@ -29,6 +30,9 @@ ABOUT_LIKENESS = {
     "diagnostic_shortfall",
     "columns_shortfall",
     "pairs_shortfall",
+    "worst_column_shortfall",
+    "worst_pair_shortfall",
+    "repeated_rows",
     "accuracy_shortfall",
     "bivariate_shortfall",
     "dependencies_broken",
@@ -58,8 +62,12 @@ def alike(card: Card) -> Answer:
             "Cannot be told",
             "No real rows were kept back to say what a fresh real sample would score, so the figures stand alone.",
         )
-    weak = card["yardstick"]["strength"] == "weak"
-    tail = f" But only {card['yardstick']['rows']} real rows were kept back: a rough guess." if weak else ""
+    tail = {
+        "weak": f" But only {card['yardstick']['rows']} real rows were kept back: a rough guess.",
+        "overlapping": " But rows that were kept back stand in the training table as well: no fair yardstick.",
+    }.get(card["yardstick"]["strength"], "")
+    if not tail and card["rows"]["synthetic"] < WEAK_HOLDOUT:
+        tail = f" But the table has only {card['rows']['synthetic']} rows: a rough guess."
     parts = {
         "single columns": _shortfall(fidelity, "column_shapes"),
         "the ties between columns": max(_shortfall(fidelity, "pair_trends"), _shortfall(fidelity, "pair_trends_all")),
@@ -155,6 +163,12 @@ def _without_alarm(card: Card, checks: list[Mapping[str, Any]]) -> Answer:
             "unknown",
             "Cannot be told",
             "The real rows that were kept back are not a random draw from the same table, so no check can lean on them.",
+        )
+    if yardstick["strength"] == "overlapping":
+        return _answer(
+            "unknown",
+            "Cannot be told",
+            "Rows that were kept back stand in the training table as well, so no check can lean on them.",
         )
     if near is None or near["share"] is None:
         return _answer("unknown", "Cannot be told", "Too few real rows were kept back to measure closeness.")

@@ -60,14 +60,15 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     "columns": (
         "Shape is 1 minus the largest gap between both curves (numbers, dates: Kolmogorov–Smirnov) or 1 minus half the summed "
         "differences of shares (labels: total variation), missing cells left out. Shortfall is how far that lies below a "
-        "fresh real sample of as many rows.",
+        "fresh real sample of as many rows. The worst column is also judged by itself, its missing cells included.",
         "Shape says nothing about missing cells, so those have columns of their own. Two tables can agree on every column and "
         "still combine them wrongly: see the pairs.",
     ),
     "pairs": (
         "Trend: how alike two columns move together, 1 being the same. Two numbers: their correlations compared; otherwise the "
         "shares of all combinations. Association is how tightly they are tied (correlation from −1 to 1; Cramér's V and "
-        "correlation ratio from 0 to 1). ● marks pairs clearly tied in the real table (|ρ| above .5, V above .3).",
+        "correlation ratio from 0 to 1). ● marks pairs clearly tied in the real table (|ρ| above .5, V above .3). "
+        "The tie lost most is also judged by itself: by how many rows common combinations are commoner than chance makes them.",
         "For a trend, numbers are cut into ten ranges of their own table, so a shifted or stretched number may go unnoticed "
         "here; its shape shows it, and so does accuracy.",
     ),
@@ -91,12 +92,13 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     # privacy
     "checks": (
         "Each figure is held to a limit. “Fails”: it lies beyond, with its whole 95 % interval. “Undecided”: it lies beyond, "
-        "but its interval reaches over the limit, or too few rows were kept back. “Not measured”: there is nothing to "
+        "but its interval reaches over the limit, or rows are too few, or the kept-back ones training rows. “Not measured”: there is nothing to "
         "measure it with. The limits are settings.",
         "Passing is not a certificate. The limits are conventions of the field, not law, and no list of attacks is complete.",
     ),
     "copies": (
-        "Synthetic rows equal to a training row in every column, beside how many of the kept-back real rows are, by chance.",
+        "Synthetic rows equal to a training row in every column, beside how many of the kept-back real rows are, by chance; and "
+        "those equal to a kept-back row. What chance repeats is also read off how often the real rows repeat each other.",
         "In a table of few, coarse columns strangers share rows: copies are then no leak. In a wide one, zero copies does "
         "not rule out near copies.",
     ),

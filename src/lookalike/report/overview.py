@@ -15,9 +15,12 @@ MOST_FAILED = 6
 UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
 SHARES = {
+    "worst_pair_shortfall",
+    "repeated_rows",
     "dependencies_broken",
     "constraints_broken",
     "exact_copies",
+    "holdout_copies",
     "dcr_share",
     "nndr_excess",
     "rare_levels",
@@ -240,11 +243,29 @@ def look_at(card: Card) -> list[str]:
         lines.append(
             f"{words.pair_name(pair)}: pair trend {_figure(pair)}{_beside(pair)}, the worst of {scored:,} pairs"
         )
+    lines += _plainly_wrong(card)
     gave_away = at(card, "fidelity.detection.columns") or []
     if gave_away and gave_away[0]["drop"] > NOTHING:
         first = gave_away[0]
         lines.append(
             f"{words.clean(first['column'], 40)}: trees tell rows apart by it most; without it their AUC falls by {score(first['drop'])}"
+        )
+    return lines
+
+
+def _plainly_wrong(card: Card) -> list[str]:
+    """What the worst column and the worst pair failed for, where no score above says so: gaps, and a tie."""
+    failed = {check["figure"] for check in card.get("verdicts") or [] if check["verdict"] == "fail"}
+    column, pair = at(card, "fidelity.worst_column"), at(card, "fidelity.worst_pair")
+    lines = []
+    if "worst_column_shortfall" in failed and column["missing"]:
+        gaps = next(entry for entry in card["fidelity"]["columns"] if entry["column"] == column["column"])
+        shares = f"{words.percent(gaps['missing_synthetic'])} of its cells are missing, {words.percent(gaps['missing_real'])} of the real ones"
+        lines.append(f"{words.clean(column['column'], 40)}: {shares}")
+    if "worst_pair_shortfall" in failed:
+        lines.append(
+            f"{words.pair_name(pair)}: their tie holds {words.percent(max(0.0, pair['kept']))} of the rows together, "
+            f"{words.percent(pair['fresh'])} of a fresh real sample"
         )
     return lines
 

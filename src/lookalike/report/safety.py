@@ -21,6 +21,9 @@ TERMS = {
     "detection_auc": "detection AUC",
     "columns_shortfall": "column shapes, shortfall",
     "pairs_shortfall": "column pair trends, shortfall",
+    "worst_column_shortfall": "worst column, shortfall",
+    "worst_pair_shortfall": "worst pair, part of its tie",
+    "repeated_rows": "duplicate rows, excess",
     "accuracy_shortfall": "accuracy, shortfall",
     "bivariate_shortfall": "bivariate accuracy, shortfall",
     "dependencies_broken": "functional dependencies",
@@ -29,6 +32,7 @@ TERMS = {
     "utility": "TSTR / TRTR",
     "utility_difference": "TSTR − TRTR",
     "exact_copies": "identical matches",
+    "holdout_copies": "identical matches, holdout",
     "dcr_share": "DCR share",
     "nndr_ratio": "NNDR ratio",
     "nndr_excess": "NNDR below ½, excess",
@@ -113,6 +117,7 @@ def _copies(card: Card) -> dict[str, str]:
         "mine": words.copies(found),
         "interval": percent_range(found["interval"], 3),
         "fresh": words.copies(found["fresh"]) if found["fresh"] else UNMEASURED,
+        "holdout": words.copies(found.get("holdout")) if found.get("holdout") else UNMEASURED,
     }
 
 

@@ -126,6 +126,11 @@ def test_rows_without_names_above_them(tmp_path):
         read_back(years, tmp_path)
 
 
+def test_a_label_that_is_the_columns_name_is_no_cell_where_another_name_is_a_word(tmp_path):
+    (tmp_path / "t.csv").write_text("Age,Purchased\n" + "19,Purchased\n35,Not Purchased\n" * 5)
+    assert as_table(tmp_path / "t.csv").names == ["Age", "Purchased"]  # a warning would be an error
+
+
 def test_a_line_that_is_broken_is_never_told(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\nAnna,secret,3\n")
     with pytest.raises(InputError, match="line 3 has 3") as refused:

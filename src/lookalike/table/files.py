@@ -119,7 +119,10 @@ def _warn_of_cells_for_names(data: pa.Table, path: Path) -> None:
         _all_are(below[name], DATE) for name in dates
     )
     words = [name for name in below if len(name) > 1 and not re.fullmatch(NUMBER, name.strip())]
-    alike += sum(pc.any(pc.equal(below[name], name)).as_py() is True for name in words)
+    if not any(
+        _all_are(below[name], f"^{NUMBER}$") for name in words
+    ):  # a word above numbers is a name: so is one that is a label, too
+        alike += sum(pc.any(pc.equal(below[name], name)).as_py() is True for name in words)
     if alike:
         warnings.warn(
             f"the first line of a CSV is taken for its columns' names, however: {alike} of the names in {path.name} are like the cells below "

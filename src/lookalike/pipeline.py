@@ -33,7 +33,7 @@ from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed
 from lookalike.routing import private_engine, refuse_unpaid, route
-from lookalike.run import Run, terminal
+from lookalike.run import TOLD, Run, terminal
 from lookalike.schema import EncodedTable
 from lookalike.schema.found.discover import with_rules_to_keep
 from lookalike.table import as_table
@@ -186,7 +186,7 @@ def fit(
         "versions": versions(),
         "threads": threads(),
     }
-    run.write_json("run.json", information)
+    run.write_json(TOLD, information)
     run.log(f"fit {engine} on {rows:,} rows × {len(settled.kept)} columns, seed {seed}")
     try:
         if ledger is None:
@@ -206,7 +206,7 @@ def fit(
         "privacy": None if ledger is None else ledger.to_dict(),
     }
     with run.sparing():
-        run.write_json("run.json", information)
+        run.write_json(TOLD, information)
     run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
     return Twin(
         engine=engine,
@@ -223,7 +223,7 @@ def fit(
 
 def _check_engine_goes_on(run: Run, engine: str) -> None:
     """Raise where another engine left the run's checkpoint; one that leaves none itself would never look at it."""
-    began = run.read_json("run.json", ["engine"]) if run.goes_on else None
+    began = run.read_json(TOLD, ["engine"]) if run.goes_on else None
     if began is not None and began["engine"] != engine:
         raise TrainingError(
             f"a run goes on with the engine that it began with, however: that is {began['engine']}, and {engine} was asked for. "

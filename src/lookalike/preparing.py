@@ -14,14 +14,13 @@ import pyarrow as pa
 
 from lookalike import noise
 from lookalike.encode.base import EncoderSettings
-from lookalike.encode.domain import FILE as CODES
 from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
 from lookalike.encode.missing import treat_missing
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 from lookalike.rng import generator
-from lookalike.run import Run
+from lookalike.run import CODES, COINS, Run
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
@@ -35,8 +34,6 @@ from lookalike.table import Table, as_table
 
 FEWEST_ROWS_TO_SPLIT = 50
 """In a smaller table every row is needed, and a tenth of it would measure nothing."""
-COINS = "kept-back.json"
-"""What says which rows a private run kept back, in its folder."""
 
 
 @dataclass(frozen=True)

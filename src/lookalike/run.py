@@ -25,6 +25,11 @@ from lookalike import artefact
 from lookalike.errors import ArtefactError, LookalikeWarning, OutputError, SettingsError
 
 CHECKPOINT_SECONDS = 30.0
+LOG, LOSSES, CHECKPOINT, TOLD, CARD = "log.txt", "losses.csv", "checkpoint.twin", "run.json", "scorecard.json"
+CODES, COINS = "domain.json", "kept-back.json"
+"""What a private run pays for once: its columns' codes, and which rows it kept back."""
+FILES = (LOG, LOSSES, CHECKPOINT, TOLD, CARD, CODES, COINS)
+"""All that a run writes into its folder, but for members and attempts, which have folders of their own."""
 
 
 def terminal() -> Console | None:
@@ -109,7 +114,7 @@ class Run:
         self.losses.clear()
         self.notes.pop("training", None)
         if self.folder is not None and not self.interrupted:
-            for name in ("losses.csv", "checkpoint.twin"):
+            for name in (LOSSES, CHECKPOINT):
                 (self.folder / name).unlink(missing_ok=True)
 
     def show(self, what: str, done: int, total: int, figures: str = "") -> None:
@@ -132,7 +137,7 @@ class Run:
     def log(self, text: str) -> None:
         """Append one line to the folder's log."""
         if self.folder is not None:
-            with self.sparing(), (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            with self.sparing(), (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(f"{datetime.now().isoformat(sep=' ', timespec='seconds')}  {text}\n")
 
     @contextmanager
@@ -168,7 +173,7 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
-        return self.resume and self.folder is not None and (self.folder / "checkpoint.twin").exists()
+        return self.resume and self.folder is not None and (self.folder / CHECKPOINT).exists()
 
     @property
     def checkpoint_due(self) -> bool:
@@ -180,14 +185,14 @@ class Run:
         if self.folder is None:
             return
         state, arrays = make()
-        artefact.write(self.folder / "checkpoint.twin", {"checkpoint": {"state": state, "losses": self.losses}}, arrays)
+        artefact.write(self.folder / CHECKPOINT, {"checkpoint": {"state": state, "losses": self.losses}}, arrays)
         self._checkpoint_time = time.monotonic()
 
     def load_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return the checkpoint to go on from, or None to start afresh."""
         if self.folder is None or not self.goes_on:
             return None
-        path = self.folder / "checkpoint.twin"
+        path = self.folder / CHECKPOINT
         documents, arrays = artefact.read(path)
         if "checkpoint" not in documents:
             raise ArtefactError(f"{path.name} is no checkpoint. Delete it to start afresh.")
@@ -225,7 +230,7 @@ class Run:
 
     def _write_loss(self, row: Mapping[str, float]) -> None:
         assert self.folder is not None
-        path = self.folder / "losses.csv"
+        path = self.folder / LOSSES
         fresh = len(self.losses) == 1 or not path.exists()
         with self.sparing(), path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(self.losses[0]))  # later rows may lack a figure

@@ -17,10 +17,9 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import TrainingError
 from lookalike.ledger import Ledger, PrivacySettings
-from lookalike.run import Run
+from lookalike.run import CODES, Run
 from lookalike.schema import Schema
 
-FILE = "domain.json"
 PARTS = ("asked", "schema", "learned", "encoder", "measured", "rows", "ledger")
 
 
@@ -69,7 +68,7 @@ class Domain:
             for name, encoder in self.encoder.encoders.items()
         }
         run.write_json(
-            FILE,
+            CODES,
             {
                 "asked": asked,
                 "schema": self.schema.to_dict(),
@@ -90,7 +89,7 @@ class Domain:
         TrainingError
             It was asked for otherwise.
         """
-        document = run.read_json(FILE, PARTS) if run.resume else None
+        document = run.read_json(CODES, PARTS) if run.resume else None
         if document is None:
             return None
         if document["asked"] != json.loads(json.dumps(asked)):

@@ -29,7 +29,7 @@ from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
 from lookalike.report.words import listed
 from lookalike.rng import derive_seed, generator
-from lookalike.run import Run
+from lookalike.run import CARD, Run
 from lookalike.sample import check_rows
 from lookalike.schema import Schema
 from lookalike.table import Table, TableWriter, as_table, write_table
@@ -276,7 +276,7 @@ def deliver(
         information=report_information(twin, job.command, time.perf_counter() - job.start, apart),
     )
     card.to_html(places.report)
-    run.write_json("scorecard.json", card.to_dict())
+    run.write_json(CARD, card.to_dict())
     run.log(f"report written to {places.report.name}")
     return card
 

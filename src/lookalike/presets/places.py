@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from lookalike.artefact import replacing
 from lookalike.errors import OutputError
 from lookalike.report import Scorecard
-from lookalike.run import Run
+from lookalike.run import CHECKPOINT, FILES, Run
 from lookalike.table import check_suffix
 from lookalike.twin import Twin
 
@@ -97,7 +97,7 @@ def check_begun(folder: Path, *, force: bool) -> None:
     """Raise if a run was begun in a folder that could be gone on with: what it learned is not thrown away unasked."""
     lock = folder / LOCK
     ended = lock.exists() and lock.stat().st_size == 0
-    if not force and not ended and ((folder / "checkpoint.twin").exists() or any(folder.glob("members/*/*.twin"))):
+    if not force and not ended and ((folder / CHECKPOINT).exists() or any(folder.glob("members/*/*.twin"))):
         raise OutputError(
             f"what a run has learned is never thrown away unasked, however: one was begun in {folder} and has not come to its end. "
             "--resume goes on with it, --force starts afresh."
@@ -111,19 +111,11 @@ class _Enough(Exception):
 @contextmanager
 def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
     """A fresh run folder, or the one to go on in, in which no other run works meanwhile; only files that a run writes are ever removed."""
-    if resume and not (folder / "checkpoint.twin").exists():
+    if resume and not (folder / CHECKPOINT).exists():
         raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
     with _locked(folder):
         if not resume:
-            for name in (
-                "log.txt",
-                "losses.csv",
-                "checkpoint.twin",
-                "domain.json",
-                "kept-back.json",
-                "run.json",
-                "scorecard.json",
-            ):
+            for name in FILES:
                 (folder / name).unlink(missing_ok=True)
         try:
             yield folder
@@ -133,7 +125,7 @@ def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
 
 def how_to_go_on(folder: Path | None) -> str:
     """Say what there is to do about a run that was interrupted."""
-    return "go on: --resume" if folder is not None and (folder / "checkpoint.twin").exists() else "start again: --force"
+    return "go on: --resume" if folder is not None and (folder / CHECKPOINT).exists() else "start again: --force"
 
 
 def cut_short(run: Run) -> str:

@@ -23,7 +23,7 @@ from lookalike.presets.knobs import Setup, is_privacy, turn
 from lookalike.presets.places import Made, Places, Say
 from lookalike.refine import CalibrationSettings, FilterSettings
 from lookalike.report import Scorecard
-from lookalike.run import Run
+from lookalike.run import LOG, Run
 from lookalike.schema import Schema
 from lookalike.twin import Twin
 
@@ -180,7 +180,7 @@ def _put_in_place(made: Made, first: Made, raw: bool) -> None:
         place = first.folder / path.name
         if place.is_dir():  # members of an ensemble, in whose place no file system puts others
             shutil.rmtree(place)
-        if path.name != "log.txt":
+        if path.name != LOG:
             path.replace(place)
 
 

@@ -24,7 +24,7 @@ from lookalike.errors import LookalikeWarning, OutputError, TrainingError
 from lookalike.model.members import member
 from lookalike.model.members.member import ERROR, JOB, MEMBER, PROGRESS, MemberRun, Plan, Trained
 from lookalike.model.training import device
-from lookalike.run import Run
+from lookalike.run import CHECKPOINT, LOG, LOSSES, Run
 from lookalike.schema.encoded import EncodedTable
 from lookalike.versions import version_of
 
@@ -32,7 +32,7 @@ SMALL_CELLS = 100_000
 """Cells up to which members are not worth a process each: to start one costs five seconds of a core, most of it torch."""
 RESERVE = 0.05
 """Share of a time budget that starting, weighing and putting together take."""
-FILES = {"log.txt", "losses.csv", "checkpoint.twin", JOB, MEMBER, ERROR, PROGRESS, scale.OUTPUT}
+FILES = {LOG, LOSSES, CHECKPOINT, JOB, MEMBER, ERROR, PROGRESS, scale.OUTPUT}
 """All that a member leaves in its folder; nothing else is ever removed."""
 
 

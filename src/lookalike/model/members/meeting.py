@@ -9,13 +9,12 @@ import numpy as np
 from lookalike.model.base import Generator
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedTable, concatenate
+from lookalike.stats import draws_for
 
 TRIES = 20
 """Draws a generator may take to give its part."""
-LEAST_SHARE = 1 / 50
-"""A draw asks for no more than as if this share of it met the condition."""
-MOST_ROWS = 200_000
-"""Rows drawn at once, at most."""
+LARGEST_DRAW, MOST_ROWS = 50, 200_000
+"""Rows drawn at once are no more than so many times those wanted, and than the second where that is less."""
 
 
 def meeting(
@@ -55,10 +54,9 @@ def _draw(
 ) -> tuple[EncodedTable, EncodedTable]:
     """Return rows that meet the conditions, ``rows`` or more unless bounds end it, and rows of the last draw that do not."""
     kept: list[EncodedTable] = []
-    found, drawn = 0, 0
+    found, drawn, most = 0, 0, min(LARGEST_DRAW * rows, max(MOST_ROWS, 2 * rows))
     for attempt in range(TRIES):
-        share = max(found / drawn, LEAST_SHARE) if drawn else 1.0
-        count = min(max(int((rows - found) / share * 1.1), 100), max(MOST_ROWS, 2 * rows))
+        count = max(draws_for(rows - found, found, drawn, most), 100)
         table = model.sample(
             count, seed=derive_seed(seed, "try", attempt), conditions=conditions, temperature=temperature
         )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,8 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, digest: str) -> byt
 class replacing:  # noqa: N801 - read as a verb, like contextlib's
     """``with replacing(path) as temporary:`` write to ``temporary``; it takes the place of ``path`` only when all went well.
 
+    The file is the block's to make, so that Ctrl-C, wherever it falls, finds none that nobody would take away.
+
     Raises
     ------
     OutputError
@@ -154,12 +156,7 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
         self.path = Path(path)
 
     def __enter__(self) -> Path:
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
-        except OSError as error:
-            raise self._fault(error) from None
-        os.close(handle)
-        self.temporary = Path(name)
+        self.temporary = self.path.with_name(f".{self.path.name}-{secrets.token_hex(4)}")
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
@@ -169,16 +166,14 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
         except OSError as fault:
             raise self._fault(fault) from None
         finally:
-            self.temporary.unlink(missing_ok=True)
+            with suppress(NotADirectoryError):  # where the folder is a file, there is none in it
+                self.temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise self._fault(error) from None
 
     def _put_in_place(self) -> None:
         with self.temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        self.temporary.chmod(0o666 & ~mask)  # mkstemp makes files private; ours get the user's usual mode
         self.temporary.replace(self.path)
 
     def _fault(self, error: OSError) -> OutputError:

@@ -24,8 +24,9 @@ MOST_HIDDEN = 8192
 FEWEST_HIDDEN = 16
 BLOCK_CELLS = 2**23
 """Numbers held at once when drawing: some ten thousand rows, for each of which all columns' tables are made but once."""
-MOST_TRIED, FEWEST_TRIED = 50, 50_000
-"""Rows begun under a condition are no more than so many times those wanted, or than the second where that is more."""
+MOST_TRIED, HOPELESS = 50, 50_000
+"""Rows begun under a condition are no more than so many times those wanted, or than the second where that is more; nor than the second where
+none of them met it."""
 JUDGED_AT_ONCE = 1_000
 """Rows whose likelihood is taken at once."""
 
@@ -107,7 +108,7 @@ class Conditionals(Fitted):
         columns of few codes come first: most of it is never drawn."""
         found: list[Tensor] = [torch.zeros(0, len(self.columns), dtype=torch.long, device=self.device)]
         met, tried = 0, 0
-        while met < rows and tried < max(MOST_TRIED * rows, FEWEST_TRIED):
+        while met < rows and tried < (max(MOST_TRIED * rows, HOPELESS) if met else HOPELESS):
             count = max(draws_for(rows - met, met, tried, self.block_rows), min(self.block_rows, 100))
             members = torch.randint(len(self.nets), (count,), generator=draws).to(self.device)
             uniform = torch.rand(count, len(self.columns), generator=draws).to(self.device)

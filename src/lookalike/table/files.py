@@ -185,12 +185,10 @@ class TableWriter:
         check_suffix(path, escape_formulas=escape_formulas)
         self._open = ExitStack()
         self._parquet: parquet.ParquetWriter | None = None
+        self._text: TextIO | None = None
 
     def __enter__(self) -> TableWriter:
         self._temporary = self._open.enter_context(replacing(self.path))
-        if not self.is_parquet:
-            self._file = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))
-            self._started = False
         return self
 
     def write(self, table: Table) -> None:
@@ -200,14 +198,14 @@ class TableWriter:
                 self._parquet = self._open.enter_context(parquet.ParquetWriter(self._temporary, data.schema))
             self._parquet.write_table(data)
             return
-        if not self._started:
-            self._started = True
-            self._file.write(
+        if self._text is None:
+            self._text = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))
+            self._text.write(
                 self.delimiter.join(_quote(pa.array(data.column_names), self.delimiter).to_pylist()) + "\n"
             )
         if data.num_rows:
             lines = csv_lines(data, self.delimiter, self.escape_formulas)
-            self._file.write("\n".join(lines.to_pylist()) + "\n")
+            self._text.write("\n".join(lines.to_pylist()) + "\n")
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         self._open.__exit__(kind, *rest)

@@ -15,8 +15,8 @@ from lookalike.config import Settings
 from lookalike.encode.domain import Domain, asked
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SettingsError, TrainingError
+from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.scorecard import score
-from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
 from lookalike.preparing import (

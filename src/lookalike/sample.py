@@ -273,14 +273,15 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     }
     completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
     settled = encoder.settle(completed, known.codes, gaps=not fill)
+    rows = encoder.at_odds(settled, known.codes)
     for attempt in range(TRIES_BESIDE_KNOWN):
-        rows = encoder.at_odds(settled, known.codes)
         if not len(rows):
             break
         given, there = known.encoded.take(rows), known.codes[rows]
         again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
         again = encoder.settle(again, there, gaps=not fill)
         settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
+        rows = rows[encoder.at_odds(again, there)]
     drawn = encoder.decode(settled, seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.evaluate import score
-from lookalike.evaluate.verdicts import Thresholds
+from lookalike.evaluate.figures import Thresholds
 from lookalike.report import Scorecard
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.constraints import Combinations, Inequality, Predicate, Unique

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import bench_table
 from lookalike.evaluate import score
-from lookalike.evaluate.verdicts import FIGURES
+from lookalike.evaluate.figures import FIGURES
 from lookalike.schema.infer import infer_schema
 
 ROWS = 2_000

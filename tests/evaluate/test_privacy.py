@@ -9,9 +9,10 @@ import pytest
 
 from conftest import bench_table
 from lookalike.evaluate import privacy, score
+from lookalike.evaluate.figures import FIGURES
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
-from lookalike.evaluate.verdicts import FIGURES, verdicts
+from lookalike.evaluate.verdicts import verdicts
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_schema
 from lookalike.stats import plain

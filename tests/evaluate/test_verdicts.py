@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lookalike.errors import SettingsError
-from lookalike.evaluate.verdicts import FIGURES, Thresholds, read, requirements, unmet, verdicts
+from lookalike.evaluate.figures import FIGURES, Thresholds
+from lookalike.evaluate.verdicts import read, requirements, unmet, verdicts
 
 
 def card(**privacy):

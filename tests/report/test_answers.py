@@ -10,7 +10,8 @@ import pytest
 
 from evaluate import frozen
 from lookalike.evaluate import score
-from lookalike.evaluate.verdicts import FIGURES, verdicts
+from lookalike.evaluate.figures import FIGURES
+from lookalike.evaluate.verdicts import verdicts
 from lookalike.report import answers, overview, safety
 
 REAL, FRESH = frozen.table(2000, 0), frozen.table(2000, 0).slice(0, 1000)

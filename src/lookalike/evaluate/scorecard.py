@@ -78,11 +78,12 @@ from lookalike.evaluate.accuracy import Accuracy, accuracy
 from lookalike.evaluate.constraints import constraints
 from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
+from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.lanes import one_core_each, side_by_side
 from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
-from lookalike.evaluate.verdicts import Thresholds, verdicts
+from lookalike.evaluate.verdicts import verdicts
 from lookalike.evaluate.worst import worst_column, worst_pair
 from lookalike.evaluate.yardstick import Even, even_out, yardstick
 from lookalike.schema import Schema

@@ -112,7 +112,7 @@ class NetEngine(Generator):
     def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
         """Return the training of these rows under differential privacy, as planned, and what it trains; only of engines whose settings
         are :class:`PrivateSettings`."""
-        raise NotImplementedError
+        raise NotImplementedError  # not abstract: engines with other settings have no private training, and are never asked
 
     @classmethod
     @abstractmethod

@@ -9,7 +9,8 @@ from typing import Any
 
 from lookalike import pipeline
 from lookalike.errors import SettingsError
-from lookalike.evaluate.verdicts import Thresholds, requirements, unmet
+from lookalike.evaluate.figures import Thresholds
+from lookalike.evaluate.verdicts import requirements, unmet
 from lookalike.presets.places import check_outputs
 from lookalike.report import Scorecard
 

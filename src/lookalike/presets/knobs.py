@@ -12,7 +12,7 @@ from typing import Any
 
 from lookalike import registry
 from lookalike.config import Settings
-from lookalike.evaluate.verdicts import FIGURES
+from lookalike.evaluate.figures import FIGURES
 from lookalike.model.members.member import Member, label_of
 from lookalike.model.members.settings import EnsembleSettings
 from lookalike.refine import FilterSettings

@@ -16,9 +16,9 @@ from rich.console import Console
 from lookalike import pipeline, preparing, registry, routing
 from lookalike.demo import demo_table
 from lookalike.errors import InputError, PrivacyError, SchemaError, SettingsError
+from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.prepare import scored
 from lookalike.evaluate.utility import target_name
-from lookalike.evaluate.verdicts import Thresholds
 from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form

@@ -18,7 +18,8 @@ from typing import Any
 from rich.console import Console
 
 from lookalike import pipeline, preparing
-from lookalike.evaluate.verdicts import FIGURES, read, unmet
+from lookalike.evaluate.figures import FIGURES
+from lookalike.evaluate.verdicts import read, unmet
 from lookalike.presets.knobs import Setup, is_privacy, turn
 from lookalike.presets.places import Made, Places, Say
 from lookalike.refine import CalibrationSettings, FilterSettings

@@ -8,7 +8,7 @@ from typing import Any
 from lookalike import pipeline, registry
 from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
-from lookalike.evaluate.verdicts import Thresholds
+from lookalike.evaluate.figures import Thresholds
 from lookalike.ledger import PrivacySettings
 from lookalike.refine import CalibrationSettings, FilterSettings
 from lookalike.routing import private_engine

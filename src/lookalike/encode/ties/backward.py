@@ -15,7 +15,7 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
-from lookalike.encode.ties.settle import follow, settled_codes
+from lookalike.encode.ties.settle import due_codes, follow
 from lookalike.schema import EncodedTable, Values
 
 ROUNDS_A_CODE = 16
@@ -32,12 +32,8 @@ def at_odds(
     places = {name: place for place, name in enumerate(encoders)}
     told, found = _told(ties, places, known), np.zeros(len(table), bool)
     for rule in ties:
-        own = [places[name] for name in rule.determinants]
-        if isinstance(rule, JointRule):
-            due = rule.due({name: table.codes[:, places[name]] for name in rule.determinants}, encoders)
-        else:
-            due = settled_codes(rule, encoders[rule.determinant])[table.codes[:, own[0]]]
-        place = places[rule.dependent]
+        own, place = [places[name] for name in rule.determinants], places[rule.dependent]
+        due = due_codes(rule, encoders, table.codes)
         found |= known[:, place] & ~told[:, own].all(1) & (due >= 0) & (due != table.codes[:, place])
     return np.flatnonzero(found)
 

@@ -53,16 +53,20 @@ def settle(
     places = {name: place for place, name in enumerate(encoders)}
     codes, residuals = table.codes.copy(), table.residuals.copy()
     for rule in rules:
-        if isinstance(rule, JointRule):
-            due = rule.due({name: codes[:, places[name]] for name in rule.determinants}, encoders)
-        else:
-            due = settled_codes(rule, encoders[rule.determinant])[codes[:, places[rule.determinant]]]
-        place = places[rule.dependent]
+        due, place = due_codes(rule, encoders, codes), places[rule.dependent]
         moved = (due >= 0) & (due != codes[:, place])
         if known is not None:
             moved &= ~known[:, place]
         codes[moved, place], residuals[moved, place] = due[moved], 0.0
     return EncodedTable(table.columns, codes, residuals)
+
+
+def due_codes(rule: Rule | JointRule, encoders: Mapping[str, ColumnEncoder], codes: np.ndarray) -> np.ndarray:
+    """Return (n,) the dependent's code as the determinants' settle it in (n, d) ``codes``; −1 where they do not."""
+    names = list(encoders)
+    if isinstance(rule, JointRule):
+        return rule.due({name: codes[:, names.index(name)] for name in rule.determinants}, encoders)
+    return settled_codes(rule, encoders[rule.determinant])[codes[:, names.index(rule.determinant)]]
 
 
 def settled_codes(rule: Rule, encoder: ColumnEncoder) -> np.ndarray:

@@ -54,6 +54,9 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
     logarithms = np.log(prices).astype(np.float32).astype(float)
     assert kind(logarithms).single_precision and kind(logarithms).decimals is None
     assert not kind(np.log(prices)).single_precision
+    shares = np.array([f"{float(share):.16f}" for share in (np.arange(N) / 1e4).astype(np.float32)]).astype(float)
+    assert kind(shares).single_precision and kind(shares).decimals == 4
+    assert not kind(shares * 1e-9).single_precision
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,7 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         (["1.865,37 €", "12,00 €", "-5,10 €"] * 20, {"thousands": ".", "decimal_mark": ",", "suffix": " €"}),
         (["12,386 kg", "8 kg", "977 kg"] * 20, {"kind": "integer", "thousands": ",", "suffix": " kg"}),
         (["12.5%", "5%", "0%"] * 20, {"kind": "float", "suffix": "%"}),
+        (["23,288  ", "555  ", "1,310  "] * 20, {"kind": "integer", "thousands": ",", "suffix": "  "}),
         (["1 234,50", "99,00", "12 000,10"] * 20, {"thousands": " ", "decimal_mark": ",", "fixed_decimals": True}),
         (["Q1", "Q2", "Q3", "Q4"] * 15, {"kind": "category"}),
         (["123 456 789", "987 654 321", "111 222 333"] * 20, {"kind": "category"}),

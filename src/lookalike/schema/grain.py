@@ -14,6 +14,8 @@ CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 MAXIMUM_DECIMALS = 9
 MISREAD = 1e-14
 """How far from what was written a reader's floats may be, in proportion."""
+LAST_PLACE = 1e-15
+"""How far from what was meant they may be besides, where all are written with as many places (.0128 in 32 bits is .0127999996766448)."""
 EXACT = 2.0**53
 """Up to here every whole number is a float."""
 
@@ -68,8 +70,13 @@ def decimals_of_floats(numbers: np.ndarray, width: np.dtype) -> int | None:
 def once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:
     """A column of floats that need all their places, and its decimals. Where all were kept in 32 bits before, as statistics programs
     keep them, those are what 32 bits show."""
+    if len(np.unique(numbers)) < 2:
+        return spec, None
+    size = np.abs(numbers)
     with np.errstate(over="ignore"):
         off = np.abs(numbers.astype(np.float32) - numbers)
-    if len(np.unique(numbers)) < 2 or (off > MISREAD * np.abs(numbers)).any():
+    # numbers that are smaller than that for the most part are as near to ones of 32 bits by chance
+    last_place = LAST_PLACE if np.median(size[size > 0]) > 1e-5 else 0.0
+    if (off > np.maximum(MISREAD * size, last_place)).any():
         return spec, None
     return spec.replace(single_precision=True), decimals_of_floats(numbers, np.dtype(np.float32))

@@ -208,7 +208,7 @@ def _around(texts: pa.Array) -> tuple[str, str]:
     if parts is None:
         return "", ""
     before, _, after = parts.groups()
-    fits = (not before or _is_currency(before.strip())) and (not after or _is_unit(after))
+    fits = (not before.strip() or _is_currency(before.strip())) and (not after.strip() or _is_unit(after))
     return (before, after) if fits else ("", "")
 
 

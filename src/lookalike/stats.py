@@ -6,7 +6,7 @@ Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -348,6 +348,19 @@ def mean(values: list[float]) -> float:
     """
     defined = [value for value in values if not math.isnan(value)]
     return sum(defined) / len(defined) if defined else math.nan
+
+
+def at(card: Any, path: str) -> Any:
+    """What stands at a dotted path of a scorecard, or None.
+
+    >>> at({"privacy": {"nndr": None}}, "privacy.nndr.ratio") is None
+    True
+    """
+    for key in path.split("."):
+        if not isinstance(card, Mapping):
+            return None
+        card = card.get(key)
+    return card
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate.figures import FIGURES, Figure, Thresholds
-from lookalike.stats import WEAK_HOLDOUT
+from lookalike.stats import WEAK_HOLDOUT, at
 
 Verdict = Literal["pass", "fail", "missing", "too few rows"]
 
@@ -46,13 +46,13 @@ def _word(
 ) -> Verdict:
     if value is None:
         return "missing"
-    rows = [few for side in ("holdout", "synthetic") if (few := _number(_at(card, f"rows.{side}"))) is not None]
+    rows = [few for side in ("holdout", "synthetic") if (few := _number(at(card, f"rows.{side}"))) is not None]
     short = figure.holdout and min(rows, default=WEAK_HOLDOUT) < WEAK_HOLDOUT
     # what stands in both tables is as near to either, so the holdout hides what it should show
-    unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
+    unfair = figure.holdout and at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):
         return "too few rows" if short or unfair else "pass"
-    if figure.people is not None and _people(_at(card, figure.people)) >= 2:
+    if figure.people is not None and _people(at(card, figure.people)) >= 2:
         return "fail"
     if interval is None:
         return "too few rows" if short else "fail"
@@ -62,7 +62,7 @@ def _word(
 
 def _people(found: Any) -> int:
     """How many people come back, where none does among as many fresh rows; 0 where some do."""
-    shares = [_number(_at(found, name)) for name in ("possible", "compared", "fresh")]
+    shares = [_number(at(found, name)) for name in ("possible", "compared", "fresh")]
     possible, compared, fresh = (0.0 if share is None else share for share in shares)
     return round(possible * compared) if fresh == 0 else 0
 
@@ -78,24 +78,16 @@ def read(card: Mapping[str, Any], name: str) -> tuple[float | None, list[float] 
     (0.9, None)
     """
     figure = FIGURES[name]
-    value = _number(_at(card, figure.path))
-    ends = _at(card, figure.interval) if figure.interval else None
+    value = _number(at(card, figure.path))
+    ends = at(card, figure.interval) if figure.interval else None
     numbers = [_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
     interval = [end for end in numbers if end is not None]
     yardstick = figure.beyond or figure.above or figure.short_of
-    zero = (_number(_at(card, yardstick)) if yardstick else None) or (None if figure.above or figure.short_of else 0.0)
+    zero = (_number(at(card, yardstick)) if yardstick else None) or (None if figure.above or figure.short_of else 0.0)
     if value is None or zero is None:
         return None, None
     sign = -1 if figure.short_of else 1
     return sign * (value - zero), sorted(sign * (end - zero) for end in interval) if len(interval) == 2 else None
-
-
-def _at(card: Any, path: str) -> Any:
-    for key in path.split("."):
-        if not isinstance(card, Mapping):
-            return None
-        card = card.get(key)
-    return card
 
 
 def _number(value: Any) -> float | None:

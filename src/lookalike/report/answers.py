@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lookalike.report.words import at, clean, listed, percent
-from lookalike.stats import WEAK_HOLDOUT
+from lookalike.report.words import clean, listed, percent
+from lookalike.stats import WEAK_HOLDOUT, at
 
 NEAR, FAIR = 0.02, 0.05
 """Shortfall against a fresh real sample up to which the answer is "yes" and "largely"."""

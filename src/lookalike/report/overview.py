@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lookalike.report import answers, words
-from lookalike.report.words import at, estimate, percent_estimate, score
+from lookalike.report.words import estimate, percent_estimate, score
+from lookalike.stats import at
 
 NOTHING = 0.005
 """A shortfall against the yardstick that is not worth a look."""

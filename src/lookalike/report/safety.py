@@ -7,7 +7,8 @@ from typing import Any
 
 from lookalike.report import answers, words
 from lookalike.report.overview import ATTACKS, UNMEASURED, VERDICTS, limit, measured
-from lookalike.report.words import at, estimate, percent, percent_estimate, percent_range, score, score_range
+from lookalike.report.words import estimate, percent, percent_estimate, percent_range, score, score_range
+from lookalike.stats import at
 
 Card = Mapping[str, Any]
 LEVELS = {"pass": "good", "fail": "poor", "too few rows": "fair", "missing": "unknown"}

@@ -223,20 +223,18 @@ def hold_out(
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Where each number stands in ``reference``, as a share: its uniform quantile, ties in the middle; in [0, 1].
+def mid_ranks(numbers: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Where each number stands among ``ordered`` ones, which rise, as a share: its uniform quantile, ties in the middle; in [0, 1].
 
-    Shape: (n,) and (m,), gives (n,).
+    Shape: (n,) and (m,), gives (n,); .5 where there are none.
 
     >>> mid_ranks(np.array([1, 5, 9]), np.array([1, 5, 5, 9])).tolist()
     [0.125, 0.5, 0.875]
     """
-    if len(reference) == 0:
+    if len(ordered) == 0:
         return np.full(len(numbers), 0.5)
-    ordered = np.sort(reference)
-    below = np.searchsorted(ordered, numbers, side="left")
-    up_to = np.searchsorted(ordered, numbers, side="right")
-    return (below + up_to) / (2 * len(ordered))
+    below, up_to = np.searchsorted(ordered, numbers, side="left"), np.searchsorted(ordered, numbers, side="right")
+    return np.asarray((below + up_to) / (2 * len(ordered)))
 
 
 def central_range(numbers: np.ndarray, tail: float = 0.01) -> tuple[float, float]:
@@ -304,7 +302,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     """
     if len(positive) == 0 or len(negative) == 0:
         return math.nan
-    return float(mid_ranks(positive, negative).mean())
+    return float(mid_ranks(positive, np.sort(negative)).mean())
 
 
 def auc_interval(area: float, positives: float, negatives: float) -> tuple[float, float]:

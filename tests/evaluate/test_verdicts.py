@@ -20,9 +20,21 @@ def closeness(share, low, high):
     return card(closeness={"share": share, "interval": [low, high]})
 
 
-def test_every_threshold_is_a_figure_and_every_figure_has_a_threshold():
+def test_every_limit_says_what_figure_it_is_of_and_which_way_is_good():
     assert set(Thresholds.model_fields) == set(FIGURES)
-    assert all(field.description for field in Thresholds.model_fields.values())
+    for name, field in Thresholds.model_fields.items():
+        assert (field.description or "").endswith(f", {FIGURES[name].bound}"), name
+        assert FIGURES[name].plain and FIGURES[name].term, name
+
+
+def test_a_verdict_brings_what_a_page_needs_to_show_it():
+    found = {entry["figure"]: entry for entry in verdicts(card())}
+    shown = [
+        (found[name]["kind"], found[name]["unit"])
+        for name in ("dcr_share", "diagnostic_shortfall", "utility_difference")
+    ]
+    assert shown == [("privacy", "share"), ("fidelity", "score"), ("utility", "score")]
+    assert found["dcr_share"]["term"] == "DCR share"
 
 
 def test_a_word_follows_from_value_interval_and_limit():

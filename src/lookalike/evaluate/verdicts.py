@@ -16,7 +16,8 @@ Verdict = Literal["pass", "fail", "missing", "too few rows"]
 def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
     """One word for each figure that has a limit.
 
-    Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
+    Each entry: ``figure``; its ``kind``, ``plain``, ``term`` and ``unit`` as in :class:`lookalike.evaluate.figures.Figure`; ``value``,
+    ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
     "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
     but the interval reaches over, or the holdout or the table has fewer than 100 rows, or the holdout shares rows with the training table and
     is no yardstick; "missing": not in the card.
@@ -32,9 +33,12 @@ def _verdict(card: Mapping[str, Any], name: str, figure: Figure, threshold: floa
     value, interval = read(card, name)
     return {
         "figure": name,
+        "kind": figure.kind,
         "plain": figure.plain,
+        "term": figure.term,
         "value": value,
         "interval": interval,
+        "unit": figure.unit,
         "bound": figure.bound,
         "threshold": threshold,
         "verdict": _word(card, figure, value, interval, threshold),
@@ -79,7 +83,7 @@ def read(card: Mapping[str, Any], name: str) -> tuple[float | None, list[float] 
     """
     figure = FIGURES[name]
     value = _number(at(card, figure.path))
-    ends = at(card, figure.interval) if figure.interval else None
+    ends = at(card, f"{figure.path.rpartition('.')[0]}.{figure.interval}") if figure.interval else None
     numbers = [_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
     interval = [end for end in numbers if end is not None]
     yardstick = figure.beyond or figure.above or figure.short_of

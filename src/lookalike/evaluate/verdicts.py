@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lookalike.errors import SettingsError
 from lookalike.evaluate.figures import FIGURES, Figure, Thresholds
 from lookalike.stats import WEAK_HOLDOUT, at
 
@@ -98,39 +97,6 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         return None
     return float(value)
-
-
-def requirements(text: str) -> dict[str, float]:
-    """Limits as a person types them: figures and numbers, separated by commas.
-
-    >>> requirements("accuracy=0.95, dcr_share=0.52")
-    {'accuracy': 0.95, 'dcr_share': 0.52}
-    >>> requirements("acuracy=0.95")
-    Traceback (most recent call last):
-    lookalike.errors.SettingsError: A requirement names a figure, however: 'acuracy' is none. Known: accuracy, ...
-    """
-    found: dict[str, float] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, sign, number = (piece.strip() for piece in part.partition("="))
-        if name not in FIGURES:
-            raise SettingsError(
-                f"A requirement names a figure, however: {name!r} is none. Known: {', '.join(FIGURES)}."
-            )
-        if name in found:
-            raise SettingsError(f"A requirement stands once for each figure, however: {name!r} stands twice. Keep one.")
-        try:
-            limit = float(number)
-        except ValueError:
-            limit = math.nan
-        if not sign or not math.isfinite(limit):
-            raise SettingsError(
-                f"A requirement reads figure=number, however: {part!r} has no number. Write {name}=0.5, say."
-            )
-        found[name] = limit
-    if not found:
-        raise SettingsError(f"Requirements read figure=number, however: there are none. Known: {', '.join(FIGURES)}.")
-    Thresholds.build(found)
-    return found
 
 
 def unmet(card: Mapping[str, Any], required: Mapping[str, float]) -> list[str]:

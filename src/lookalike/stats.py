@@ -16,6 +16,9 @@ DENSE_CELLS = 2**22
 
 Z95 = 1.959963984540054
 """Standard errors of a normal variable on either side that hold 95 %."""
+FEW_PEOPLE = 5
+"""What fewer rows than this hold tells of people: no page prints it, no form and no share is read off it, and the judge asks whether it comes
+back. Source: the k of k-anonymity (Sweeney, 2002)."""
 WEAK_HOLDOUT = 100
 """A holdout of fewer rows than this is a yardstick too short to lean on."""
 

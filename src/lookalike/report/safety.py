@@ -8,12 +8,12 @@ from typing import Any
 from lookalike.report import words
 from lookalike.report.overview import ATTACKS, UNMEASURED, VERDICTS, limit, measured
 from lookalike.report.words import estimate, percent, percent_estimate, percent_range, score, score_range
-from lookalike.stats import at
+from lookalike.stats import FEW_PEOPLE, at
 
 Card = Mapping[str, Any]
 LEVELS = {"pass": "good", "fail": "poor", "too few rows": "fair", "missing": "unknown"}
 LEAKS = {
-    "rare_levels": "labels held by fewer than 5 training rows",
+    "rare_levels": f"labels held by fewer than {FEW_PEOPLE} training rows",
     "extremes": "smallest and largest numbers of a column",
     "outliers": "people far from all others, nearly copied",
     "loners": "the loneliest of them, nearly copied",

@@ -17,6 +17,8 @@ ROUNDING = 1e-6
 """An ε above the budget by no more than this relative share is the arithmetic of the accountant."""
 EXACT = 5e-3
 """How near a calibrated noise multiplier is to the smallest one that will do."""
+DELTA = 1e-5
+"""δ where none is named, and how many rows there are may not be told: else see :func:`default_delta`."""
 
 
 class Budget(Settings):
@@ -330,13 +332,13 @@ def _listed(what: list[str]) -> str:
 
 
 def default_delta(rows: int) -> float:
-    """δ where none is named: 1e-5, or a tenth of one in so many rows where that is less. It must lie well below 1/rows, or
-    to publish a random row outright would be private.
+    """δ where none is named and the number of rows is public: 1e-5, or a tenth of one in so many rows where that is less. It must lie
+    well below 1/rows, or to publish a random row outright would be private.
 
     >>> default_delta(5_000), default_delta(1_000_000)
     (1e-05, 1e-07)
     """
-    return min(1e-5, 10.0 ** -math.ceil(math.log10(max(rows, 1)) + 1))
+    return min(DELTA, 10.0 ** -math.ceil(math.log10(max(rows, 1)) + 1))
 
 
 # ----------------------------------------------------------------------------------------------------------- accounting

@@ -18,7 +18,7 @@ from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
 from lookalike.encode.missing import treat_missing
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
-from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
+from lookalike.ledger import DELTA, Budget, Ledger, PrivacySettings, default_delta
 from lookalike.rng import generator
 from lookalike.run import CODES, COINS, Run
 from lookalike.schema import ColumnSpec, Schema
@@ -175,7 +175,7 @@ def prepare_privately(
 ) -> tuple[Table, Schema, Ledger]:
     """As :func:`prepare`, within a privacy budget: kinds come from storage types, from what is declared, or from noised votes; or from
     what a run that is gone on with has learned."""
-    delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else 1e-5)
+    delta = privacy.delta or (default_delta(table.num_rows) if privacy.public_rows else DELTA)
     if delta * table.num_rows >= 1:
         warnings.warn(
             f"δ should lie well below one in the number of rows, however: delta={delta:g} does not. Lower it (--delta).",

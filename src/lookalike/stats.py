@@ -6,7 +6,7 @@ Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ DENSE_CELLS = 2**22
 
 Z95 = 1.959963984540054
 """Standard errors of a normal variable on either side that hold 95 %."""
+FEW_PEOPLE = 5
+"""What fewer rows than this hold tells of people: no page prints it, no form and no share is read off it, and the judge asks whether it comes
+back. Source: the k of k-anonymity (Sweeney, 2002)."""
 WEAK_HOLDOUT = 100
 """A holdout of fewer rows than this is a yardstick too short to lean on."""
 
@@ -223,20 +226,18 @@ def hold_out(
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def mid_ranks(numbers: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Where each number stands in ``reference``, as a share: its uniform quantile, ties in the middle; in [0, 1].
+def mid_ranks(numbers: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Where each number stands among ``ordered`` ones, which rise, as a share: its uniform quantile, ties in the middle; in [0, 1].
 
-    Shape: (n,) and (m,), gives (n,).
+    Shape: (n,) and (m,), gives (n,); .5 where there are none.
 
     >>> mid_ranks(np.array([1, 5, 9]), np.array([1, 5, 5, 9])).tolist()
     [0.125, 0.5, 0.875]
     """
-    if len(reference) == 0:
+    if len(ordered) == 0:
         return np.full(len(numbers), 0.5)
-    ordered = np.sort(reference)
-    below = np.searchsorted(ordered, numbers, side="left")
-    up_to = np.searchsorted(ordered, numbers, side="right")
-    return (below + up_to) / (2 * len(ordered))
+    below, up_to = np.searchsorted(ordered, numbers, side="left"), np.searchsorted(ordered, numbers, side="right")
+    return np.asarray((below + up_to) / (2 * len(ordered)))
 
 
 def central_range(numbers: np.ndarray, tail: float = 0.01) -> tuple[float, float]:
@@ -304,7 +305,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     """
     if len(positive) == 0 or len(negative) == 0:
         return math.nan
-    return float(mid_ranks(positive, negative).mean())
+    return float(mid_ranks(positive, np.sort(negative)).mean())
 
 
 def auc_interval(area: float, positives: float, negatives: float) -> tuple[float, float]:
@@ -348,6 +349,19 @@ def mean(values: list[float]) -> float:
     """
     defined = [value for value in values if not math.isnan(value)]
     return sum(defined) / len(defined) if defined else math.nan
+
+
+def at(card: Any, path: str) -> Any:
+    """What stands at a dotted path of a scorecard, or None.
+
+    >>> at({"privacy": {"nndr": None}}, "privacy.nndr.ratio") is None
+    True
+    """
+    for key in path.split("."):
+        if not isinstance(card, Mapping):
+            return None
+        card = card.get(key)
+    return card
 
 
 def plain(value: Any) -> Any:

@@ -49,7 +49,7 @@ def shuffled(table, seed=0):
     )
 
 
-PRIVACY = {name for name, figure in FIGURES.items() if figure.path.startswith("privacy.")}
+PRIVACY = {name for name, figure in FIGURES.items() if figure.kind == "privacy"}
 LOUD = {"exact_copies", "dcr_share", "nndr_ratio", "nndr_excess", "outliers", "singling_out_one", "singling_out_many",
         "linkability", "inference", "membership_auc", "membership_density_auc", "membership_tpr"}  # fmt: skip
 

@@ -16,13 +16,27 @@ from lookalike.evaluate.verdicts import read
 from lookalike.preparing import Split
 from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
 from lookalike.presets.places import silent
-from lookalike.presets.require import Common, faults, meet
+from lookalike.presets.require import Common, faults, meet, requirements
 from lookalike.refine import FilterSettings
 from lookalike.registry import ENGINES, load
 from lookalike.table import as_table, write_table
 
 REMEMBERS = {"engine": "trees", "min_leaf": 2, "strength": 0.01, "chains": 1, "trees": 1, "growth": 1.0}
 """One tree a column with leaves of two rows: a table whose rows lean on those learned from."""
+
+
+@pytest.mark.parametrize(
+    "text", ["acuracy=0.95", "accuracy", "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=2", "", " , ",
+             "quality=0.9,quality=0.8", "accuracy=0.9;dcr_share=0.5"],
+)  # fmt: skip
+def test_requirements_that_mean_nothing_are_refused(text):
+    with pytest.raises(SettingsError):
+        requirements(text)
+
+
+def test_a_wrong_name_is_told_the_right_ones():
+    with pytest.raises(SettingsError, match="dcr_share.*membership_auc"):
+        requirements("dcr=0.5")
 
 
 @pytest.fixture

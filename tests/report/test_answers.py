@@ -10,9 +10,8 @@ import pytest
 
 from evaluate import frozen
 from lookalike.evaluate import score
-from lookalike.evaluate.figures import FIGURES
 from lookalike.evaluate.verdicts import verdicts
-from lookalike.report import answers, overview, safety
+from lookalike.report import answers, overview
 
 REAL, FRESH = frozen.table(2000, 0), frozen.table(2000, 0).slice(0, 1000)
 
@@ -82,13 +81,6 @@ def with_verdicts(found, **changed):
     for check in found["verdicts"]:
         check["verdict"] = changed.get(check["figure"], "pass")
     return found
-
-
-def test_every_figure_that_can_have_a_limit_has_a_term_and_belongs_to_one_question():
-    others = answers.ABOUT_LIKENESS | answers.ABOUT_USE
-    assert set(FIGURES) == set(safety.TERMS) and others <= set(FIGURES)
-    assert {name for name, figure in FIGURES.items() if not figure.path.startswith("privacy.")} == others
-    assert not overview.SHARES - set(FIGURES)
 
 
 def fresh_card():

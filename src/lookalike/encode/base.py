@@ -13,6 +13,7 @@ from pydantic import Field
 from lookalike.config import Settings
 from lookalike.errors import NotFittedError
 from lookalike.schema import ColumnSpec, EncodedColumn, Values
+from lookalike.stats import FEW_PEOPLE
 
 
 class EncoderSettings(Settings):
@@ -39,7 +40,7 @@ class EncoderSettings(Settings):
         250, ge=2, le=30_000, description="levels with a code of their own at most; the rest share some with their like"
     )
     rare_rows: int = Field(
-        5,
+        FEW_PEOPLE,
         ge=1,
         description="a level with fewer rows than this is rare and shares a code, a rare value of a number of few values, or between "
         "values that recur, goes to one beside it (tables of 100 rows or more)",

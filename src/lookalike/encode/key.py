@@ -20,13 +20,14 @@ from lookalike.rng import derive_seed
 from lookalike.schema import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import without_nan
+from lookalike.stats import FEW_PEOPLE
 
 BLOCK = 65_536
 """Keys made or marked at once."""
 SERIAL_SHARE, GAPLESS_SHARE = 0.1, 0.75
 """Integers that fill more of their range than the former are serial numbers, and new ones are counted: from beyond the old ones, as between
 them too few are free, or, where they fill nearly all of it and so say nothing, from the start."""
-CROWD = 5
+CROWD = FEW_PEOPLE
 """How many rows a key has is known as the mean of so many keys: nobody is told by having the most."""
 UNKNOWN_FORM = "[0-9A-Z]{12}"
 WITH_POINT = ".0"

@@ -19,6 +19,7 @@ import numpy as np
 
 from lookalike.errors import SchemaError
 from lookalike.rng import scattered
+from lookalike.stats import FEW_PEOPLE
 
 # The standard library's own reader of regular expressions: typeshed leaves it out because its name starts with an
 # underscore, hence the ignores. Another reader would not agree with `re` on what a pattern means.
@@ -209,7 +210,7 @@ def _characters(items: Any, column: str) -> str:
 # ---------------------------------------------------------------------------------------------------------- learned
 
 
-def learn(texts: list[str], *, fewest: int = 5, most: int = 200) -> tuple[list[str], list[int]]:
+def learn(texts: list[str], *, fewest: int = FEW_PEOPLE, most: int = 200) -> tuple[list[str], list[int]]:
     """Learn the forms of ``texts``: (regular expressions, how many texts have each), the most frequent first.
 
     A form says for each place whether an upper-case letter, a lower-case letter, a digit or a certain mark stands there.

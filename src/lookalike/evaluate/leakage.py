@@ -18,8 +18,6 @@ from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.neighbours import Rows, nearest, nearness
 
-FEW = 5
-"""A value held by fewer training rows than this says who is meant."""
 ENDS = 5
 """How many distinct numbers at either end of a column count as extreme."""
 LOOKED_AT = 100_000
@@ -106,7 +104,7 @@ def _rare_levels(column: Column) -> tuple[np.ndarray, Callable[[str, np.ndarray]
         return np.zeros(0), codes
     real = column.sides["real"]
     counts = np.bincount(real.codes[~real.missing], minlength=column.size)
-    return np.flatnonzero((counts > 0) & (counts < FEW)), codes
+    return np.flatnonzero((counts > 0) & (counts < stats.FEW_PEOPLE)), codes
 
 
 def _extremes(column: Column) -> tuple[np.ndarray, Callable[[str, np.ndarray], np.ndarray]]:
@@ -120,7 +118,7 @@ def _extremes(column: Column) -> tuple[np.ndarray, Callable[[str, np.ndarray], n
     values, counts = np.unique(column.sides["real"].present, return_counts=True)
     end = np.zeros(len(values), dtype=bool)
     end[:ENDS] = end[-ENDS:] = True
-    return values[end & (counts < FEW)], numbers
+    return values[end & (counts < stats.FEW_PEOPLE)], numbers
 
 
 def outliers(

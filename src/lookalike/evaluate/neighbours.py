@@ -9,6 +9,7 @@ import numpy as np
 from lookalike.evaluate.prepare import Column
 from lookalike.neighbours import ONE_HOT, WEIGHT, Rows, one_hot
 from lookalike.rng import generator
+from lookalike.stats import mid_ranks
 
 RANK_ROWS = 100_000
 """Quantiles of a column are those of at most so many real rows."""
@@ -32,8 +33,8 @@ class Encoder:
         dense: list[np.ndarray] = []
         codes: list[np.ndarray] = []
         for place in range(len(self.columns)) if places is None else places:
-            column, ordered = self.columns[place], self._ordered[place]
-            if ordered is None:
+            column = self.columns[place]
+            if not column.numeric:
                 mine = column.sides[side].codes[picks]
                 if column.size > axes:
                     codes.append(mine)
@@ -41,7 +42,7 @@ class Encoder:
                     dense.append(one_hot(mine, column.size))
                 continue
             missing = column.sides[side].missing[picks]
-            dense.append(np.where(missing, 0.0, quantiles(column, side, picks, ordered) - 0.5)[:, None])
+            dense.append(np.where(missing, 0.0, self.ranks(side, picks, place) - 0.5)[:, None])
             if self._gaps[place]:
                 dense.append(one_hot(missing.astype(np.int64), 2))
         stacked = np.concatenate(dense, axis=1, dtype=np.float32) if dense else np.zeros((len(picks), 0), np.float32)
@@ -51,9 +52,9 @@ class Encoder:
 
     def ranks(self, side: str, picks: np.ndarray, place: int) -> np.ndarray:
         """(n,) uniform quantiles of a number's cells, in [0, 1]; what stands where a cell is missing means nothing."""
-        ordered = self._ordered[place]
-        assert ordered is not None
-        return quantiles(self.columns[place], side, picks, ordered)
+        ordered, numbers = self._ordered[place], self.columns[place].sides[side].numbers
+        assert ordered is not None and numbers is not None
+        return mid_ranks(numbers[picks], ordered)
 
 
 def _ordered(column: Column, seed: int) -> np.ndarray:
@@ -61,14 +62,3 @@ def _ordered(column: Column, seed: int) -> np.ndarray:
     if len(present) > RANK_ROWS:
         present = generator(seed, "evaluate", "neighbours", column.name).choice(present, RANK_ROWS, replace=False)
     return np.sort(present)
-
-
-def quantiles(column: Column, side: str, picks: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    """Where the picked cells stand among ``ordered`` numbers, ties in the middle: (n,) in [0, 1]."""
-    numbers = column.sides[side].numbers
-    assert numbers is not None
-    if len(ordered) == 0:
-        return np.full(len(picks), 0.5)
-    chosen = numbers[picks]
-    below, up_to = np.searchsorted(ordered, chosen, side="left"), np.searchsorted(ordered, chosen, side="right")
-    return np.asarray((below + up_to) / (2 * len(ordered)))

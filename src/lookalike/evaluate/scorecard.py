@@ -45,7 +45,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
     utility               {target, task, measure, classes, rows, learners, baseline, headline, minority, importance,
                            notes}: see ``evaluate.utility.utility``; all but target and notes are null where nothing was
                            measured (no target, no holdout, no xgboost or lightgbm)
-    verdicts              [{figure, plain, value, interval, bound: "at least" | "at most", threshold,
+    verdicts              [{figure, kind: "fidelity" | "privacy" | "utility", plain, term, value, interval,
+                            unit: "score" | "share", bound: "at least" | "at most", threshold,
                             verdict: "pass" | "fail" | "too few rows" | "missing"}] of every figure that has a limit
     worst                 {column, pair}: where to look first
     notes                 sentences a reader needs

@@ -13,7 +13,7 @@ import numpy as np
 
 from lookalike.evaluate.prepare import Column, Side
 from lookalike.rng import generator
-from lookalike.stats import central_range
+from lookalike.stats import FEW_PEOPLE, central_range
 
 TRAIN_ROWS = 10_000
 """Rows a side that learners see: more move the headline in the third digit and cost time in proportion."""
@@ -28,8 +28,6 @@ FEATURE_LEVELS = 64
 """Levels of a feature that stand alone, the most frequent among the real rows; the others are pooled."""
 CLASSES = 10
 """Most classes of a target: beyond them the rarer levels are one class, because every class costs a tree a round."""
-CLASS_ROWS = 5
-"""A level of the target held by fewer real rows cannot be learnt, and must not be named: its rows are left out."""
 POOLED = "(other)"
 TARGET_TAIL = 0.005
 """A number to predict is clipped to the real rows' quantiles .005 and .995.
@@ -160,9 +158,9 @@ def _classes(target: Column) -> tuple[list[str], dict[str, np.ndarray], list[str
     real = places["real"]
     counts = np.bincount(real[real >= 0], minlength=len(names))
     ordered = np.argsort(-counts, kind="stable")
-    ordered = ordered[counts[ordered] >= CLASS_ROWS]
+    ordered = ordered[counts[ordered] >= FEW_PEOPLE]  # fewer cannot be learnt, and must not be named
     if len(ordered) < 2:
-        raise Impossible(f"fewer than two values of it are held by {CLASS_ROWS} real rows or more")
+        raise Impossible(f"fewer than two values of it are held by {FEW_PEOPLE} real rows or more")
     pooled = len(ordered) - CLASSES + 1 if len(ordered) > CLASSES else 0
     alone = len(ordered) - pooled
     class_of = np.full(len(names) + 1, np.nan)  # the last place is that of −1, missing
@@ -173,7 +171,7 @@ def _classes(target: Column) -> tuple[list[str], dict[str, np.ndarray], list[str
         notes.append(f"The {pooled} rarer levels of the target are pooled into one class.")
     lost = {name: int((np.isnan(answers[name]) & (places[name] >= 0)).sum()) for name in places}
     if any(lost.values()):
-        notes.append(f"Rows whose target is held by fewer than {CLASS_ROWS} real rows were left out ({_counts(lost)}).")
+        notes.append(f"Rows whose target is held by fewer than {FEW_PEOPLE} real rows were left out ({_counts(lost)}).")
     return [names[place] for place in ordered[:alone]] + [POOLED] * bool(pooled), answers, notes
 
 

@@ -317,7 +317,7 @@ def _importance(task: Task, outcomes: dict[tuple[str, str], Outcome]) -> dict[st
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    return pearson(mid_ranks(first, first), mid_ranks(second, second))
+    return pearson(mid_ranks(first, np.sort(first)), mid_ranks(second, np.sort(second)))
 
 
 def _overlap(first: np.ndarray, second: np.ndarray, top: int) -> float:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lookalike.errors import SettingsError
 from lookalike.evaluate.figures import FIGURES, Figure, Thresholds
-from lookalike.stats import WEAK_HOLDOUT
+from lookalike.stats import WEAK_HOLDOUT, at
 
 Verdict = Literal["pass", "fail", "missing", "too few rows"]
 
@@ -16,7 +15,8 @@ Verdict = Literal["pass", "fail", "missing", "too few rows"]
 def verdicts(card: Mapping[str, Any], thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
     """One word for each figure that has a limit.
 
-    Each entry: ``figure``, ``plain``, ``value``, ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
+    Each entry: ``figure``; its ``kind``, ``plain``, ``term`` and ``unit`` as in :class:`lookalike.evaluate.figures.Figure`; ``value``,
+    ``interval`` (None where exact), ``bound``, ``threshold``, ``verdict``:
     "pass": on the good side of its limit; "fail": on the bad side, interval and all; "too few rows": on the bad side,
     but the interval reaches over, or the holdout or the table has fewer than 100 rows, or the holdout shares rows with the training table and
     is no yardstick; "missing": not in the card.
@@ -32,9 +32,12 @@ def _verdict(card: Mapping[str, Any], name: str, figure: Figure, threshold: floa
     value, interval = read(card, name)
     return {
         "figure": name,
+        "kind": figure.kind,
         "plain": figure.plain,
+        "term": figure.term,
         "value": value,
         "interval": interval,
+        "unit": figure.unit,
         "bound": figure.bound,
         "threshold": threshold,
         "verdict": _word(card, figure, value, interval, threshold),
@@ -46,13 +49,13 @@ def _word(
 ) -> Verdict:
     if value is None:
         return "missing"
-    rows = [few for side in ("holdout", "synthetic") if (few := _number(_at(card, f"rows.{side}"))) is not None]
+    rows = [few for side in ("holdout", "synthetic") if (few := _number(at(card, f"rows.{side}"))) is not None]
     short = figure.holdout and min(rows, default=WEAK_HOLDOUT) < WEAK_HOLDOUT
     # what stands in both tables is as near to either, so the holdout hides what it should show
-    unfair = figure.holdout and _at(card, "yardstick.strength") == "overlapping"
+    unfair = figure.holdout and at(card, "yardstick.strength") == "overlapping"
     if not _beyond(figure, value, threshold):
         return "too few rows" if short or unfair else "pass"
-    if figure.people is not None and _people(_at(card, figure.people)) >= 2:
+    if figure.people is not None and _people(at(card, figure.people)) >= 2:
         return "fail"
     if interval is None:
         return "too few rows" if short else "fail"
@@ -62,7 +65,7 @@ def _word(
 
 def _people(found: Any) -> int:
     """How many people come back, where none does among as many fresh rows; 0 where some do."""
-    shares = [_number(_at(found, name)) for name in ("possible", "compared", "fresh")]
+    shares = [_number(at(found, name)) for name in ("possible", "compared", "fresh")]
     possible, compared, fresh = (0.0 if share is None else share for share in shares)
     return round(possible * compared) if fresh == 0 else 0
 
@@ -78,63 +81,22 @@ def read(card: Mapping[str, Any], name: str) -> tuple[float | None, list[float] 
     (0.9, None)
     """
     figure = FIGURES[name]
-    value = _number(_at(card, figure.path))
-    ends = _at(card, figure.interval) if figure.interval else None
+    value = _number(at(card, figure.path))
+    ends = at(card, f"{figure.path.rpartition('.')[0]}.{figure.interval}") if figure.interval else None
     numbers = [_number(end) for end in ends] if isinstance(ends, (list, tuple)) and len(ends) == 2 else []
     interval = [end for end in numbers if end is not None]
     yardstick = figure.beyond or figure.above or figure.short_of
-    zero = (_number(_at(card, yardstick)) if yardstick else None) or (None if figure.above or figure.short_of else 0.0)
+    zero = (_number(at(card, yardstick)) if yardstick else None) or (None if figure.above or figure.short_of else 0.0)
     if value is None or zero is None:
         return None, None
     sign = -1 if figure.short_of else 1
     return sign * (value - zero), sorted(sign * (end - zero) for end in interval) if len(interval) == 2 else None
 
 
-def _at(card: Any, path: str) -> Any:
-    for key in path.split("."):
-        if not isinstance(card, Mapping):
-            return None
-        card = card.get(key)
-    return card
-
-
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         return None
     return float(value)
-
-
-def requirements(text: str) -> dict[str, float]:
-    """Limits as a person types them: figures and numbers, separated by commas.
-
-    >>> requirements("accuracy=0.95, dcr_share=0.52")
-    {'accuracy': 0.95, 'dcr_share': 0.52}
-    >>> requirements("acuracy=0.95")
-    Traceback (most recent call last):
-    lookalike.errors.SettingsError: A requirement names a figure, however: 'acuracy' is none. Known: accuracy, ...
-    """
-    found: dict[str, float] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, sign, number = (piece.strip() for piece in part.partition("="))
-        if name not in FIGURES:
-            raise SettingsError(
-                f"A requirement names a figure, however: {name!r} is none. Known: {', '.join(FIGURES)}."
-            )
-        if name in found:
-            raise SettingsError(f"A requirement stands once for each figure, however: {name!r} stands twice. Keep one.")
-        try:
-            limit = float(number)
-        except ValueError:
-            limit = math.nan
-        if not sign or not math.isfinite(limit):
-            raise SettingsError(
-                f"A requirement reads figure=number, however: {part!r} has no number. Write {name}=0.5, say."
-            )
-        found[name] = limit
-    if not found:
-        raise SettingsError(f"Requirements read figure=number, however: there are none. Known: {', '.join(FIGURES)}.")
-    Thresholds.build(found)
-    return found
 
 
 def unmet(card: Mapping[str, Any], required: Mapping[str, float]) -> list[str]:

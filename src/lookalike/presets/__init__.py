@@ -1,11 +1,11 @@
 """Named runs, as plain functions: the default one (``make``), and what changes it."""
 
-from lookalike.evaluate.verdicts import requirements
 from lookalike.presets.augmenting import Augmented, augment, augment_to
 from lookalike.presets.judging import Judged, judge
 from lookalike.presets.making import demo, make
 from lookalike.presets.named import named
 from lookalike.presets.places import Made, Places, check_outputs
+from lookalike.presets.require import requirements
 from lookalike.presets.settings import settings_from, settings_sections
 from lookalike.presets.twins import apart, fill, fit_to
 

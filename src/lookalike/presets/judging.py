@@ -10,8 +10,9 @@ from typing import Any
 from lookalike import pipeline
 from lookalike.errors import SettingsError
 from lookalike.evaluate.figures import Thresholds
-from lookalike.evaluate.verdicts import requirements, unmet
+from lookalike.evaluate.verdicts import unmet
 from lookalike.presets.places import check_outputs
+from lookalike.presets.require import requirements
 from lookalike.report import Scorecard
 
 

@@ -145,4 +145,4 @@ def is_privacy(figure: str) -> bool:
     >>> is_privacy("dcr_share"), is_privacy("accuracy")
     (True, False)
     """
-    return FIGURES[figure].path.startswith("privacy.")
+    return FIGURES[figure].kind == "privacy"

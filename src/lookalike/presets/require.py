@@ -7,6 +7,7 @@ best of several tables looks a little better, by the figures that picked it, tha
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 import tempfile
 import time
@@ -18,7 +19,8 @@ from typing import Any
 from rich.console import Console
 
 from lookalike import pipeline, preparing
-from lookalike.evaluate.figures import FIGURES
+from lookalike.errors import SettingsError
+from lookalike.evaluate.figures import FIGURES, Thresholds
 from lookalike.evaluate.verdicts import read, unmet
 from lookalike.presets.knobs import Setup, is_privacy, turn
 from lookalike.presets.places import Made, Places, Say
@@ -32,6 +34,39 @@ MOST_ATTEMPTS = 5
 FIRST_SHARE = 0.5
 """Of a time budget, for the first attempt where more may have to follow."""
 Draw = Callable[[Twin, Places, Run, FilterSettings | None, float], Scorecard]
+
+
+def requirements(text: str) -> dict[str, float]:
+    """Limits as a person types them: figures and numbers, separated by commas.
+
+    >>> requirements("accuracy=0.95, dcr_share=0.52")
+    {'accuracy': 0.95, 'dcr_share': 0.52}
+    >>> requirements("acuracy=0.95")
+    Traceback (most recent call last):
+    lookalike.errors.SettingsError: A requirement names a figure, however: 'acuracy' is none. Known: accuracy, ...
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, sign, number = (piece.strip() for piece in part.partition("="))
+        if name not in FIGURES:
+            raise SettingsError(
+                f"A requirement names a figure, however: {name!r} is none. Known: {', '.join(FIGURES)}."
+            )
+        if name in found:
+            raise SettingsError(f"A requirement stands once for each figure, however: {name!r} stands twice. Keep one.")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = math.nan
+        if not sign or not math.isfinite(limit):
+            raise SettingsError(
+                f"A requirement reads figure=number, however: {part!r} has no number. Write {name}=0.5, say."
+            )
+        found[name] = limit
+    if not found:
+        raise SettingsError(f"Requirements read figure=number, however: there are none. Known: {', '.join(FIGURES)}.")
+    Thresholds.build(found)
+    return found
 
 
 def first_minutes(minutes: float | None, required: Mapping[str, float] | None) -> float | None:

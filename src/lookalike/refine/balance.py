@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import SchemaError, SettingsError
+from lookalike.stats import FEW_PEOPLE
 from lookalike.table.base import OriginColumn, Table
 
 REAL, SYNTHETIC = "real", "synthetic"
@@ -47,7 +48,7 @@ def lacking(
     share: float | None = None,
     counts: Mapping[Any, int] | None = None,
     learned: Mapping[str, int] | None = None,
-    fewest: int = 5,
+    fewest: int = FEW_PEOPLE,
 ) -> dict[str, int]:
     """How many rows each class is to be given; classes that need none are left out.
 

@@ -49,7 +49,9 @@ class FilterSettings(Settings):
 
     min_distance: float = Field(0.05, ge=0, le=1, description="least distance to the nearest real row (DCR)")
     min_ratio: float = Field(0.5, ge=0, le=1, description="least ratio of the nearest to the next real row (NNDR)")
-    common_rows: int = Field(5, ge=1, description="what so many real rows share singles no one out (the k-rule)")
+    common_rows: int = Field(
+        stats.FEW_PEOPLE, ge=1, description="what so many real rows share singles no one out (the k-rule)"
+    )
     crowd_distance: float = Field(0.05, ge=0, le=1, description="so near, real rows count as shared; 0: if identical")
 
 

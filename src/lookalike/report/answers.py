@@ -6,11 +6,11 @@ expected to reach. Safety is never answered "yes": the tests are smoke alarms, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lookalike.report.words import at, clean, listed, percent
-from lookalike.stats import WEAK_HOLDOUT
+from lookalike.report.words import clean, listed, percent
+from lookalike.stats import WEAK_HOLDOUT, at
 
 NEAR, FAIR = 0.02, 0.05
 """Shortfall against a fresh real sample up to which the answer is "yes" and "largely"."""
@@ -19,26 +19,7 @@ TOLD_APART = 0.6
 KEPT, UNSURE = 0.9, 0.8
 """Share of what real rows teach: kept for "largely", and still possible for "yes"."""
 ABOUT_TREES = {"detection_auc", "detection_excess"}
-ABOUT_USE = {"utility", "utility_difference"}
-ABOUT_LIKENESS = {
-    *ABOUT_TREES,
-    "accuracy",
-    "quality",
-    "column_shapes",
-    "pair_trends",
-    "diagnostic",
-    "diagnostic_shortfall",
-    "columns_shortfall",
-    "pairs_shortfall",
-    "worst_column_shortfall",
-    "worst_pair_shortfall",
-    "repeated_rows",
-    "accuracy_shortfall",
-    "bivariate_shortfall",
-    "dependencies_broken",
-    "constraints_broken",
-}
-"""Figures with a limit that say nothing about privacy; with those about use, all others do."""
+"""Figures that have a sentence of their own in the answer."""
 
 Card = Mapping[str, Any]
 Answer = dict[str, str]
@@ -78,7 +59,7 @@ def alike(card: Card) -> Answer:
     if worst > FAIR:
         far = listed([name for name, short in parts.items() if short > FAIR])
         return _answer("poor", "Not enough", f"Clearly below a fresh real sample in {far}.{told or tail}")
-    if failed := _failed(card, ABOUT_LIKENESS - ABOUT_TREES):
+    if failed := _failed(check for check in _checks(card, "fidelity") if check["figure"] not in ABOUT_TREES):
         return _answer("poor", "Not enough", f"Beyond its limit: {listed(failed)}.{told or tail}")
     if worst > NEAR:
         return _answer(
@@ -130,8 +111,8 @@ def _told_apart(card: Card) -> str:
 def safe(card: Card) -> Answer:
     """Is it safe? Keys as :func:`alike`."""
     copied = card["privacy"]["exact_copies"]
-    checks = privacy_checks(card)
-    failed = [check["plain"] for check in checks if check["verdict"] == "fail"]
+    checks = _checks(card, "privacy")
+    failed = _failed(checks)
     fresh = copied["fresh"]
     alarms = []
     if fresh is not None and copied["interval"][0] > fresh["interval"][1]:
@@ -191,15 +172,14 @@ def _without_alarm(card: Card, checks: list[Mapping[str, Any]]) -> Answer:
     )
 
 
-def privacy_checks(card: Card) -> list[Mapping[str, Any]]:
-    """The scorecard's verdicts on privacy, measured or not."""
-    return [check for check in card.get("verdicts") or [] if check["figure"] not in ABOUT_LIKENESS | ABOUT_USE]
+def _checks(card: Card, kind: str) -> list[Mapping[str, Any]]:
+    """The scorecard's verdicts on fidelity, privacy or utility, measured or not."""
+    return [check for check in card.get("verdicts") or [] if check["kind"] == kind]
 
 
-def _failed(card: Card, names: set[str]) -> list[str]:
-    """What failed of some figures, in plain words."""
-    checks = card.get("verdicts") or []
-    return [check["plain"] for check in checks if check["verdict"] == "fail" and check["figure"] in names]
+def _failed(checks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What failed, in plain words."""
+    return [check["plain"] for check in checks if check["verdict"] == "fail"]
 
 
 def _measured(checks: list[Mapping[str, Any]]) -> int:
@@ -235,6 +215,6 @@ def useful(card: Card) -> Answer:
             )
         return _answer("unknown", "Too early to tell", f"{as_well}, but too few rows were tested to be sure.")
     sentence = f"A model trained on it keeps {percent(max(0.0, kept), 0)} of what real rows teach about {target}."
-    if kept >= KEPT and not _failed(card, ABOUT_USE):
+    if kept >= KEPT and not _failed(_checks(card, "utility")):
         return _answer("fair", "Largely", sentence)
     return _answer("poor", "Not enough", sentence)

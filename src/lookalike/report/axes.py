@@ -12,10 +12,10 @@ from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.axis import DAY, unit_of
 from lookalike.schema.types import arrow_type
 
-FEW = 5
-"""What fewer real rows hold than this is never printed by itself."""
 SPIKE = 0.5
 """A number that this share of the real rows holds is drawn as a bar of its own, beside the curve of the rest."""
+FEW_VALUES = 5
+"""Of a number of no more values than this none is set apart: hardly a curve would be left."""
 LARGEST = 1e300
 """Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
 
@@ -29,11 +29,12 @@ def drawn_numbers(values: Values, spec: ColumnSpec) -> np.ndarray:
 
 def spike_of(numbers: np.ndarray) -> float | None:
     """The number that half of all rows share, if there is one."""
-    if len(numbers) < FEW:
+    if len(numbers) < stats.FEW_PEOPLE:
         return None
     values, counts = np.unique(numbers, return_counts=True)
     top = counts.argmax()
-    return float(values[top]) if len(values) > FEW and counts[top] >= max(FEW, SPIKE * len(numbers)) else None
+    shared = counts[top] >= max(stats.FEW_PEOPLE, SPIKE * len(numbers))
+    return float(values[top]) if shared and len(values) > FEW_VALUES else None
 
 
 def edges_of(numbers: np.ndarray, spec: ColumnSpec, most: int = 32) -> tuple[np.ndarray, bool]:

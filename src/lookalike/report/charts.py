@@ -3,10 +3,10 @@
 What a report may show of real people, here and nowhere else:
 
 - no real row, ever: previews are of the synthetic table only;
-- a label that fewer than ``FEW`` real rows hold is pooled into "other", so no rare diagnosis is printed;
+- a label that fewer than ``FEW_PEOPLE`` real rows hold is pooled into "other", so no rare diagnosis is printed;
 - a number is printed only as a rounded axis mark between its 1 % and 99 % quantiles, or where half of all rows share
   it (0, a sentinel), so nobody's extreme is;
-- real counts are rounded to multiples of ``FEW`` before they are drawn, so a lone person is not a bar of height one.
+- real counts are rounded to multiples of ``FEW_PEOPLE`` before they are drawn, so a lone person is not a bar of height one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.report.axes import FEW, bin_labels, drawn_numbers, edges_of, exact, mark, places_of, spike_of, ticks_of
+from lookalike.report.axes import bin_labels, drawn_numbers, edges_of, exact, mark, places_of, spike_of, ticks_of
 from lookalike.schema import ColumnSpec, Values, parse
+from lookalike.stats import FEW_PEOPLE
 
 MOST_BARS, MOST_BARS_ENLARGED = 6, 24
 """Labels in a small picture, and where one column has the page to itself."""
@@ -36,12 +37,12 @@ def read(cells: pa.ChunkedArray, spec: ColumnSpec) -> Values:
 
 
 def rounded_shares(counts: np.ndarray, total: int) -> np.ndarray:
-    """Counts of real rows as shares, rounded to multiples of ``FEW`` first.
+    """Counts of real rows as shares, rounded to multiples of ``FEW_PEOPLE`` first.
 
     >>> rounded_shares(np.array([1, 3, 96]), 100).tolist()
     [0.0, 0.05, 0.95]
     """
-    return np.round(counts / FEW) * FEW / max(total, 1)
+    return np.round(counts / FEW_PEOPLE) * FEW_PEOPLE / max(total, 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ labels
@@ -54,9 +55,9 @@ def label_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str, 
 
 
 def common_labels(real: Values, synthetic: Values, spec: ColumnSpec, most: int) -> list[str]:
-    """At most ``most`` labels that at least ``FEW`` real rows hold, commonest first or in their declared order."""
+    """At most ``most`` labels that at least ``FEW_PEOPLE`` real rows hold, commonest first or in their declared order."""
     real_counts, synthetic_counts = level_counts(real), level_counts(synthetic)
-    shown = [level for level, held in real_counts.items() if held >= FEW]
+    shown = [level for level, held in real_counts.items() if held >= FEW_PEOPLE]
     shown.sort(key=lambda level: -max(real_counts[level] / len(real), synthetic_counts.get(level, 0) / len(synthetic)))
     shown = shown[:most]
     if spec.levels is not None:
@@ -132,7 +133,7 @@ def number_chart(real: Values, synthetic: Values, spec: ColumnSpec) -> dict[str,
         "ticks": [],
         "labels": [],
     }
-    if len(first) < FEW:
+    if len(first) < FEW_PEOPLE:
         return chart
     edges, log = edges_of(first, spec)
     chart["log"], chart["labels"] = log, bin_labels(edges, spec)

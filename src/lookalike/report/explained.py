@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lookalike.stats import FEW_PEOPLE
+
 EXPLAINED: dict[str, tuple[str, str]] = {
     # the three answers
     "alike": (
@@ -81,7 +83,7 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     "one column": (
         "How often each value or range occurs, in the real and in the synthetic table. The first and last range also hold what "
         "lies beyond them.",
-        "Labels that fewer than 5 real rows hold are pooled as “other”, and real counts are rounded to multiples of 5: what is "
+        f"Labels that fewer than {FEW_PEOPLE} real rows hold are pooled as “other”, and real counts are rounded to multiples of {FEW_PEOPLE}: what is "
         "rare does not show here.",
     ),
     "one pair": (
@@ -156,8 +158,8 @@ EXPLAINED: dict[str, tuple[str, str]] = {
         "Losses of different engines, or of different tables, cannot be compared.",
     ),
     "page": (
-        "No real row. Labels that fewer than 5 real rows hold are pooled, axes show rounded marks within the middle 98 %, and "
-        "real counts are rounded to multiples of 5.",
+        f"No real row. Labels that fewer than {FEW_PEOPLE} real rows hold are pooled, axes show rounded marks within the middle 98 %, and "
+        f"real counts are rounded to multiples of {FEW_PEOPLE}.",
         "The shares it draws were still counted on real rows: it is an aggregate, not covered by a differential-privacy "
         "guarantee.",
     ),

@@ -1,7 +1,7 @@
 """Two columns at a time: how often each combination occurs, as small grids of shares.
 
-The rules of :mod:`lookalike.report.charts` hold here too: rounded edges, no label that fewer than ``FEW`` real rows hold,
-and real counts rounded to multiples of ``FEW``.
+The rules of :mod:`lookalike.report.charts` hold here too: rounded edges, no label that fewer than ``FEW_PEOPLE`` real rows hold,
+and real counts rounded to multiples of ``FEW_PEOPLE``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lookalike.report.axes import FEW, bin_labels, drawn_numbers, edges_of, exact, places_of, spike_of
+from lookalike.report.axes import bin_labels, drawn_numbers, edges_of, exact, places_of, spike_of
 from lookalike.report.charts import common_labels, read, rounded_shares
 from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.stats import FEW_PEOPLE
 
 MOST_LABELS, MOST_BINS = 7, 8
 """Rows or columns of a grid: three grids side by side, each with its figures in it, still fit a screen."""
@@ -94,7 +95,7 @@ def _number_parts(real: Values, synthetic: Values, spec: ColumnSpec) -> tuple[li
     numbers = [drawn_numbers(values, spec) for values in (real, synthetic)]
     spike = spike_of(numbers[0])
     rest = numbers[0] if spike is None else numbers[0][numbers[0] != spike]
-    edges = edges_of(rest, spec, MOST_BINS)[0] if len(rest) >= FEW else np.array([0.0, 1.0])
+    edges = edges_of(rest, spec, MOST_BINS)[0] if len(rest) >= FEW_PEOPLE else np.array([0.0, 1.0])
     edges = edges[: max(2, int(np.searchsorted(edges, rest.max(initial=edges[0]))) + 1)]  # no bin that nobody is in
     labels = bin_labels(edges, spec)
     if spike is not None:

@@ -10,8 +10,9 @@ import pyarrow as pa
 from lookalike.report import answers, words
 from lookalike.report.charts import column_chart
 from lookalike.report.overview import UNMEASURED, shortfall
-from lookalike.report.words import at, estimate, gap, score
+from lookalike.report.words import estimate, gap, score
 from lookalike.schema import Schema
+from lookalike.stats import at
 
 MOST_PAIRS = 200
 MOST_DROPS = 10

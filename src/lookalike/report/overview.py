@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lookalike.report import answers, words
-from lookalike.report.words import at, estimate, percent_estimate, score
+from lookalike.report.words import estimate, percent_estimate, score
+from lookalike.stats import at
 
 NOTHING = 0.005
 """A shortfall against the yardstick that is not worth a look."""
@@ -14,27 +15,6 @@ MOST_FAILED = 6
 """Failed checks in a terminal: more would push the figures off the screen."""
 UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
-SHARES = {
-    "worst_pair_shortfall",
-    "repeated_rows",
-    "dependencies_broken",
-    "constraints_broken",
-    "exact_copies",
-    "holdout_copies",
-    "dcr_share",
-    "nndr_excess",
-    "rare_levels",
-    "extremes",
-    "outliers",
-    "loners",
-    "singling_out_one",
-    "singling_out_many",
-    "linkability",
-    "inference",
-    "inference_worst",
-    "membership_tpr",
-}
-"""Figures with a limit that read best in per cent; the others are scores."""
 ATTACKS = {
     "singling_out_one": "singled out by one value",
     "singling_out_many": "singled out by several values",
@@ -201,16 +181,16 @@ def compared_on(card: Card) -> str | None:
 def limit(check: Mapping[str, Any]) -> str:
     """What a figure is held to.
 
-    >>> limit({"figure": "dcr_share", "bound": "at most", "threshold": 0.52})
+    >>> limit({"unit": "share", "bound": "at most", "threshold": 0.52})
     'at most 52 %'
     """
-    value = f"{100 * check['threshold']:g} %" if check["figure"] in SHARES else f"{check['threshold']:g}"
+    value = f"{100 * check['threshold']:g} %" if check["unit"] == "share" else f"{check['threshold']:g}"
     return f"{check['bound']} {value}"
 
 
 def measured(check: Mapping[str, Any]) -> str:
     """A checked figure with its interval, in its own unit."""
-    write = percent_estimate if check["figure"] in SHARES else estimate
+    write = percent_estimate if check["unit"] == "share" else estimate
     return write(check["value"], check["interval"])
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.report.axes import FEW
 from lookalike.schema import Schema
 from lookalike.schema.values import widen
-from lookalike.stats import whole_rows
+from lookalike.stats import FEW_PEOPLE, whole_rows
 
 ROWS = 20
 CANDIDATES = 400
@@ -22,7 +21,7 @@ RARE = "(rare)"
 
 def preview(synthetic: pa.Table, real: list[pa.Table], schema: Schema) -> dict[str, Any]:
     """The first ``ROWS`` rows of ``synthetic`` that equal no row of ``real`` in every modelled column, as text; labels that fewer than
-    ``FEW`` rows of the first of ``real`` hold are not told."""
+    ``FEW_PEOPLE`` rows of the first of ``real`` hold are not told."""
     head = synthetic.slice(0, CANDIDATES)
     shown = head.take(pa.array(np.flatnonzero(~copies(head, real, schema))[:ROWS]))
     rare = {spec.name: _rare(real, spec.name) for spec in schema.kept if not spec.numeric and spec.kind != "key"}
@@ -61,7 +60,7 @@ def _rare(real: list[pa.Table], name: str) -> set[Any]:
     column = real[0][name]
     plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
     counted = plain.drop_null().value_counts()
-    return set(counted.field("values").filter(pc.less(counted.field("counts"), FEW)).to_pylist())
+    return set(counted.field("values").filter(pc.less(counted.field("counts"), FEW_PEOPLE)).to_pylist())
 
 
 def _codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

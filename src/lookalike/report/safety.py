@@ -5,54 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lookalike.report import answers, words
+from lookalike.report import words
 from lookalike.report.overview import ATTACKS, UNMEASURED, VERDICTS, limit, measured
-from lookalike.report.words import at, estimate, percent, percent_estimate, percent_range, score, score_range
+from lookalike.report.words import estimate, percent, percent_estimate, percent_range, score, score_range
+from lookalike.stats import FEW_PEOPLE, at
 
 Card = Mapping[str, Any]
 LEVELS = {"pass": "good", "fail": "poor", "too few rows": "fair", "missing": "unknown"}
-TERMS = {
-    "accuracy": "accuracy",
-    "quality": "quality score",
-    "column_shapes": "column shapes",
-    "pair_trends": "column pair trends",
-    "diagnostic": "diagnostic",
-    "diagnostic_shortfall": "diagnostic, shortfall",
-    "detection_auc": "detection AUC",
-    "columns_shortfall": "column shapes, shortfall",
-    "pairs_shortfall": "column pair trends, shortfall",
-    "worst_column_shortfall": "worst column, shortfall",
-    "worst_pair_shortfall": "worst pair, part of its tie",
-    "repeated_rows": "duplicate rows, excess",
-    "accuracy_shortfall": "accuracy, shortfall",
-    "bivariate_shortfall": "bivariate accuracy, shortfall",
-    "dependencies_broken": "functional dependencies",
-    "constraints_broken": "constraints",
-    "detection_excess": "detection AUC, excess",
-    "utility": "TSTR / TRTR",
-    "utility_difference": "TSTR − TRTR",
-    "exact_copies": "identical matches",
-    "holdout_copies": "identical matches, holdout",
-    "dcr_share": "DCR share",
-    "nndr_ratio": "NNDR ratio",
-    "nndr_excess": "NNDR below ½, excess",
-    "overfitting_protection": "DCR overfitting protection",
-    "baseline_protection": "DCR baseline protection",
-    "rare_levels": "rare-category leakage",
-    "extremes": "extreme-value leakage",
-    "outliers": "outlier leakage",
-    "loners": "outlier leakage, loners",
-    "singling_out_one": "univariate singling-out risk",
-    "singling_out_many": "multivariate singling-out risk",
-    "linkability": "linkability risk",
-    "inference": "attribute inference risk",
-    "inference_worst": "attribute inference risk",
-    "membership_auc": "membership inference AUC",
-    "membership_density_auc": "DOMIAS AUC",
-    "membership_tpr": "DOMIAS TPR at 1 % FPR",
-}
 LEAKS = {
-    "rare_levels": "labels held by fewer than 5 training rows",
+    "rare_levels": f"labels held by fewer than {FEW_PEOPLE} training rows",
     "extremes": "smallest and largest numbers of a column",
     "outliers": "people far from all others, nearly copied",
     "loners": "the loneliest of them, nearly copied",
@@ -62,13 +23,12 @@ MEMBERSHIPS = {"distance": "by distance to the nearest synthetic row", "density"
 
 def checks(card: Card) -> dict[str, list[dict[str, str]]]:
     """The verdicts as rows of text: ``privacy`` and ``others``."""
-    mine = {id(check) for check in answers.privacy_checks(card)}
     found: dict[str, list[dict[str, str]]] = {"privacy": [], "others": []}
     for check in card.get("verdicts") or []:
-        found["privacy" if id(check) in mine else "others"].append(
+        found["privacy" if check["kind"] == "privacy" else "others"].append(
             {
                 "plain": check["plain"],
-                "term": TERMS.get(check["figure"], check["figure"]),
+                "term": check["term"],
                 "measured": measured(check) if check["value"] is not None else "–",
                 "limit": limit(check),
                 "verdict": VERDICTS[check["verdict"]],

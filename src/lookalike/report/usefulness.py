@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lookalike.report.overview import MEASURES
-from lookalike.report.words import at, estimate, gap, percent, score, score_range, signed
+from lookalike.report.words import estimate, gap, percent, score, score_range, signed
+from lookalike.stats import at
 
 Card = Mapping[str, Any]
 SIDES = ("real", "synthetic", "both")

@@ -9,19 +9,6 @@ OBEYED = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), *range(8234,
 """Control characters, and those that turn the direction of what follows."""
 
 
-def at(card: Any, path: str) -> Any:
-    """What stands at a dotted path of a scorecard, or None.
-
-    >>> at({"privacy": {"nndr": None}}, "privacy.nndr.ratio") is None
-    True
-    """
-    for key in path.split("."):
-        if not isinstance(card, Mapping):
-            return None
-        card = card.get(key)
-    return card
-
-
 def score(value: float | None) -> str:
     """A score in [0, 1].
 

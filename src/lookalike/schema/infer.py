@@ -37,6 +37,7 @@ from lookalike.schema.identity import (
 )
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import parse, widen, without_missing_text
+from lookalike.stats import FEW_PEOPLE
 
 MISSING_TEXTS = (
     "NA",
@@ -59,8 +60,6 @@ MISSING_TEXTS = (
 )
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
 MANY_LEVELS = 100_000
-FEW_PEOPLE = 5
-"""What fewer rows than this have is theirs alone."""
 SENTENCES, SENTENCES_SHARE = 30, 0.1
 """Texts that one cell each holds, at least, and their share of the cells, for a column of sentences beside a stock phrase."""
 

@@ -18,15 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lookalike.model.base import Generator
-from lookalike.model.training.heldout import Distance
+from lookalike.model.training.heldout import Distance, held_out_count
 from lookalike.rng import derive_seed, generator
 from lookalike.schema.encoded import EncodedTable
 from lookalike.stats import hold_out
 
 SHARPNESS = 50
 """Members that are any good differ by a few hundredths; without it all would weigh about the same."""
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
-"""Part of the rows that no member learns from when weights are learned, and the most it needs."""
 FEWEST_ROWS = 200
 """Weights learned on less than a tenth of this would be chance."""
 DRAWN = 5_000
@@ -60,8 +58,7 @@ class Worth:
 
 def held_out(rows: int, seed: int, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows (numbers, sorted) that members may learn from, and those that none may; rows of a group (n,) go together."""
-    count = min(int(rows * HELD_OUT_SHARE), HELD_OUT_MOST)
-    return hold_out(rows, count, generator(seed, "weights"), groups)
+    return hold_out(rows, held_out_count(rows), generator(seed, "weights"), groups)
 
 
 def worth(member: Generator, learned: EncodedTable, fresh: EncodedTable, seed: int) -> Worth:

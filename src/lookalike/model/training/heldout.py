@@ -16,6 +16,17 @@ CELLS = 20
 """A column with more codes is cut to its most frequent ones and a rest: pair tables stay small and well filled."""
 PAIRS = 300
 """Pairs compared at most; beyond 25 columns a fixed selection of them."""
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
+"""Part of the rows that is kept back, to stop early by or to weigh members by, and the most that is needed."""
+
+
+def held_out_count(rows: int) -> int:
+    """Return how many of so many rows are held out.
+
+    >>> held_out_count(5), held_out_count(400), held_out_count(1_000_000)
+    (0, 40, 5000)
+    """
+    return min(int(rows * HELD_OUT_SHARE), HELD_OUT_MOST)
 
 
 class Distance:

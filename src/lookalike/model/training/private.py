@@ -21,7 +21,7 @@ from torch import Tensor
 from lookalike import noise, stats
 from lookalike.accountant import Mechanism, gaussian, poisson_gaussian
 from lookalike.errors import PrivacyError, SettingsError
-from lookalike.ledger import Budget, Ledger
+from lookalike.ledger import DELTA, Budget, Ledger
 from lookalike.model.training.task import NetSettings
 from lookalike.schema.encoded import EncodedTable
 
@@ -30,7 +30,6 @@ PRESETS = {
     "balanced": {"target_epsilon": 10.0, "noise_multiplier": 0.8, "max_grad_norm": 1.5},
     "high-privacy": {"target_epsilon": 4.0, "noise_multiplier": 1.5, "max_grad_norm": 0.5},
 }
-DELTA = 1e-5
 COUNTS_SHARE = 0.1
 """Part of the budget (of its μ²) for the noised counts of all columns' codes."""
 MOST_EPOCHS = 10_000

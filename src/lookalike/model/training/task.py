@@ -17,6 +17,7 @@ from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.training.adam import Adam
 from lookalike.model.training.device import Precision, Replay, choose
+from lookalike.model.training.heldout import held_out_count
 from lookalike.schema.encoded import EncodedTable
 from lookalike.stats import hold_out
 
@@ -26,8 +27,6 @@ MINIMUM_STEPS = 10
 """Steps in an epoch, however small the table: 300 epochs of a table of 400 rows would otherwise be 300 steps."""
 SMALL_BATCH = 100
 """The default batch shrinks no further than this."""
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 5_000
-"""Part of the rows that early stopping keeps back, and the most it needs."""
 
 
 class NetSettings(EngineSettings):
@@ -208,4 +207,4 @@ def held_out_rows(
         return np.arange(rows), np.arange(0)
     if rows < 2:
         raise SettingsError(f"early_stopping needs two rows at least, however: the table has {rows}. Turn it off.")
-    return hold_out(rows, min(max(int(rows * HELD_OUT_SHARE), 1), HELD_OUT_MOST), rng, table.groups)
+    return hold_out(rows, max(held_out_count(rows), 1), rng, table.groups)

@@ -11,11 +11,10 @@ from lookalike.schema.axis import decimals_of
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, FEWEST_VALUES, WHOLE, Numbers, evenly
+from lookalike.stats import FEW_PEOPLE
 
 MOST_SHARES = 12
 """Different shares, at most."""
-FEWEST_OF_EACH = 5
-"""Rows of each share, at least: what fewer have is their own."""
 MOST_PLACES = 4
 """Places after the point of a share, at most: what needs more was fitted, not meant."""
 MOST_NUMBERS = 60
@@ -68,7 +67,7 @@ def _shares(numbers: Numbers, target: str, name: str) -> tuple[float, ...] | Non
     mine, theirs = numbers.cells[target], numbers.cells[name]
     if _fewest(mine[numbers.glance], theirs[numbers.glance], slack) is None:
         return None
-    shares = _fewest(mine, theirs, slack, FEWEST_OF_EACH)
+    shares = _fewest(mine, theirs, slack, FEW_PEOPLE)
     if shares is None:
         return None
     telling = np.flatnonzero((mine != 0) & ~np.isnan(mine))

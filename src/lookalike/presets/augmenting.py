@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from lookalike import pipeline, preparing, registry, routing
+from lookalike import pipeline, preparing, routing
 from lookalike.artefact import replacing
 from lookalike.encode.ties.entities import renewed
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
@@ -147,18 +147,17 @@ def augment(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
     run_settings.check_yardstick(holdout)
-    kind = registry.load(registry.ENGINES, routing.private_engine(engine, settings), "engine")
-    _, encoding, _, calibrating, privacy = routing.route(settings, kind.Settings)
-    if privacy.epsilon is not None:
+    asked = routing.route(engine, settings)
+    if asked.private:
         raise PrivacyError(
             "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
             "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
         )
-    if calibrating.calibrate:
+    if asked.calibrating.calibrate:
         raise SettingsError(
             "calibration holds to the table's own shares, however: augment draws the rows of rare classes. Leave calibrate out."
         )
-    check_temperature(kind, temperature)
+    check_temperature(asked.kind, temperature)
     table, settled = preparing.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:
@@ -176,9 +175,11 @@ def augment(
         share=share,
         counts=counts,
         learned=learned,
-        fewest=encoding.rare_rows,
+        fewest=asked.encoding.rare_rows,
     )
-    _check_added(added, _small(classes, learned, encoding.rare_rows) if balance else [], encoding.rare_rows, target)
+    _check_added(
+        added, _small(classes, learned, asked.encoding.rare_rows) if balance else [], asked.encoding.rare_rows, target
+    )
     say("classes", ", ".join(f"{name} {rows:,}" for name, rows in classes.items()), "--target")
     say("made", ", ".join(f"{name} +{rows:,}" for name, rows in added.items()), "--share, --count")
     say("kept back", parts.words, "--keep-back, --holdout")

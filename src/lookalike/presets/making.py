@@ -135,9 +135,8 @@ def make(
         raise SettingsError(
             "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
         )
-    known = registry.load(registry.ENGINES, engine, "engine").Settings
-    learning, *_, privacy = routing.route(settings, known)
-    private = privacy.epsilon is not None
+    asked = routing.route(engine, settings)
+    learning, private = asked.learning, asked.private
     if private and (apart or require or derive):
         raise PrivacyError(
             "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "

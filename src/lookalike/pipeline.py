@@ -39,7 +39,7 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
-    apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
+    filter: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
 
     def check_yardstick(self, holdout: Any) -> None:
         """Raise where rows to measure with are given, and a share to keep back for it, too."""

@@ -35,7 +35,7 @@ from lookalike.twin import Twin
 
 JUDGED_ROWS = 200_000
 """Sampled rows that the report looks at, at most: more would not move a figure."""
-TRIAL_ROWS, TRIAL_EPOCHS = 2_000, 20
+QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
 
 
 def make(
@@ -54,7 +54,7 @@ def make(
     keep_back: float = 0.1,
     seed: int = 0,
     minutes: float | None = None,
-    trial: bool = False,
+    quick: bool = False,
     force: bool = False,
     resume: bool = False,
     escape_formulas: bool = False,
@@ -62,7 +62,7 @@ def make(
     command: str | None = None,
     say: Say = silent,
     thresholds: Mapping[str, float] | None = None,
-    apart: bool | None = None,
+    filter: bool | None = None,
     raw: bool | None = None,
     require: Mapping[str, float] | None = None,
     **settings: Any,
@@ -81,14 +81,14 @@ def make(
         How many rows; as many as the source has when left out.
     holdout
         A file of real rows to measure with, instead of keeping back a share ``keep_back`` of the source.
-    trial
+    quick
         A trial run in seconds: few rows, few epochs, marked as a trial; not under a privacy budget.
     force, resume
         Overwrite what an earlier run left; go on from its checkpoint.
     thresholds
         Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
-    apart
-        Draw rows again that are identical to a row learned from, too close to it or leaning on it: the filter.
+    filter
+        Draw rows again that are identical to a row learned from, too close to it or leaning on it.
     raw
         Leave the table as it was before the filter, too, beside the filtered one.
     require
@@ -104,9 +104,9 @@ def make(
     source, start = Path(source), time.perf_counter()
     request = Request.of(
         preset,
-        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart, "raw": raw},
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "filter": filter, "raw": raw},
         settings,
-        trial=trial,
+        quick=quick,
         rows=rows,
         derive=derive,
         holdout=holdout,
@@ -118,8 +118,8 @@ def make(
     places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
     say("table", real.words, f"edit: lookalike schema {source}")
     all_rows = real.table.num_rows
-    if trial:
-        request, real = _few(request, real, say)
+    if quick:
+        request, real = _in_short(request, real, say)
     reserve = report_seconds(real.table.num_rows, min(rows or all_rows, JUDGED_ROWS), len(real.table.names))
     budget = first_minutes(request.run.minutes, require)
     left = training_minutes(budget, time.perf_counter() - start, reserve)
@@ -180,14 +180,14 @@ def _read(
     return Real(source.name, table, None, {"schema": declared, "keys": keys})
 
 
-def _few(request: Request, real: Real, say: Say) -> tuple[Request, Real]:
+def _in_short(request: Request, real: Real, say: Say) -> tuple[Request, Real]:
     """A trial run: few rows, few epochs (of an engine that has epochs)."""
-    if real.table.num_rows > TRIAL_ROWS:
-        rows = generator(request.run.seed, "quick").permutation(real.table.num_rows)[:TRIAL_ROWS]
+    if real.table.num_rows > QUICK_ROWS:
+        rows = generator(request.run.seed, "quick").permutation(real.table.num_rows)[:QUICK_ROWS]
         real = replace(real, table=real.table.take(np.sort(rows)))
     told = f"{real.table.num_rows:,} rows"
     if request.asked.learning.heeds("epochs"):
-        epochs = min(request.settings.get("epochs", TRIAL_EPOCHS), TRIAL_EPOCHS)
+        epochs = min(request.settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)
         request = replace(request, settings={**request.settings, "epochs": epochs})
         told += f" and {epochs} epochs"
     say("trial", f"{told}: see the shape of the result, do not use it", "drop --quick")
@@ -215,7 +215,7 @@ def _fitted(request: Request, real: Real, parts: preparing.Split, run: Run) -> T
     twin = pipeline.fit(
         parts.train, engine=asked.engine, seed=request.run.seed, avoid=avoid, run=run, **real.given, **request.settings
     )
-    twin.information |= {"source": real.name, "trial": request.trial}
+    twin.information |= {"source": real.name, "trial": request.quick}
     if not asked.private:
         twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
     return twin
@@ -246,14 +246,14 @@ def deliver(
 ) -> Scorecard:
     """Save the twin, draw its rows to the file, judge them, and leave the report."""
     twin.save(places.twin)
-    apart = None if filtering is None else twin.filter(job.parts.train, filtering)
+    filter_ = None if filtering is None else twin.filter(job.parts.train, filtering)
     if places.raw is not None:
         write_rows(job, twin, places.raw, None, temperature)
         job.say("raw", f"{places.raw.name}: the same, before the filter", "")
-    synthetic = write_rows(job, twin, places.table, apart, temperature)
+    synthetic = write_rows(job, twin, places.table, filter_, temperature)
     job.say("sampling", f"{job.rows:,} rows", "--rows")
-    if apart is not None:
-        job.say("filter", apart.words, "--set min_distance=…")
+    if filter_ is not None:
+        job.say("filter", filter_.words, "--set min_distance=…")
     card = pipeline.evaluate(
         job.parts.train,
         synthetic,
@@ -261,7 +261,7 @@ def deliver(
         schema=job.schema,
         seed=job.seed,
         thresholds=job.limits,
-        information=report_information(twin, job.command, time.perf_counter() - job.start, apart),
+        information=report_information(twin, job.command, time.perf_counter() - job.start, filter_),
     )
     card.to_html(places.report)
     run.write_json(CARD, card.to_dict())
@@ -286,13 +286,13 @@ def _met(request: Request, made: Made, job: Job, console: Console | None) -> Mad
     return meet(made, setup, common, request.required)
 
 
-def write_rows(job: Job, twin: Twin, path: Path, apart: Filter | None, temperature: float) -> Table:
+def write_rows(job: Job, twin: Twin, path: Path, filter_: Filter | None, temperature: float) -> Table:
     """Write all rows to the file, in the form of the real table, and keep as many as the report looks at."""
     kept: list[pa.Table] = []
     form = job.parts.train.data.select([spec.name for spec in twin.schema.kept])
     seed = derive_seed(job.seed, "make")
     with TableWriter(path, twin.origin, escape_formulas=job.escape_formulas) as writer:
-        for batch in twin.batches(job.rows, seed=seed, apart_from=apart, temperature=temperature):
+        for batch in twin.batches(job.rows, seed=seed, apart_from=filter_, temperature=temperature):
             check_form(batch.data, form)
             writer.write(batch)
             if sum(table.num_rows for table in kept) < JUDGED_ROWS:

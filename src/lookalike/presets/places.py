@@ -62,8 +62,8 @@ class Places:
 class Made:
     """What ``make`` made; ``unmet`` and ``advice`` say what was required and not reached, and what would help."""
 
-    table: Path
-    report: Path
+    table_file: Path
+    report_file: Path
     twin_file: Path
     folder: Path
     twin: Twin

@@ -44,7 +44,7 @@ class Request:
     settings: Mapping[str, Any]
     filtering: FilterSettings | None
     raw: bool
-    trial: bool
+    quick: bool
     rows: int | None
     derive: Mapping[str, str]
     holdout: str | Path | None
@@ -58,7 +58,7 @@ class Request:
         given: Mapping[str, Any],
         settings: Mapping[str, Any],
         *,
-        trial: bool,
+        quick: bool,
         rows: int | None,
         derive: Mapping[str, str] | None,
         holdout: str | Path | None,
@@ -77,35 +77,35 @@ class Request:
         raw = chosen.pop("raw", False)
         names = [name for name in pipeline.RunSettings.model_fields if name in chosen]
         run = pipeline.RunSettings.build({name: chosen.pop(name) for name in names})
-        filtering, chosen = filter_settings(chosen, run.apart)
+        filtering, chosen = filter_settings(chosen, run.filter)
         if raw and filtering is None:
             raise SettingsError(
                 "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
             )
         asked = routing.route(run.engine, chosen)
         if asked.private:
-            _refuse_looks(filtering is not None or bool(required) or bool(derive), trial)
+            _refuse_looks(filtering is not None or bool(required) or bool(derive), quick)
         limits = Thresholds.build({**(thresholds or {}), **(required or {})})
         if rows is not None:
             check_rows(rows, fewest=1)
         run.check_yardstick(holdout)
-        return cls(run, asked, chosen, filtering, raw, trial, rows, derive or {}, holdout, required or {}, limits)
+        return cls(run, asked, chosen, filtering, raw, quick, rows, derive or {}, holdout, required or {}, limits)
 
 
-def _refuse_looks(looks: bool, trial: bool) -> None:
+def _refuse_looks(looks: bool, quick: bool) -> None:
     if looks:
         raise PrivacyError(
             "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
             "which do. Leave them out."
         )
-    if trial:
+    if quick:
         raise PrivacyError(
             "under a privacy budget no few rows are picked out for a trial, as their number would follow from that of all, however: --quick "
             "was asked for. Leave it out."
         )
 
 
-def filter_settings(settings: Mapping[str, Any], apart: bool) -> tuple[FilterSettings | None, dict[str, Any]]:
+def filter_settings(settings: Mapping[str, Any], on: bool) -> tuple[FilterSettings | None, dict[str, Any]]:
     """The filter's settings, None where it is off, and all others.
 
     >>> filter_settings({"min_distance": 0.1, "epochs": 3}, True)[1]
@@ -113,8 +113,8 @@ def filter_settings(settings: Mapping[str, Any], apart: bool) -> tuple[FilterSet
     """
     mine = {name: value for name, value in settings.items() if name in FilterSettings.model_fields}
     chosen = FilterSettings.build(mine)
-    if not apart and chosen.changed:
+    if not on and chosen.changed:
         raise SettingsError(
-            f"{', '.join(chosen.changed)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (apart=True)."
+            f"{', '.join(chosen.changed)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (filter=True)."
         )
-    return chosen if apart else None, {name: value for name, value in settings.items() if name not in mine}
+    return chosen if on else None, {name: value for name, value in settings.items() if name not in mine}

@@ -65,7 +65,9 @@ def tell_learned(say: Say, twin: Twin, declared: Schema | None) -> None:
         say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
 
 
-def report_information(twin: Twin, command: str | None, seconds: float, apart: Filter | None = None) -> dict[str, Any]:
+def report_information(
+    twin: Twin, command: str | None, seconds: float, filter_: Filter | None = None
+) -> dict[str, Any]:
     """What the report says about the run."""
     known = twin.information
     return {
@@ -83,9 +85,9 @@ def report_information(twin: Twin, command: str | None, seconds: float, apart: F
             "encoder": known["encoder"],
             "calibration": known["calibration"],
             **known["notes"],
-            **({} if apart is None else {"filter": apart.told}),
+            **({} if filter_ is None else {"filter": filter_.told}),
         },
-        "filter": None if apart is None else apart.words,
+        "filter": None if filter_ is None else filter_.words,
         "ledger": None if twin.privacy is None else twin.privacy.describe(),
         "seeds": {"run": known["seed"]},
         "versions": known["versions"],

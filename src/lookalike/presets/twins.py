@@ -62,7 +62,7 @@ def fit_to(
         return twin
 
 
-def apart(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:
+def filter_from(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:
     """What keeps rows of a twin apart from those of a file; None where none is named."""
     if real is None:
         if settings:

@@ -111,10 +111,10 @@ def figures(name, twin, tables):
     real, holdout = (as_table(table_path(name, part)).data for part in ("train", "holdout"))
     found = []
     for seed, encoded in enumerate(tables):
-        fake = twin.encoder.decode(encoded, seed=seed)
-        columns = prepare({"real": real, "synthetic": fake, "holdout": holdout}, twin.schema)
+        synthetic = twin.encoder.decode(encoded, seed=seed)
+        columns = prepare({"real": real, "synthetic": synthetic, "holdout": holdout}, twin.schema)
         encoder = Encoder(columns, seed)
-        against = [bins(twin.schema, reference, fake, seed) for reference in (real, holdout)]
+        against = [bins(twin.schema, reference, synthetic, seed) for reference in (real, holdout)]
         members = membership(columns, ["synthetic", "holdout"], seed, encoder)
         found.append(
             [
@@ -130,9 +130,9 @@ def figures(name, twin, tables):
     return dict(zip(FIGURES, np.mean(found, axis=0).round(5).tolist(), strict=True))
 
 
-def bins(schema, reference, fake, seed):
+def bins(schema, reference, synthetic, seed):
     """mostlyai-qa's accuracy against these rows alone."""
-    columns = prepare({"real": reference, "synthetic": fake}, schema)
+    columns = prepare({"real": reference, "synthetic": synthetic}, schema)
     pairs = np.array(list(combinations(range(len(columns)), 2)))
     return accuracy(columns, ["synthetic"], (pairs, len(pairs)), seed).summary("synthetic")
 

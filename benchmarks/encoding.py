@@ -62,9 +62,10 @@ def independent(data: pa.Table, schema: lookalike.Schema, encoder: TableEncoder,
     """
     rng = np.random.default_rng(0)
     drawn = np.clip(rng.normal(0, 0.25, encoded.residuals.shape), -1, 1) * (encoded.residuals != 0)
-    fake = encoder.decode(EncodedTable(encoded.columns, encoded.codes, drawn), seed=1)
+    synthetic = encoder.decode(EncodedTable(encoded.columns, encoded.codes, drawn), seed=1)
     scores = [
-        entry["score_synthetic"] for entry in shapes(prepare({"real": data, "synthetic": fake}, schema), ["synthetic"])
+        entry["score_synthetic"]
+        for entry in shapes(prepare({"real": data, "synthetic": synthetic}, schema), ["synthetic"])
     ]
     return float(np.nanmean(scores))
 

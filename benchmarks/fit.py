@@ -132,11 +132,11 @@ def run(python: str, worker: str, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def judge(
-    train: pd.DataFrame, fake: pd.DataFrame, holdout: pd.DataFrame, target: str | None, seed: int
+    train: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame, target: str | None, seed: int
 ) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookalike.LookalikeWarning)
-        card = lookalike.evaluate(train, fake, holdout=holdout, target=target, seed=seed)
+        card = lookalike.evaluate(train, synthetic, holdout=holdout, target=target, seed=seed)
     fidelity, privacy = card["fidelity"], card["privacy"]
     accuracy, membership = fidelity["accuracy"], privacy["membership"]
     useful = card["utility"]["headline"] or {}

@@ -44,9 +44,9 @@ def measure(train, holdout, engine, seed, settings) -> dict:
     twin = lookalike.fit(train, engine=engine, seed=seed, run=Run(), **settings)
     fitted = time.perf_counter()
     rows = as_table(train).num_rows
-    fake = twin.sample(rows, seed=seed + 1)
+    synthetic = twin.sample(rows, seed=seed + 1)
     sampled = time.perf_counter()
-    card = pipeline.evaluate(train, fake, holdout=holdout).to_dict()
+    card = pipeline.evaluate(train, synthetic, holdout=holdout).to_dict()
     accuracy = card["fidelity"]["accuracy"]
     return {
         "engine": engine,

@@ -41,9 +41,9 @@ def measure(table, holdout, engine, seed, settings) -> dict:
     start = time.perf_counter()
     twin = lookalike.fit(table, engine=engine, seed=seed, run=Run(), **settings)
     fitted = time.perf_counter()
-    fake = Table(list_of(twin, table.num_rows), twin.origin)
+    synthetic = Table(list_of(twin, table.num_rows), twin.origin)
     sampled = time.perf_counter()
-    card = lookalike.evaluate(table, fake, holdout=holdout, schema=twin.schema).to_dict()
+    card = lookalike.evaluate(table, synthetic, holdout=holdout, schema=twin.schema).to_dict()
     fidelity, fresh = card["fidelity"], card["fidelity"]["fresh"] or {}
     return {
         "engine": engine,

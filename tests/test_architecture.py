@@ -44,8 +44,9 @@ MAY_IMPORT = {
     "demo": FLOOR,
     "preparing": FLOOR | {"table", "schema", "encode"},
     "routing": FLOOR | {"schema", "encode", "model", "sample", "refine"},
+    "fitting": FLOOR | {"table", "schema", "encode", "preparing", "routing"},
     "pipeline": FLOOR
-    | {"preparing", "routing"}
+    | {"preparing", "routing", "fitting"}
     | {"table", "schema", "encode", "model", "sample", "refine", "evaluate", "report", "twin"},
     "presets": FLOOR
     | {

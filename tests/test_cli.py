@@ -141,7 +141,7 @@ def test_the_surface_is_frozen():
         "evaluate": sorted(
             [
                 "real",
-                "fake",
+                "synthetic",
                 "--config",
                 "--fail-under",
                 "--force",

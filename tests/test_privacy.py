@@ -306,7 +306,7 @@ def test_what_a_schema_says_of_a_dropped_column_is_let_go(tmp_path):
     declared = [{"name": name, "kind": "integer", "minimum": 0, "maximum": 120} for name in ("age", "pay")]
     schema.write_text(json.dumps({"lookalike_schema": 1, "columns": declared}))
     made = lookalike.make(source, epsilon=4.0, drop=["pay"], schema=schema, components=2, iterations=1)
-    assert csv.read_csv(made.table).column_names == ["job", "age"]
+    assert csv.read_csv(made.table_file).column_names == ["job", "age"]
 
 
 def test_one_row_more_changes_one_row_of_those_learned_from(tmp_path):
@@ -369,9 +369,9 @@ def test_no_row_decides_whether_there_is_a_table(tmp_path):
     csv.write_csv(people().append_column("note", pa.array(notes)), source)
     with pytest.warns(LookalikeWarning, match="none of column 'note' is"):
         made = lookalike.make(source, epsilon=4.0, components=2, iterations=1)
-    assert "note" in csv.read_csv(made.table).column_names
+    assert "note" in csv.read_csv(made.table_file).column_names
     with pytest.raises(PrivacyError, match="--quick"):
-        lookalike.make(source, epsilon=4.0, trial=True, force=True)
+        lookalike.make(source, epsilon=4.0, quick=True, force=True)
     with pytest.raises(SchemaError, match="'nobody' is not a column"):
         lookalike.make(source, epsilon=4.0, target="nobody", force=True)
 

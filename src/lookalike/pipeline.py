@@ -12,30 +12,21 @@ from pydantic import Field
 
 from lookalike import registry
 from lookalike.config import Settings
-from lookalike.encode.domain import Domain, asked
 from lookalike.encode.frame import TableEncoder
-from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SettingsError, TrainingError
+from lookalike.errors import InputError, LookalikeWarning, SettingsError, TrainingError
 from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.scorecard import score
+from lookalike.fitting import Coded, ready
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
-from lookalike.preparing import (
-    declared_publicly,
-    learnable,
-    like,
-    prepare,
-    prepare_privately,
-    prepare_to_judge,
-    without_missing,
-)
+from lookalike.preparing import like, prepare_to_judge
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
 from lookalike.report import Scorecard
 from lookalike.rng import derive_seed
-from lookalike.routing import private_engine, refuse_unpaid, route
+from lookalike.routing import Asked, route
 from lookalike.run import TOLD, Run, terminal
 from lookalike.schema import EncodedTable
-from lookalike.schema.found.discover import with_rules_to_keep
 from lookalike.table import as_table
 from lookalike.twin import Twin
 from lookalike.versions import versions
@@ -48,7 +39,7 @@ class RunSettings(Settings):
     seed: int = Field(0, ge=0, description="the same seed gives the same rows")
     keep_back: float = Field(0.1, ge=0, lt=1, description="share of rows that no engine sees, as the yardstick")
     minutes: float | None = Field(None, gt=0, description="time budget for the whole run, report included")
-    apart: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
+    filter: bool = Field(False, description="draw rows again that are too near to a row learned from (see [filter])")
 
     def check_yardstick(self, holdout: Any) -> None:
         """Raise where rows to measure with are given, and a share to keep back for it, too."""
@@ -113,112 +104,36 @@ def fit(
     5
     """
     RunSettings.build({"engine": engine, "seed": seed, "minutes": minutes})
-    drop, keys = list(drop), list(keys)
-    run = run if run is not None else Run(console=terminal())
-    if minutes is not None:
-        run.deadline = time.monotonic() + 60 * minutes
-    engine = private_engine(engine, settings)
-    kind = registry.load(registry.ENGINES, engine, "engine")
-    _check_engine_goes_on(run, engine)
-    engine_settings, encoding, sampling, calibrating, privacy = route(settings, kind.Settings)
-    private = privacy.epsilon is not None
-    if private:
-        refuse_unpaid(engine, engine_settings, encoding, calibrating, privacy)
-    if encoding.intervals == "auto":
-        encoding = encoding.replace(intervals="quantiles" if private else kind.wants(engine_settings))
-    for chosen in (engine_settings, encoding, calibrating):
-        chosen.refuse_idle()
-    if not private:
-        ledger, (table, settled) = None, prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
-    else:
-        if avoid is not None:
-            raise PrivacyError(
-                "under --epsilon no keys of real rows are looked at, however: avoid was given. Leave it out."
-            )
-        if derive:
-            raise PrivacyError(
-                "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."
-            )
-        table, declared = declared_publicly(data, schema=schema, drop=drop)
-        wanted = asked(table.data.schema, declared, keys, encoding, privacy)
-        domain = Domain.kept(run, wanted)
-        table, settled, ledger = prepare_privately(table, declared, privacy, keys=keys, domain=domain)
-    everything = table
-    table = learnable(without_missing(table, settled, encoding), settled)
-    if table.num_rows < 2:
-        raise InputError("a table needs at least two rows to learn from, however: this one has one.")
-    if table.num_rows < 100:
-        warnings.warn(
-            f"{table.num_rows} rows are few to learn from: expect a rough likeness, and one that may give single rows away.",
-            LookalikeWarning,
-            stacklevel=2,
-        )
-    kind.check(engine_settings, table.num_rows)
-    if calibrating.calibrate:
-        check_calibration(table.num_rows)
+    run = _begun(run, minutes)
+    asked = route(engine, settings).settled()
+    _check_engine_goes_on(run, asked.engine)
+    rows = ready(data, asked, run, schema=schema, drop=list(drop), keys=list(keys), derive=derive, avoid=avoid)
+    _check_rows(rows.table.num_rows, asked)
+    asked.kind.check(asked.learning, rows.table.num_rows)
     start = time.perf_counter()
-    if ledger is None and encoding.keep_rules:
-        settled = with_rules_to_keep(table.data, settled)
-    encoder = TableEncoder(settled, encoding)
-    if ledger is None:
-        encoder.fit(table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
-        if everything is not table:
-            encoder.avoid_keys(everything.data)
-        if avoid is not None:
-            encoder.avoid_keys(as_table(avoid).data)
-        encoded, rows = encoder.encode(table.data, seed=seed), table.num_rows
-    else:
-        if domain is None:
-            rows = encoder.fit_privately(table.data, ledger, share=privacy.domain_share)
-            domain = Domain(settled, encoder, rows, ledger)
-            domain.keep(run, wanted)
-        encoder, rows, settled = domain.encoder, domain.rows, domain.encoder.schema
-        encoded = encoder.encode_privately(table.data)
-    model = kind(engine_settings)
-    information = {
-        "source": Path(data).name if isinstance(data, (str, Path)) else None,
-        "engine": engine,
-        "rows": rows,
-        "seed": seed,
-        "settings": engine_settings.model_dump(),
-        "encoder": encoding.model_dump(),
-        "calibration": calibrating.model_dump(),
-        "versions": versions(),
-        "threads": threads(),
-    }
-    run.write_json(TOLD, information)
-    run.log(f"fit {engine} on {rows:,} rows × {len(settled.kept)} columns, seed {seed}")
-    try:
-        if ledger is None:
-            model.fit(encoded, seed=seed, run=run)
-        else:  # an engine that takes no ledger was refused above, and the base class's fit has none
-            model.fit(encoded, seed=seed, run=run, ledger=ledger)  # type: ignore[call-arg]
-        calibration = calibrated(model, encoder, encoded, calibrating, seed, run)
-    finally:
-        run.close()
-    seconds = time.perf_counter() - start
-    information |= {
-        "settings": model.settings.model_dump(),
-        "seconds": round(seconds, 3 if ledger is None else 0),
-        "epochs": len(run.losses),
-        "interrupted": run.interrupted,
-        "notes": run.notes,
-        "privacy": None if ledger is None else ledger.to_dict(),
-    }
-    with run.sparing():
-        run.write_json(TOLD, information)
-    run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
+    coded = rows.code(seed, run)
+    information = _told_before(asked, coded, data, seed, run)
+    model, calibration = _trained(asked, coded, seed, run)
+    information = _told_after(information, model, coded, time.perf_counter() - start, run)
     return Twin(
-        engine=engine,
-        schema=settled,
-        origin=table.origin,
-        encoder=encoder,
+        engine=asked.engine,
+        schema=coded.schema,
+        origin=rows.table.origin,
+        encoder=coded.encoder,
         model=model,
-        sampling=sampling,
+        sampling=asked.sampling,
         calibration=calibration,
         information=information,
         losses=run.losses,
     )
+
+
+def _begun(run: Run | None, minutes: float | None) -> Run:
+    """The run, its budget counted from now."""
+    run = run if run is not None else Run(console=terminal())
+    if minutes is not None:
+        run.deadline = time.monotonic() + 60 * minutes
+    return run
 
 
 def _check_engine_goes_on(run: Run, engine: str) -> None:
@@ -229,6 +144,69 @@ def _check_engine_goes_on(run: Run, engine: str) -> None:
             f"a run goes on with the engine that it began with, however: that is {began['engine']}, and {engine} was asked for. "
             f"Ask for {began['engine']}, or start without --resume."
         )
+
+
+def _check_rows(rows: int, asked: Asked) -> None:
+    """Raise where rows are too few for what was asked, and warn where they tell little."""
+    if rows < 2:
+        raise InputError("a table needs at least two rows to learn from, however: this one has one.")
+    if rows < 100:
+        warnings.warn(
+            f"{rows} rows are few to learn from: expect a rough likeness, and one that may give single rows away.",
+            LookalikeWarning,
+            stacklevel=3,
+        )
+    if asked.calibrating.calibrate:
+        check_calibration(rows)
+
+
+def _trained(asked: Asked, coded: Coded, seed: int, run: Run) -> tuple[Generator, Calibration | None]:
+    """Fit the engine, and what chooses among its rows where that was asked for."""
+    model = asked.kind(asked.learning)
+    try:
+        if coded.ledger is None:
+            model.fit(coded.table, seed=seed, run=run)
+        else:  # an engine that takes no ledger was refused above, and the base class's fit has none
+            model.fit(coded.table, seed=seed, run=run, ledger=coded.ledger)  # type: ignore[call-arg]
+        return model, calibrated(model, coded.encoder, coded.table, asked.calibrating, seed, run)
+    finally:
+        run.close()
+
+
+def _told_before(asked: Asked, coded: Coded, data: Any, seed: int, run: Run) -> dict[str, Any]:
+    """Write down what is about to be trained, and return it."""
+    information = {
+        "source": Path(data).name if isinstance(data, (str, Path)) else None,
+        "engine": asked.engine,
+        "rows": coded.rows,
+        "seed": seed,
+        "settings": asked.learning.model_dump(),
+        "encoder": asked.encoding.model_dump(),
+        "calibration": asked.calibrating.model_dump(),
+        "versions": versions(),
+        "threads": threads(),
+    }
+    run.write_json(TOLD, information)
+    run.log(f"fit {asked.engine} on {coded.rows:,} rows × {len(coded.schema.kept)} columns, seed {seed}")
+    return information
+
+
+def _told_after(
+    information: dict[str, Any], model: Generator, coded: Coded, seconds: float, run: Run
+) -> dict[str, Any]:
+    """Write down how the training went, too, and return all of it."""
+    information = information | {
+        "settings": model.settings.model_dump(),
+        "seconds": round(seconds, 3 if coded.ledger is None else 0),
+        "epochs": len(run.losses),
+        "interrupted": run.interrupted,
+        "notes": run.notes,
+        "privacy": None if coded.ledger is None else coded.ledger.to_dict(),
+    }
+    with run.sparing():
+        run.write_json(TOLD, information)
+    run.log(f"trained {len(run.losses)} epochs in {seconds:.1f} s" + (", interrupted" if run.interrupted else ""))
+    return information
 
 
 def calibrated(

@@ -180,7 +180,7 @@ def prepare_privately(
         warnings.warn(
             f"δ should lie well below one in the number of rows, however: delta={delta:g} does not. Lower it (--delta).",
             LookalikeWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
     ledger = Ledger(
         Budget.build({"epsilon": privacy.epsilon, "delta": delta}),

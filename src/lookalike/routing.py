@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lookalike import registry
@@ -10,35 +11,73 @@ from lookalike.config import Settings
 from lookalike.encode.base import EncoderSettings
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import PrivacySettings
-from lookalike.model.base import EngineSettings
+from lookalike.model.base import EngineSettings, Generator
 from lookalike.refine import CalibrationSettings
 from lookalike.sample import SamplingSettings
 
 
-def route(
-    settings: Mapping[str, Any], engine: type[Settings]
-) -> tuple[Any, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]:
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a fit: an engine, and every setting in the class that declares it."""
+
+    engine: str
+    kind: type[Generator]
+    learning: EngineSettings
+    encoding: EncoderSettings
+    sampling: SamplingSettings
+    calibrating: CalibrationSettings
+    privacy: PrivacySettings
+
+    @property
+    def private(self) -> bool:
+        """Whether it keeps to a privacy budget, under whichever name that was given."""
+        return self.privacy.epsilon is not None
+
+    def settled(self) -> Asked:
+        """The same, with intervals cut as the engine wants them; what a budget rules out, or what would do nothing, is refused."""
+        if self.private:
+            refuse_unpaid(self)
+        encoding = self.encoding
+        if encoding.intervals == "auto":
+            wanted = "quantiles" if self.private else self.kind.wants(self.learning)
+            encoding = encoding.replace(intervals=wanted)
+        for chosen in (self.learning, encoding, self.calibrating):
+            chosen.refuse_idle()
+        return replace(self, encoding=encoding)
+
+
+def route(engine: str, settings: Mapping[str, Any]) -> Asked:
     """Give every keyword to the settings class that declares it; a keyword that none declares is a SettingsError."""
-    classes: list[type[Settings]] = [engine, EncoderSettings, SamplingSettings, CalibrationSettings, PrivacySettings]
+    engine = private_engine(engine, settings)
+    kind: type[Generator] = registry.load(registry.ENGINES, engine, "engine")
+    classes: list[type[Settings]] = [
+        kind.Settings,
+        EncoderSettings,
+        SamplingSettings,
+        CalibrationSettings,
+        PrivacySettings,
+    ]
     parts: list[dict[str, Any]] = [{} for _ in classes]
     for name, value in settings.items():
-        place = next((place for place, kind in enumerate(classes) if name in kind.model_fields), None)
+        place = next((place for place, one in enumerate(classes) if name in one.model_fields), None)
         if place is None:
-            known = ", ".join(field for kind in classes for field in kind.model_fields)
+            known = ", ".join(field for one in classes for field in one.model_fields)
             engines = [other for other in registry.ENGINES if name in _settings_of(other).model_fields]
             cure = f"Name an engine that has it ({', '.join(engines)}). " if engines else ""
             raise SettingsError(
                 f"{name!r} is not a setting of this engine, its encoders, of sampling, of calibration or of privacy. {cure}Known: {known}."
             )
         parts[place][name] = value
-    learning, privacy = one_budget(engine.build(parts[0]), PrivacySettings.build(parts[4]))
+    learning, privacy = one_budget(kind.Settings.build(parts[0]), PrivacySettings.build(parts[4]))
     for name, value in parts[0].items():
         if value is not None and not learning.heeds(name):
             raise SettingsError(
                 f"{name} is for members that have it, however: {name}={value!r} and none of them does. Leave it out, or name others."
             )
     privacy.check()
-    return (
+    return Asked(
+        engine,
+        kind,
         learning,
         EncoderSettings.build(parts[1]),
         SamplingSettings.build(parts[2]),
@@ -90,35 +129,24 @@ def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
     return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
 
 
-def is_private(engine: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a run keeps to a privacy budget, under whichever name that was given."""
-    return route(settings, _settings_of(private_engine(engine, settings)))[-1].epsilon is not None
-
-
 NOISED = ("max_bins", "max_modes", "fit_rows", "max_discrete", "max_categories", "rare_rows")
 """Settings of encoders that read counts, which under a budget are noisy and set the codes themselves."""
 
 
-def refuse_unpaid(
-    engine: str,
-    learning: EngineSettings,
-    encoding: EncoderSettings,
-    calibrating: CalibrationSettings,
-    privacy: PrivacySettings,
-) -> None:
+def refuse_unpaid(asked: Asked) -> None:
     """Raise for what would look at rows outside the budget, or does nothing within one: before any of it is spent."""
-    kind = registry.load(registry.ENGINES, engine, "engine")
-    if not kind.takes_ledger:
+    if not asked.kind.takes_ledger:
         able = [name for name in registry.ENGINES if registry.load(registry.ENGINES, name, "engine").takes_ledger]
         raise PrivacyError(
-            f"under --epsilon an engine writes what it spends in the ledger, however: engine={engine!r} does not. Use {' or '.join(able)}."
+            f"under --epsilon an engine writes what it spends in the ledger, however: engine={asked.engine!r} does not. Use {' or '.join(able)}."
         )
-    kind.check_private(learning, privacy.rows_per_subject)
-    if calibrating.calibrate:
+    asked.kind.check_private(asked.learning, asked.privacy.rows_per_subject)
+    if asked.calibrating.calibrate:
         raise PrivacyError(
             "under --epsilon nothing looks at rows uncharged, however: calibrate=True rakes to their exact counts. Leave it out: the engine "
             "marginals is fitted to noised ones."
         )
+    encoding = asked.encoding
     if encoding.missing != "model":
         raise PrivacyError(
             f"under --epsilon nothing looks at rows uncharged, however: missing={encoding.missing!r} does. Model what is missing."

@@ -33,5 +33,5 @@ def test_awkward_columns_keep_their_form(awkward, tmp_path):
     write_table(as_table(awkward), tmp_path / "a.parquet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
-        made = lookalike.make(tmp_path / "a.parquet", engine="copula", drop=["zip"], apart=True)
-    check_form(as_table(made.table).data, as_table(tmp_path / "a.parquet").drop(["zip"]).data)
+        made = lookalike.make(tmp_path / "a.parquet", engine="copula", drop=["zip"], filter=True)
+    check_form(as_table(made.table_file).data, as_table(tmp_path / "a.parquet").drop(["zip"]).data)

@@ -13,6 +13,12 @@ from lookalike.presets.places import check_begun, run_folder
 from lookalike.table import as_table, write_table
 
 
+def test_there_is_nothing_to_resume_without_a_checkpoint(tmp_path):
+    told = "has none. Nets and ensembles leave one; trees, copula and marginals, mostly done in a minute, begin again"
+    with pytest.raises(OutputError, match=told), run_folder(tmp_path, True):
+        pass
+
+
 def test_two_runs_never_work_in_one_folder(tmp_path):
     with run_folder(tmp_path / "run", False) as folder:
         (folder / "log.txt").write_text("at work")
@@ -59,7 +65,9 @@ def test_every_run_looks_for_one_that_was_begun(tmp_path, run):
     assert (tmp_path / folder / "checkpoint.twin").exists()
 
 
-@pytest.mark.parametrize(("engine", "told"), [("tvae", "go on: --resume"), ("copula", "start again: --force")])
+@pytest.mark.parametrize(
+    ("engine", "told"), [("tvae", "go on: --resume"), ("copula", "no checkpoint to go on from, start again: --force")]
+)
 @pytest.mark.parametrize("run", ["make", "augment"])
 def test_a_run_that_is_cut_after_its_training_says_how_to_go_on(tmp_path, run, engine, told):
     source, how = tmp_path / "shop.csv", {"engine": engine, **({"epochs": 2} if engine == "tvae" else {})}

@@ -65,8 +65,8 @@ def test_what_leans_on_real_rows_is_filtered_until_it_does_not(files):
     kept = json.loads((made.folder / "scorecard.json").read_text())
     assert read(kept, "dcr_share")[0] <= 0.56, "the figures beside the table are those of the table that was left"
     assert kept["privacy"]["closeness"]["share"] == made.card.to_dict()["privacy"]["closeness"]["share"]
-    assert "These rows were filtered" in made.report.read_text(encoding="utf-8")
-    assert as_table(made.table).num_rows == 400
+    assert "These rows were filtered" in made.report_file.read_text(encoding="utf-8")
+    assert as_table(made.table_file).num_rows == 400
     assert {path.name for path in files.iterdir()} == {
         "shop.csv", "other.csv", "shop-lookalike.csv", "shop-lookalike.html", "shop.twin", "shop-lookalike-run",
     }  # fmt: skip
@@ -74,15 +74,15 @@ def test_what_leans_on_real_rows_is_filtered_until_it_does_not(files):
 
 
 def test_what_cannot_be_met_leaves_the_best_attempt_and_says_what_would_help(files):
-    made, attempts = make(files, engine="copula", apart=True, raw=True, require={"dcr_share": 0.01, "quality": 0.1})
+    made, attempts = make(files, engine="copula", filter=True, raw=True, require={"dcr_share": 0.01, "quality": 0.1})
     assert 2 <= len(attempts) <= 5 and all(text.endswith("not met") for text in attempts)
     assert len(made.unmet) == 1 and made.unmet[0].startswith("dcr_share is 0.")
     assert "min_distance" in made.advice and "--preset" not in made.advice
     shares = [float(text.split("dcr_share ")[1].split(" ")[0]) for text in attempts]
     assert read(made.card.to_dict(), "dcr_share")[0] == pytest.approx(min(shares), abs=1e-3)
     raw = as_table(files / "shop-lookalike-raw.csv").data
-    assert raw.num_rows == 400 and not raw.equals(as_table(made.table).data)
-    assert as_table(made.table).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
+    assert raw.num_rows == 400 and not raw.equals(as_table(made.table_file).data)
+    assert as_table(made.table_file).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
 
 
 def test_a_figure_that_no_knob_measures_ends_at_once(files):

@@ -16,7 +16,7 @@ from lookalike.cli.words import thresholds
 @app.command()
 def evaluate(
     real: Annotated[Path, typer.Argument(help="the real rows it was made from", metavar="REAL")],
-    fake: Annotated[Path, typer.Argument(help="the synthetic rows, made by any tool", metavar="FAKE")],
+    synthetic: Annotated[Path, typer.Argument(help="the synthetic rows, made by any tool", metavar="SYNTHETIC")],
     holdout: Holdout = None,
     target: Target = None,
     schema: SchemaFile = None,
@@ -45,7 +45,7 @@ def evaluate(
 
         judged = presets.judge(
             real,
-            fake,
+            synthetic,
             holdout=holdout,
             schema=schema,
             target=target,

@@ -100,7 +100,7 @@ def make(
             "delta": delta,
             "subject": subject,
             "keep_back": keep_back,
-            "apart": filter_ or None,
+            "filter": filter_ or None,
             "raw": raw or None,
         }
         made = presets.make(
@@ -113,7 +113,7 @@ def make(
             keys=key or (),
             target=target,
             holdout=holdout,
-            trial=quick,
+            quick=quick,
             force=force,
             resume=resume,
             escape_formulas=escape_formulas,
@@ -126,7 +126,7 @@ def make(
             **gather(config, flags, setting, preset=preset),
         )
         show(screen, made.card, json_)
-        screen.print(f"\n{made.table}   {made.report}   {made.twin_file}")
+        screen.print(f"\n{made.table_file}   {made.report_file}   {made.twin_file}")
         if screen.verbose:
             screen.print(f"log, losses and scorecard: {made.folder}")
         for sentence in made.unmet:
@@ -150,8 +150,8 @@ def demo(
         show(screen, made.card, False)
         screen.print(
             f"\nLook at:\n"
-            f"  {made.report}   open it in a browser: is it alike, is it safe, and where is it worst?\n"
-            f"  {made.table}   beside {folder / 'customers.csv'}: same columns, same formats, nobody's rows\n"
+            f"  {made.report_file}   open it in a browser: is it alike, is it safe, and where is it worst?\n"
+            f"  {made.table_file}   beside {folder / 'customers.csv'}: same columns, same formats, nobody's rows\n"
             f"  {made.twin_file}   draw more: lookalike sample {made.twin_file} --rows 5000 --where plan=premium\n"
             f"  {made.folder}   log, losses and the scorecard as JSON\n"
             f"Then your own: lookalike make your.csv"

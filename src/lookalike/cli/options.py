@@ -32,7 +32,9 @@ Derive = Annotated[
     typer.Option("--derive", help="NAME=EXPRESSION: a new column, rich=income == '>50K' (repeat; docs/constraints.md)"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite files of an earlier run")]
-Resume = Annotated[bool, typer.Option("--resume", help="go on from an interrupted run's checkpoint")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="go on from an interrupted run's checkpoint (nets and ensembles leave one)")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="more detail; tracebacks on errors")]
 Json = Annotated[bool, typer.Option("--json", help="print the scorecard as JSON, nothing else")]

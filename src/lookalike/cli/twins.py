@@ -135,7 +135,7 @@ def sample(
         presets.check_outputs([path], force=force, read=[twin, apart_from])
         settings = named_values(setting)
         tries = settings.pop("max_tries_per_batch", None)
-        apart = presets.apart(fitted, apart_from, settings)
+        filter_ = presets.filter_from(fitted, apart_from, settings)
         bar = Run(console=screen.bar)
         fitted.sample_to(
             path,
@@ -145,15 +145,15 @@ def sample(
             balance=balance,
             decorrelate=two_columns(decorrelate),
             temperature=temperature,
-            apart_from=apart,
+            apart_from=filter_,
             max_tries_per_batch=tries,
             escape_formulas=escape_formulas,
             progress=lambda done, total: bar.show("sampling", done, total),
         )
         bar.close()
         screen.say("sampled", f"{fitted.rows if rows is None else rows:,} rows", "--rows, --seed, --where")
-        if apart is not None:
-            screen.say("filter", apart.words, "--set min_distance=…")
+        if filter_ is not None:
+            screen.say("filter", filter_.words, "--set min_distance=…")
         screen.print(str(path))
 
 

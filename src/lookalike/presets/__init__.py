@@ -7,19 +7,19 @@ from lookalike.presets.named import named
 from lookalike.presets.places import Made, Places, check_outputs
 from lookalike.presets.require import requirements
 from lookalike.presets.settings import settings_from, settings_sections
-from lookalike.presets.twins import apart, fill, fit_to
+from lookalike.presets.twins import fill, filter_from, fit_to
 
 __all__ = [
     "Augmented",
     "Judged",
     "Made",
     "Places",
-    "apart",
     "augment",
     "augment_to",
     "check_outputs",
     "demo",
     "fill",
+    "filter_from",
     "fit_to",
     "judge",
     "make",

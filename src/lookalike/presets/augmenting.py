@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from lookalike import pipeline, preparing, registry, routing
+from lookalike import pipeline, preparing, routing
 from lookalike.artefact import replacing
 from lookalike.encode.ties.entities import renewed
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
 from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import measuring_seconds, training_minutes
-from lookalike.presets.places import Places, Say, check_begun, check_outputs, cut_short, run_folder, silent
+from lookalike.presets.places import Places, Say, check_begun, check_outputs, run_folder, silent
+from lookalike.presets.telling import tell_training
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
@@ -122,7 +123,7 @@ def augment(
     minutes
         Time budget for all of it, the measuring included.
     twin_file
-        Where the twin is saved as soon as it is fitted.
+        Where the twin is saved as soon as it is fitted: the measuring may take longer than the training.
     engine, schema, drop, keys, derive, seed, run, **settings
         As for :func:`lookalike.fit`.
 
@@ -147,18 +148,7 @@ def augment(
         {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes}
     )
     run_settings.check_yardstick(holdout)
-    kind = registry.load(registry.ENGINES, routing.private_engine(engine, settings), "engine")
-    _, encoding, _, calibrating, privacy = routing.route(settings, kind.Settings)
-    if privacy.epsilon is not None:
-        raise PrivacyError(
-            "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
-            "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
-        )
-    if calibrating.calibrate:
-        raise SettingsError(
-            "calibration holds to the table's own shares, however: augment draws the rows of rare classes. Leave calibrate out."
-        )
-    check_temperature(kind, temperature)
+    asked = _asked(engine, settings, temperature)
     table, settled = preparing.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:
@@ -169,41 +159,131 @@ def augment(
         parts = preparing.split_given(table, holdout, settled, derive or {}, "rows of a table of their own")
     if balance is None:
         balance = counts is None or share is not None
-    classes, learned = _classes(table, settled, target), _classes(parts.train, settled, target)
-    added = lacking(
-        classes,
+    lack = Lack.of(
+        table,
+        settled,
+        target,
+        parts,
         balance=balance,
         share=share,
         counts=counts,
-        learned=learned,
-        fewest=encoding.rare_rows,
+        fewest=asked.encoding.rare_rows,
     )
-    _check_added(added, _small(classes, learned, encoding.rare_rows) if balance else [], encoding.rare_rows, target)
-    say("classes", ", ".join(f"{name} {rows:,}" for name, rows in classes.items()), "--target")
-    say("made", ", ".join(f"{name} +{rows:,}" for name, rows in added.items()), "--share, --count")
-    say("kept back", parts.words, "--keep-back, --holdout")
-
-    reserve = measuring_seconds(table.num_rows + sum(added.values()), len(table.names), len(classes))
+    lack.tell(say)
+    reserve = measuring_seconds(table.num_rows + lack.rows, len(table.names), len(lack.classes))
     left = training_minutes(minutes, time.perf_counter() - start, reserve)
     run = run if run is not None else Run(console=terminal())
-    if left is not None:
-        run.deadline = time.monotonic() + 60 * left
-    twin = pipeline.fit(parts.train, engine=engine, schema=settled, seed=seed, avoid=table, run=run, **settings)
+    twin = pipeline.fit(
+        parts.train, engine=engine, schema=settled, seed=seed, minutes=left, avoid=table, run=run, **settings
+    )
     if twin_file is not None:
         twin.save(twin_file)
-    effort = cut_short(run) if run.interrupted else twin.effort
-    say("training", f"{effort}, {twin.information['seconds']:.1f} s", "--epochs, --minutes")
-    if twin.why is not None:
-        say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
-    made = twin.sample_each(
-        list(added.values()),
-        [{target: name} for name in added],
-        seed=derive_seed(seed, "augment"),
-        temperature=temperature,
-    )
-    rows = join(table, _with_new_keys(made.data, table.data, twin, seed), origin_column)
-    figures = _measured(parts, settled, target, _in_proportion(made.data, added, classes, learned), seed)
-    return Augmented(rows, added, figures, twin)
+    tell_training(say, twin, run, asked.learning)
+    synthetic = lack.filled(twin, seed, temperature)
+    rows = join(table, _with_new_keys(synthetic, table.data, twin, seed), origin_column)
+    return Augmented(rows, lack.added, lack.measured(synthetic, seed), twin)
+
+
+def _asked(engine: str, settings: Mapping[str, Any], temperature: float) -> routing.Asked:
+    """What was asked of the fit; raise for what makes no sense beside real rows, or of rare classes."""
+    asked = routing.route(engine, settings)
+    if asked.private:
+        raise PrivacyError(
+            "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
+            "out, or draw made rows alone (lookalike make --epsilon, then lookalike sample --where)."
+        )
+    if asked.calibrating.calibrate:
+        raise SettingsError(
+            "calibration holds to the table's own shares, however: augment draws the rows of rare classes. Leave calibrate out."
+        )
+    check_temperature(asked.kind, temperature)
+    return asked
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What the classes of a table lack.
+
+    Attributes
+    ----------
+    parts
+        Rows to learn from, and rows to measure with.
+    classes, learned, added
+        Rows by class: all real ones, those to learn from, and those to be made.
+    """
+
+    schema: Schema
+    target: str
+    parts: preparing.Split
+    classes: dict[str, int]
+    learned: dict[str, int]
+    added: dict[str, int]
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        schema: Schema,
+        target: str,
+        parts: preparing.Split,
+        *,
+        balance: bool,
+        share: float | None,
+        counts: Mapping[Any, int] | None,
+        fewest: int,
+    ) -> Lack:
+        """Count the classes, and how many rows each is to be given; classes of fewer than ``fewest`` learned rows are left as they are."""
+        classes, learned = (
+            class_counts(side.data[target], target, schema[target].missing_text) for side in (table, parts.train)
+        )
+        added = lacking(classes, balance=balance, share=share, counts=counts, learned=learned, fewest=fewest)
+        small = [name for name in classes if balance and learned.get(name, 0) < fewest]
+        if small:
+            warnings.warn(
+                f"a class needs {fewest} rows to be learned from, however: {len(small)} classes of {target!r} have fewer and are left as they are.",
+                LookalikeWarning,
+                stacklevel=3,
+            )
+        if not added:
+            raise SettingsError(
+                f"augmenting needs a class that lacks rows, however: those of {target!r} need none. Ask for more with counts (--count)."
+            )
+        return cls(schema, target, parts, classes, learned, added)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are to be made."""
+        return sum(self.added.values())
+
+    def tell(self, say: Say) -> None:
+        """Say which classes there are, what is made of each, and what it is measured with."""
+        say("classes", ", ".join(f"{name} {rows:,}" for name, rows in self.classes.items()), "--target")
+        say("made", ", ".join(f"{name} +{rows:,}" for name, rows in self.added.items()), "--share, --count")
+        say("kept back", self.parts.words, "--keep-back, --holdout")
+
+    def filled(self, twin: Twin, seed: int, temperature: float) -> pa.Table:
+        """Draw the rows that each class lacks, class after class."""
+        return twin.sample_each(
+            list(self.added.values()),
+            [{self.target: name} for name in self.added],
+            seed=derive_seed(seed, "augment"),
+            temperature=temperature,
+        ).data
+
+    def measured(self, synthetic: pa.Table, seed: int) -> dict[str, Any]:
+        """What they are worth to a model that learns from the engine's rows: of each class as many as that part of its real rows asks for."""
+        if self.parts.holdout is None:
+            return nothing(self.target, f"kept back were {self.parts.words}")
+        given, start = [], 0
+        for name, rows in self.added.items():
+            given.append(synthetic.slice(start, round(rows * self.learned[name] / self.classes[name])))
+            start += rows
+        sides = {
+            "real": self.parts.train.data,
+            "synthetic": pa.concat_tables(given),
+            "holdout": self.parts.holdout.data,
+        }
+        return augmentation(prepare(sides, self.schema), self.target, seed)
 
 
 def _with_classes(schema: Schema, target: str) -> Schema:
@@ -218,39 +298,17 @@ def _with_classes(schema: Schema, target: str) -> Schema:
     return schema.replace(target, kind="category", decimals=None, step=1, minimum=None, maximum=None)
 
 
-def _classes(table: Table, schema: Schema, target: str) -> dict[str, int]:
-    return class_counts(table.data[target], target, schema[target].missing_text)
-
-
-def _small(classes: Mapping[str, int], learned: Mapping[str, int], fewest: int) -> list[str]:
-    """Classes that cannot be learned from."""
-    return [name for name in classes if learned.get(name, 0) < fewest]
-
-
-def _check_added(added: Mapping[str, int], small: list[str], fewest: int, target: str) -> None:
-    if small:
-        warnings.warn(
-            f"a class needs {fewest} rows to be learned from, however: {len(small)} classes of {target!r} have fewer and are left as they are.",
-            LookalikeWarning,
-            stacklevel=3,
-        )
-    if not added:
-        raise SettingsError(
-            f"augmenting needs a class that lacks rows, however: those of {target!r} need none. Ask for more with counts (--count)."
-        )
-
-
-def _with_new_keys(made: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
+def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
     """Keys that no real row has: a serial number goes on where the real ones end."""
     joining = {entity.key for entity in twin.encoder.entities}
     for name, stream in twin.encoder.key_streams(derive_seed(seed, "augment", "keys")).items():
-        own, field = real[name].combine_chunks(), made.schema.field(name)
+        own, field = real[name].combine_chunks(), synthetic.schema.field(name)
         if name in joining:
-            keys = renewed(made[name], partial(_unused, stream.distinct, own))
+            keys = renewed(synthetic[name], partial(_unused, stream.distinct, own))
         else:
-            keys = _unused(stream.take, own, made.num_rows)
-        made = made.set_column(made.column_names.index(name), field, keys.cast(field.type))
-    return made
+            keys = _unused(stream.take, own, synthetic.num_rows)
+        synthetic = synthetic.set_column(synthetic.column_names.index(name), field, keys.cast(field.type))
+    return synthetic
 
 
 def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.Array:
@@ -263,24 +321,6 @@ def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.A
         missing -= len(new)
         found.append(new)
     return pa.concat_arrays(found) if found else take(0)
-
-
-def _in_proportion(
-    made: pa.Table, added: Mapping[str, int], classes: Mapping[str, int], learned: Mapping[str, int]
-) -> pa.Table:
-    """As many of each class's rows as the learned part of its real rows would have been given."""
-    parts, start = [], 0
-    for name, rows in added.items():
-        parts.append(made.slice(start, round(rows * learned[name] / classes[name])))
-        start += rows
-    return pa.concat_tables(parts)
-
-
-def _measured(parts: preparing.Split, schema: Schema, target: str, made: pa.Table, seed: int) -> dict[str, Any]:
-    if parts.holdout is None:
-        return nothing(target, f"kept back were {parts.words}")
-    sides = {"real": parts.train.data, "synthetic": made, "holdout": parts.holdout.data}
-    return augmentation(prepare(sides, schema), target, seed)
 
 
 def augment_to(

@@ -27,7 +27,7 @@ class Judged:
 
 def judge(
     real: str | Path,
-    fake: str | Path,
+    synthetic: str | Path,
     *,
     holdout: str | Path | None = None,
     schema: Any = None,
@@ -59,10 +59,10 @@ def judge(
     required = {} if fail_under is None else requirements(fail_under)
     limits = Thresholds.build({**(thresholds or {}), **required})
     files = [] if out is None else _reports(Path(out))
-    check_outputs(files, force=force, read=[real, fake, holdout])
+    check_outputs(files, force=force, read=[real, synthetic, holdout])
     card = pipeline.evaluate(
         real,
-        fake,
+        synthetic,
         holdout=holdout,
         schema=schema,
         target=target,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,22 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
-from lookalike import pipeline, preparing, registry, routing
+from lookalike import pipeline, preparing
 from lookalike.demo import demo_table
-from lookalike.errors import InputError, PrivacyError, SchemaError, SettingsError
+from lookalike.errors import InputError, SchemaError
 from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.prepare import scored
 from lookalike.evaluate.utility import target_name
-from lookalike.model.base import EngineSettings
 from lookalike.presets.budget import report_seconds, training_minutes
 from lookalike.presets.form import check_form
-from lookalike.presets.named import named
-from lookalike.presets.places import Made, Places, Say, cut_short, run_folder, silent
+from lookalike.presets.places import Made, Places, Say, run_folder, silent
+from lookalike.presets.request import Request
 from lookalike.presets.require import Common, Setup, first_minutes, meet
+from lookalike.presets.telling import describe, report_information, tell_begun, tell_learned, tell_training
 from lookalike.refine import Filter, FilterSettings
 from lookalike.report import Scorecard
-from lookalike.report.words import listed
 from lookalike.rng import derive_seed, generator
 from lookalike.run import CARD, Run
-from lookalike.sample import check_rows
 from lookalike.schema import Schema
 from lookalike.table import Table, TableWriter, as_table, write_table
 from lookalike.twin import Twin
@@ -38,23 +36,6 @@ from lookalike.twin import Twin
 JUDGED_ROWS = 200_000
 """Sampled rows that the report looks at, at most: more would not move a figure."""
 QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
-
-
-PRIVATE = "the table and the twin may be published; the report compares with real rows, so it is for your eyes only"
-NOT_COVERED = (
-    "The made table and the twin are differentially private, this report is not: it looks at real rows, and its figures are not "
-    "covered by ε. It is for the owner's eyes only; do not publish it."
-)
-
-
-def quick(table: Table, settings: dict[str, Any], learning: EngineSettings, seed: int) -> tuple[Table, dict[str, Any]]:
-    """A trial run: few rows, few epochs (of an engine that has epochs), the same files."""
-    if table.num_rows > QUICK_ROWS:
-        rows = generator(seed, "quick").permutation(table.num_rows)[:QUICK_ROWS]
-        table = table.take(np.sort(rows))
-    if learning.heeds("epochs"):
-        settings = {**settings, "epochs": min(settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)}
-    return table, settings
 
 
 def make(
@@ -73,7 +54,7 @@ def make(
     keep_back: float = 0.1,
     seed: int = 0,
     minutes: float | None = None,
-    trial: bool = False,
+    quick: bool = False,
     force: bool = False,
     resume: bool = False,
     escape_formulas: bool = False,
@@ -81,7 +62,7 @@ def make(
     command: str | None = None,
     say: Say = silent,
     thresholds: Mapping[str, float] | None = None,
-    apart: bool | None = None,
+    filter: bool | None = None,
     raw: bool | None = None,
     require: Mapping[str, float] | None = None,
     **settings: Any,
@@ -100,14 +81,14 @@ def make(
         How many rows; as many as the source has when left out.
     holdout
         A file of real rows to measure with, instead of keeping back a share ``keep_back`` of the source.
-    trial
+    quick
         A trial run in seconds: few rows, few epochs, marked as a trial; not under a privacy budget.
     force, resume
         Overwrite what an earlier run left; go on from its checkpoint.
     thresholds
         Limits that change the report's verdicts, as for :func:`lookalike.evaluate`.
-    apart
-        Draw rows again that are identical to a row learned from, too close to it or leaning on it: the filter.
+    filter
+        Draw rows again that are identical to a row learned from, too close to it or leaning on it.
     raw
         Leave the table as it was before the filter, too, beside the filtered one.
     require
@@ -121,115 +102,123 @@ def make(
             f"make takes a file and leaves others beside it, however: source is a {type(source).__name__}. Use fit, sample and evaluate for a frame."
         )
     source, start = Path(source), time.perf_counter()
-    chosen = named(preset, engine=engine, private=settings.get("epsilon") is not None)
-    given = {"engine": engine, "minutes": minutes, "apart": apart, "raw": raw}
-    chosen |= {name: value for name, value in given.items() if value is not None} | settings
-    engine, minutes = chosen.pop("engine", pipeline.RunSettings().engine), chosen.pop("minutes", None)
-    apart, raw, settings = chosen.pop("apart", False), chosen.pop("raw", False), chosen
-    run_settings = pipeline.RunSettings.build(
-        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "apart": apart}
+    request = Request.of(
+        preset,
+        {"engine": engine, "seed": seed, "keep_back": keep_back, "minutes": minutes, "filter": filter, "raw": raw},
+        settings,
+        quick=quick,
+        rows=rows,
+        derive=derive,
+        holdout=holdout,
+        required=require,
+        thresholds=thresholds,
     )
-    engine = routing.private_engine(engine, settings)
-    filtering, settings = filter_settings(settings, apart)
-    if raw and not apart:
-        raise SettingsError(
-            "the table before the filter is left beside the filtered one, however: the filter is off. Add --filter."
+    places = Places.beside(source, None if out is None else Path(out), raw=request.raw)
+    real = _read(source, request, schema=schema, drop=drop, keys=list(keys), target=target)
+    places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
+    say("table", real.words, f"edit: lookalike schema {source}")
+    all_rows = real.table.num_rows
+    if quick:
+        request, real = _in_short(request, real, say)
+    reserve = report_seconds(real.table.num_rows, min(rows or all_rows, JUDGED_ROWS), len(real.table.names))
+    budget = first_minutes(request.run.minutes, require)
+    left = training_minutes(budget, time.perf_counter() - start, reserve)
+    with run_folder(places.folder, resume) as folder:
+        run = Run(folder, console=console, minutes=left, resume=resume)
+        parts = _kept_back(request, real, run)
+        tell_begun(say, parts, request.asked.engine)
+        twin = _fitted(request, real, parts, run)
+        tell_training(say, twin, run, request.asked.learning)
+        tell_learned(say, twin, real.schema)
+        # under a budget columns may be of other kinds than what is read off the rows exactly, and how many rows there are is noised
+        settled = twin.schema if target is None else twin.schema.replace(target, role="target")
+        count = rows or (twin.rows if request.asked.private else all_rows)
+        job = Job(parts, settled, count, seed, request.limits, command, escape_formulas, start, say)
+        card = deliver(job, twin, places, run, request.filtering)
+        made = Made(places.table, places.report, places.twin, places.folder, twin, card)
+        return _met(request, made, job, console) if request.required else made
+
+
+@dataclass(frozen=True)
+class Real:
+    """The real table, and what is known of its columns before a fit.
+
+    Attributes
+    ----------
+    schema
+        None under a privacy budget: the fit learns it.
+    given
+        What the fit is told of the columns, as its keywords.
+    """
+
+    name: str
+    table: Table
+    schema: Schema | None
+    given: Mapping[str, Any]
+
+    @property
+    def words(self) -> str:
+        kinds = "what they are is learned within the budget" if self.schema is None else describe(self.schema)
+        return f"{self.name}: {self.table.num_rows:,} rows × {len(self.table.names)} columns: {kinds}"
+
+
+def _read(
+    source: Path, request: Request, *, schema: Any, drop: Iterable[str], keys: Sequence[str], target: str | None
+) -> Real:
+    """Read the table and settle its schema; under a privacy budget only as far as that is public."""
+    if not request.asked.private:
+        table, settled = preparing.prepare(
+            source, schema=schema, drop=drop, keys=keys, target=target, derive=request.derive
         )
-    known = registry.load(registry.ENGINES, engine, "engine").Settings
-    learning, *_, privacy = routing.route(settings, known)
-    private = privacy.epsilon is not None
-    if private and (apart or require or derive):
-        raise PrivacyError(
-            "under a privacy budget nothing looks at rows uncharged, however: a filter, requirements or derived columns were asked for, "
-            "which do. Leave them out."
-        )
-    if private and trial:
-        raise PrivacyError(
-            "under a privacy budget no few rows are picked out for a trial, as their number would follow from that of all, however: --quick "
-            "was asked for. Leave it out."
-        )
-    limits = Thresholds.build({**(thresholds or {}), **(require or {})})
-    if rows is not None:
-        check_rows(rows, fewest=1)
-    run_settings.check_yardstick(holdout)
-    places = Places.beside(source, None if out is None else Path(out), raw=raw)
-    if private:
-        # what is read off the rows would decide, uncharged, whether there is a table at all; the columns' kinds are learned by the fit
-        table, declared = preparing.declared_publicly(source, schema=schema, drop=drop)
-        settled, kinds = None, "what they are is learned within the budget"
-        if target is not None and target not in table.names:
-            raise SchemaError(f"{target!r} is not a column of this table. Columns: {', '.join(table.names)}.")
-    else:
-        table, settled = preparing.prepare(source, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
-        kinds = describe(settled)
         if target is not None:
             target_name(scored(settled), target)
-    places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
-    say(
-        "table",
-        f"{source.name}: {table.num_rows:,} rows × {len(table.names)} columns: {kinds}",
-        f"edit: lookalike schema {source}",
+        return Real(source.name, table, settled, {"schema": settled})
+    # what is read off the rows would decide, uncharged, whether there is a table at all; the columns' kinds are learned by the fit
+    table, declared = preparing.declared_publicly(source, schema=schema, drop=drop)
+    if target is not None and target not in table.names:
+        raise SchemaError(f"{target!r} is not a column of this table. Columns: {', '.join(table.names)}.")
+    return Real(source.name, table, None, {"schema": declared, "keys": keys})
+
+
+def _in_short(request: Request, real: Real, say: Say) -> tuple[Request, Real]:
+    """A trial run: few rows, few epochs (of an engine that has epochs)."""
+    if real.table.num_rows > QUICK_ROWS:
+        rows = generator(request.run.seed, "quick").permutation(real.table.num_rows)[:QUICK_ROWS]
+        real = replace(real, table=real.table.take(np.sort(rows)))
+    told = f"{real.table.num_rows:,} rows"
+    if request.asked.learning.heeds("epochs"):
+        epochs = min(request.settings.get("epochs", QUICK_EPOCHS), QUICK_EPOCHS)
+        request = replace(request, settings={**request.settings, "epochs": epochs})
+        told += f" and {epochs} epochs"
+    say("trial", f"{told}: see the shape of the result, do not use it", "drop --quick")
+    return request, real
+
+
+def _kept_back(request: Request, real: Real, run: Run) -> preparing.Split:
+    """The rows to learn from, and those to measure with: a share of them, or a table of their own."""
+    share, private = request.run.keep_back, request.asked.private
+    if request.holdout is not None:
+        parts = preparing.split_given(real.table, request.holdout, real.schema, request.derive, str(request.holdout))
+        if private:  # a run that kept rows back cannot go on with all of them
+            preparing.split_privately(real.table, 0, run)
+        return parts
+    if private:
+        return preparing.split_privately(real.table, share, run)
+    return preparing.split(real.table, share, request.run.seed)
+
+
+def _fitted(request: Request, real: Real, parts: preparing.Split, run: Run) -> Twin:
+    """Learn the table; the twin knows its name, whether that was a trial, and how many rows were kept back where that may be known."""
+    asked = request.asked
+    # keys that avoid others would tell of them
+    avoid = None if asked.private else parts.holdout
+    twin = pipeline.fit(
+        parts.train, engine=asked.engine, seed=request.run.seed, avoid=avoid, run=run, **real.given, **request.settings
     )
-    asked_rows = table.num_rows if rows is None else rows
-    if trial:
-        table, settings = quick(table, settings, learning, seed)
-        epochs = f" and {settings['epochs']} epochs" if learning.heeds("epochs") else ""
-        say(
-            "trial",
-            f"{table.num_rows:,} rows{epochs}: see the shape of the result, do not use it",
-            "drop --quick",
-        )
-    reserve = report_seconds(table.num_rows, min(asked_rows, JUDGED_ROWS), len(table.names))
-    spent = time.perf_counter() - start
-    with run_folder(places.folder, resume) as folder:
-        run = Run(
-            folder,
-            console=console,
-            minutes=training_minutes(first_minutes(minutes, require), spent, reserve),
-            resume=resume,
-        )
-        if holdout is not None:
-            parts = preparing.split_given(table, holdout, settled, derive or {}, str(holdout))
-            if private:  # a run that kept rows back cannot go on with all of them
-                preparing.split_privately(table, 0, run)
-        elif private:
-            parts = preparing.split_privately(table, run_settings.keep_back, run)
-        else:
-            parts = preparing.split(table, run_settings.keep_back, seed)
-        say("kept back", parts.words, "--keep-back, --holdout")
-        say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
-        # keys that avoid others would tell of them
-        columns = {"schema": declared, "keys": keys} if private else {"schema": settled, "avoid": parts.holdout}
-        twin = pipeline.fit(parts.train, engine=engine, seed=seed, run=run, **columns, **settings)
-        if private:
-            asked_rows = twin.rows if rows is None else rows
-            say("privacy", PRIVATE, "--epsilon, --delta")
-        twin.information |= {"source": source.name, "trial": trial}
-        if not private:
-            twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
-        how = cut_short(run) if run.interrupted else twin.effort
-        say(
-            "training",
-            f"{how}, {twin.information['seconds']:.1f} s",
-            "--epochs, --minutes" if learning.heeds("epochs") else "--minutes",
-        )
-        if twin.why is not None:
-            say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
-        if twin.calibrated is not None:
-            say("calibration", twin.calibrated, "--set calibrate=…")
-        before = [] if settled is None else settled.constraints
-        found = [rule.words for rule in twin.schema.constraints if rule not in before]
-        if found:
-            say("found", f"{listed(found)}: in every row, and so in every row made", "--set keep_rules=false")
-        # under a budget columns may be of other kinds than what is read off the rows exactly
-        settled = twin.schema if target is None else twin.schema.replace(target, role="target")
-        job = Job(parts, settled, asked_rows, seed, limits, command, escape_formulas, start, say)
-        card = deliver(job, twin, places, run, filtering)
-        made = Made(places.table, places.report, places.twin, places.folder, twin, card)
-        if not require:
-            return made
-        common = Common(parts, settled, seed, minutes, start, partial(deliver, job), say, console, raw)
-        return meet(made, Setup(twin, engine, settings, filtering), common, require)
+    twin.information |= {"source": real.name, "trial": request.quick}
+    if not asked.private:
+        twin.information["kept_back"] = 0 if parts.holdout is None else parts.holdout.num_rows
+    return twin
 
 
 @dataclass(frozen=True)
@@ -257,23 +246,22 @@ def deliver(
 ) -> Scorecard:
     """Save the twin, draw its rows to the file, judge them, and leave the report."""
     twin.save(places.twin)
-    apart = None if filtering is None else twin.filter(job.parts.train, filtering)
-    seed = derive_seed(job.seed, "make")
+    filter_ = None if filtering is None else twin.filter(job.parts.train, filtering)
     if places.raw is not None:
-        write_rows(twin, places.raw, job.rows, seed, job.escape_formulas, job.parts.train, None, temperature)
+        write_rows(job, twin, places.raw, None, temperature)
         job.say("raw", f"{places.raw.name}: the same, before the filter", "")
-    fake = write_rows(twin, places.table, job.rows, seed, job.escape_formulas, job.parts.train, apart, temperature)
+    synthetic = write_rows(job, twin, places.table, filter_, temperature)
     job.say("sampling", f"{job.rows:,} rows", "--rows")
-    if apart is not None:
-        job.say("filter", apart.words, "--set min_distance=…")
+    if filter_ is not None:
+        job.say("filter", filter_.words, "--set min_distance=…")
     card = pipeline.evaluate(
         job.parts.train,
-        fake,
+        synthetic,
         holdout=job.parts.holdout,
         schema=job.schema,
         seed=job.seed,
         thresholds=job.limits,
-        information=report_information(twin, job.command, time.perf_counter() - job.start, apart),
+        information=report_information(twin, job.command, time.perf_counter() - job.start, filter_),
     )
     card.to_html(places.report)
     run.write_json(CARD, card.to_dict())
@@ -281,78 +269,30 @@ def deliver(
     return card
 
 
-def filter_settings(settings: Mapping[str, Any], apart: bool) -> tuple[FilterSettings | None, dict[str, Any]]:
-    """The filter's settings, None where it is off, and all others.
-
-    >>> filter_settings({"min_distance": 0.1, "epochs": 3}, True)[1]
-    {'epochs': 3}
-    """
-    mine = {name: value for name, value in settings.items() if name in FilterSettings.model_fields}
-    chosen = FilterSettings.build(mine)
-    if not apart and chosen.changed:
-        raise SettingsError(
-            f"{', '.join(chosen.changed)}: a setting of the filter does nothing without it, however: the filter is off. Add --filter (apart=True)."
-        )
-    return chosen if apart else None, {name: value for name, value in settings.items() if name not in mine}
-
-
-def describe(schema: Schema) -> str:
-    """The kinds of a schema's columns in words: ``1 key, 5 numbers, 8 categories, 1 date``."""
-    words = {
-        ("key",): ("key", "keys"),
-        ("integer", "float"): ("number", "numbers"),
-        ("category", "ordinal"): ("category", "categories"),
-        ("boolean",): ("yes/no", "yes/no"),
-        ("datetime",): ("date", "dates"),
-        ("constant",): ("constant", "constants"),
-    }
-    counts = {names: sum(spec.kind in kinds for spec in schema.kept) for kinds, names in words.items()}
-    return ", ".join(f"{count} {names[count > 1]}" for names, count in counts.items() if count)
+def _met(request: Request, made: Made, job: Job, console: Console | None) -> Made:
+    """What was made, or the best of further attempts, where it does not reach what is required."""
+    setup = Setup(made.twin, request.asked.engine, request.settings, request.filtering)
+    common = Common(
+        job.parts,
+        job.schema,
+        job.seed,
+        request.run.minutes,
+        job.start,
+        partial(deliver, job),
+        job.say,
+        console,
+        request.raw,
+    )
+    return meet(made, setup, common, request.required)
 
 
-def report_information(twin: Twin, command: str | None, seconds: float, apart: Filter | None = None) -> dict[str, Any]:
-    """What the report says about the run."""
-    known = twin.information
-    return {
-        "title": known["source"],
-        "trial": known["trial"],
-        "command": command,
-        "engine": twin.picked,
-        "losses": twin.losses.to_dict("records"),
-        "notes": [
-            *(["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else []),
-            *([NOT_COVERED] if twin.privacy is not None else []),
-        ],
-        "settings": {
-            twin.engine: known["settings"],
-            "encoder": known["encoder"],
-            "calibration": known["calibration"],
-            **known["notes"],
-            **({} if apart is None else {"filter": apart.told}),
-        },
-        "filter": None if apart is None else apart.words,
-        "ledger": None if twin.privacy is None else twin.privacy.describe(),
-        "seeds": {"run": known["seed"]},
-        "versions": known["versions"],
-        "timings": {"training": known["seconds"], "total": round(seconds, 3)},
-    }
-
-
-def write_rows(
-    twin: Twin,
-    path: Path,
-    rows: int,
-    seed: int,
-    escape_formulas: bool,
-    real: Table,
-    apart: Filter | None = None,
-    temperature: float = 1.0,
-) -> Table:
+def write_rows(job: Job, twin: Twin, path: Path, filter_: Filter | None, temperature: float) -> Table:
     """Write all rows to the file, in the form of the real table, and keep as many as the report looks at."""
     kept: list[pa.Table] = []
-    form = real.data.select([spec.name for spec in twin.schema.kept])
-    with TableWriter(path, twin.origin, escape_formulas=escape_formulas) as writer:
-        for batch in twin.batches(rows, seed=seed, apart_from=apart, temperature=temperature):
+    form = job.parts.train.data.select([spec.name for spec in twin.schema.kept])
+    seed = derive_seed(job.seed, "make")
+    with TableWriter(path, twin.origin, escape_formulas=job.escape_formulas) as writer:
+        for batch in twin.batches(job.rows, seed=seed, apart_from=filter_, temperature=temperature):
             check_form(batch.data, form)
             writer.write(batch)
             if sum(table.num_rows for table in kept) < JUDGED_ROWS:

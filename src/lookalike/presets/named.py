@@ -18,7 +18,7 @@ def challenge() -> dict[str, Any]:
         "engine": "ensemble",
         "members": [{"engine": "ctgan"}] * 4 + [{"engine": "tvae"}],
         "weights": "learned",
-        "apart": True,
+        "filter": True,
         "raw": True,
         "minutes": 50.0,
     }
@@ -42,7 +42,7 @@ def private_ensemble() -> dict[str, Any]:
         "engine": "ensemble",
         "members": [{**one, "rows": 0.7} for one in members],
         "weights": "given",
-        "apart": True,
+        "filter": True,
     }
 
 

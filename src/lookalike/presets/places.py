@@ -62,8 +62,8 @@ class Places:
 class Made:
     """What ``make`` made; ``unmet`` and ``advice`` say what was required and not reached, and what would help."""
 
-    table: Path
-    report: Path
+    table_file: Path
+    report_file: Path
     twin_file: Path
     folder: Path
     twin: Twin
@@ -112,7 +112,10 @@ class _Enough(Exception):
 def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
     """A fresh run folder, or the one to go on in, in which no other run works meanwhile; only files that a run writes are ever removed."""
     if resume and not (folder / CHECKPOINT).exists():
-        raise OutputError(f"--resume needs a checkpoint, however: {folder} has none. Start without --resume.")
+        raise OutputError(
+            f"--resume needs a checkpoint, however: {folder} has none. Nets and ensembles leave one; trees, copula and marginals, mostly done "
+            "in a minute, begin again. Start without --resume."
+        )
     with _locked(folder):
         if not resume:
             for name in FILES:
@@ -125,7 +128,9 @@ def run_folder(folder: Path, resume: bool) -> Iterator[Path]:
 
 def how_to_go_on(folder: Path | None) -> str:
     """Say what there is to do about a run that was interrupted."""
-    return "go on: --resume" if folder is not None and (folder / CHECKPOINT).exists() else "start again: --force"
+    if folder is not None and (folder / CHECKPOINT).exists():
+        return "go on: --resume"
+    return "no checkpoint to go on from, start again: --force"
 
 
 def cut_short(run: Run) -> str:

@@ -171,7 +171,7 @@ def meet(first: Made, setup: Setup, common: Common, required: Mapping[str, float
 
 def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: float) -> Made | None:
     """Make one table in a folder of its own; None where Ctrl-C cut its training."""
-    places = Places.beside(first.table, folder / first.table.name, raw=common.raw)
+    places = Places.beside(first.table_file, folder / first.table_file.name, raw=common.raw)
     run = Run(places.folder, console=common.console, minutes=None if common.minutes is None else seconds / 60)
     twin = setup.twin
     if setup.refit:
@@ -207,7 +207,11 @@ def _calibrate(setup: Setup, common: Common, run: Run) -> Twin:
 
 def _put_in_place(made: Made, first: Made, raw: bool) -> None:
     """Its files go where the first attempt's are; the log stays the first one's."""
-    pairs = [(made.table, first.table), (made.report, first.report), (made.twin_file, first.twin_file)]
+    pairs = [
+        (made.table_file, first.table_file),
+        (made.report_file, first.report_file),
+        (made.twin_file, first.twin_file),
+    ]
     if raw:
         pairs.append((_raw(made), _raw(first)))
     for mine, theirs in pairs:
@@ -221,7 +225,7 @@ def _put_in_place(made: Made, first: Made, raw: bool) -> None:
 
 
 def _raw(made: Made) -> Path:
-    path = Places.beside(made.table, made.table, raw=True).raw
+    path = Places.beside(made.table_file, made.table_file, raw=True).raw
     assert path is not None
     return path
 

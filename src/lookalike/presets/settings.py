@@ -40,5 +40,5 @@ def settings_from(
     for title in ("run", "encoder", "sampling", "calibration", "privacy", *(["filter"] if making else []), engine):
         chosen |= sections.get(title, {})
     if not making:
-        chosen.pop("apart", None)
+        chosen.pop("filter", None)
     return chosen

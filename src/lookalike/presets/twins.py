@@ -48,7 +48,7 @@ def fit_to(
     check_outputs([out], force=force or resume, read=[source, schema])
     with run_folder(place, resume) as folder:
         run = Run(folder, console=console, minutes=minutes, resume=resume)
-        private = routing.is_private(engine, settings)
+        private = routing.route(engine, settings).private
         parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
         if keep_back:
             say("kept back", parts.words, "--config")
@@ -62,7 +62,7 @@ def fit_to(
         return twin
 
 
-def apart(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:
+def filter_from(twin: Twin, real: str | Path | None, settings: Mapping[str, Any]) -> Filter | None:
     """What keeps rows of a twin apart from those of a file; None where none is named."""
     if real is None:
         if settings:

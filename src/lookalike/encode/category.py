@@ -43,7 +43,7 @@ class CategoryEncoder(ColumnEncoder):
         counts = np.bincount(values.codes[~values.missing], minlength=len(values.levels))[order]
         self.has_missing = bool(values.missing.any()) or not counts.any()
         self.counts = counts
-        self._place_codes(self._is_rare(counts, len(values)))
+        self.place_codes(self._is_rare(counts, len(values)))
         pooled = counts[self.pool]
         self.pool_weights = np.where(pooled < self.settings.rare_rows, rng.gamma(pooled), pooled)
         self.fitted = True
@@ -83,10 +83,16 @@ class CategoryEncoder(ColumnEncoder):
         pool_of[levels] = pools
         mine = pool_of[self.rare]
         rest = (mine < 0).any()
-        self._place_codes(self.rare, np.where(mine < 0, 0, mine + rest))
+        self.place_codes(self.rare, np.where(mine < 0, 0, mine + rest))
 
-    def _place_codes(self, rare: np.ndarray, pool_of: np.ndarray | None = None) -> None:
-        """``pool_of`` (k,): which pool each rare level is in, the first one when left out."""
+    def place_codes(self, rare: np.ndarray, pool_of: np.ndarray | None = None) -> None:
+        """Give every level its code: those that are not ``rare`` (L,) one each, the k others one a pool, missing the one after them.
+
+        Parameters
+        ----------
+        pool_of
+            (k,) which pool each rare level is in; the first one when left out.
+        """
         self.rare = rare
         common = np.flatnonzero((self.counts > 0) & ~rare)
         self.level_of_code = common
@@ -191,6 +197,6 @@ class CategoryEncoder(ColumnEncoder):
         self.has_missing = bool(state["has_missing"])
         rare = np.zeros(len(self.counts), bool)
         rare[state["rare"]] = True
-        self._place_codes(rare, np.asarray(state["pool_of"], np.int64))
+        self.place_codes(rare, np.asarray(state["pool_of"], np.int64))
         self.pool_weights = np.asarray(state["pool_weights"], np.float64)
         self.fitted = True

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from lookalike import registry, scale
-from lookalike.errors import NotFittedError, SettingsError, TrainingError
+from lookalike.errors import SettingsError, TrainingError
 from lookalike.ledger import Ledger
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.members import budgeted, weigh
 from lookalike.model.members.beside import Together
 from lookalike.model.members.meeting import meeting
@@ -285,7 +285,7 @@ class Ensemble(Generator):
     @property
     def _known(self) -> list[tuple[str, Generator]]:
         if not self._members:
-            raise NotFittedError("ensemble samples only after fit. Call fit first.")
+            raise not_fitted("ensemble")
         return self._members
 
 

@@ -19,9 +19,8 @@ from pydantic import Field
 
 from lookalike import noise
 from lookalike.accountant import gaussian
-from lookalike.errors import NotFittedError
 from lookalike.ledger import Ledger
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.counts.groups import Groups, group_columns
 from lookalike.model.counts.mixture import Counts, Mixture, fit_mixture
 from lookalike.model.intervals import with_residuals
@@ -214,7 +213,7 @@ class Marginals(Generator):
     @property
     def _known(self) -> tuple[EncodedColumn, ...]:
         if not self._columns:
-            raise NotFittedError("marginals samples only after fit. Call fit first.")
+            raise not_fitted(self.name)
         return self._columns
 
 

@@ -19,6 +19,7 @@ from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, u
 from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.stats import middle
 
 Columns = Mapping[str, Values]
 
@@ -180,7 +181,7 @@ class Computed(Step):
         beyond = unknown & ~own.missing
         self.has_alone = bool(beyond.any())
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
-        self.fill = np.sort(own.numbers[beyond])[beyond.sum() // 2] if self.has_alone else self.dtype.type(0)
+        self.fill = middle(own.numbers[beyond])
         both = ~unknown & ~own.missing
         real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}

@@ -29,7 +29,7 @@ from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
-from lookalike.schema.types import arrow_type, in_type, is_text
+from lookalike.schema.types import arrow_type, in_type, is_text, value_type
 from lookalike.schema.values import numbered, whose
 
 
@@ -353,8 +353,7 @@ class TableEncoder:
 
         None, NaN and pandas' NA and NaT are a missing cell.
         """
-        storage = arrow_type(self.schema[name].storage)
-        storage = storage.value_type if pa.types.is_dictionary(storage) else storage
+        storage = value_type(arrow_type(self.schema[name].storage))
         # by itself Arrow takes whole numbers for signed ones
         own = pa.uint64() if type(value) is int and pa.types.is_uint64(storage) else None
         try:

@@ -35,7 +35,7 @@ from lookalike.schema.identity import (
     repeated_key,
     with_their_keys,
 )
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.types import arrow_type, is_text, value_type
 from lookalike.schema.values import parse, widen, without_missing_text
 
 MISSING_TEXTS = (
@@ -138,8 +138,7 @@ def check_type(name: str, storage: pa.DataType) -> None:
 
     >>> check_type("born", pa.date32())
     """
-    if pa.types.is_dictionary(storage):
-        return check_type(name, storage.value_type)
+    storage = value_type(storage)
     if pa.types.is_nested(storage):
         raise InputError(
             f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."

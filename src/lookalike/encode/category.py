@@ -12,6 +12,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.schema.values import places_in
 
 SMALL_TABLE = 100
 """In a smaller table nearly every level is rare: pooling would erase the column."""
@@ -116,8 +117,8 @@ class CategoryEncoder(ColumnEncoder):
         )
 
     def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        assert values.codes is not None
-        places = self.places_of(values)
+        assert values.codes is not None and values.levels is not None
+        places = places_in(self.levels, values.levels)
         known = np.append(
             np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1
         )
@@ -129,16 +130,10 @@ class CategoryEncoder(ColumnEncoder):
             )
         return codes, np.zeros(len(codes))
 
-    def places_of(self, values: Values) -> np.ndarray:
-        """Return (m,) the place of each of the values' own levels among those learned, −1 where it is none."""
-        assert values.levels is not None
-        found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
-        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
-
     def never_seen(self, values: Values) -> np.ndarray:
         """Return (n,) bool: which cells hold a label that has no code."""
-        assert values.codes is not None
-        places = self.places_of(values)
+        assert values.codes is not None and values.levels is not None
+        places = places_in(self.levels, values.levels)
         coded = np.append((places >= 0) & (self.code_of_level[places] >= 0), True)
         return ~coded[values.codes]  # code -1 (missing) reads the last entry
 

@@ -343,9 +343,7 @@ def _known(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     """(n,) bool: which cells have a code."""
     known = np.where(values.missing, encoder.has_missing, True)
     if isinstance(encoder, CategoryEncoder):
-        assert values.codes is not None and values.levels is not None
-        told = pc.is_in(values.levels.cast(encoder.levels.type), encoder.levels).to_numpy(zero_copy_only=False)
-        known &= values.missing | np.append(told, False)[values.codes]
+        known &= values.missing | (values.codes_in(encoder.levels) >= 0)
     elif isinstance(encoder, NumericEncoder) and encoder.intervals is None:
         known &= values.missing | (len(encoder.spikes) > 0)
     return known

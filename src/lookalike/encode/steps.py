@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
@@ -111,9 +110,8 @@ class Joint(Step):
             found = np.minimum(np.searchsorted(vocabulary, values.numbers), max(len(vocabulary) - 1, 0))
             known = vocabulary[found] == values.numbers if len(vocabulary) else np.zeros(len(values), bool)
         else:
-            assert values.codes is not None and values.levels is not None and isinstance(vocabulary, pa.Array)
-            index = pc.fill_null(pc.index_in(values.levels.cast(vocabulary.type), vocabulary), -1)
-            found = np.append(index.to_numpy(zero_copy_only=False), -1)[values.codes]
+            assert isinstance(vocabulary, pa.Array)
+            found = values.codes_in(vocabulary)
             known = found >= 0
         if (~known & ~values.missing).any():
             raise InputError(

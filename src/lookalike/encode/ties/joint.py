@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from lookalike.dependence import follows
 from lookalike.encode.base import ColumnEncoder
@@ -19,6 +18,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.rules import Rule, beside, few, levels_of, values_from, values_state
 from lookalike.joint import crossed, find_together
 from lookalike.schema import Values
+from lookalike.schema.values import places_in
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _joint(
         if isinstance(encoder, CategoryEncoder):
             parsed = columns[name].levels
             assert parsed is not None
-            place = np.append(0, pc.index_in(parsed.cast(encoder.levels.type), encoder.levels).to_numpy() + 1)[place]
+            place = np.append(0, places_in(encoder.levels, parsed) + 1)[place]
         levels.append(own.distinct)
         parts.append((place, _count(own.distinct, encoder)))
     combinations = crossed(parts)

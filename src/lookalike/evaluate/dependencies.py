@@ -344,12 +344,15 @@ class _Whole:
 
     def _holds(self, rule: Rule) -> bool:
         """Whether all rows keep the rule."""
-        determinant, dependent = self._levels(rule.determinant), self._levels(rule.dependent)
-        if determinant is None or dependent is None:
+        dependent = self._levels(rule.dependent)
+        if dependent is None:
             return False
-        if rule.determinant.banded:
+        if rule.determinant.banded:  # a number of more values than a label may have, too
             side = self._columns[rule.determinant.name].sides["real"]
             return any(Bands({0: dependent.codes["real"]}).along(_read(side, None), ~side.missing))
+        determinant = self._levels(rule.determinant)
+        if determinant is None:
+            return False
         codes = determinant.codes["real"]
         rows = np.flatnonzero(codes) if determinant.name in self._keys else slice(None)
         return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None

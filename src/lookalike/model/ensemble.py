@@ -18,6 +18,7 @@ from lookalike.model.members.beside import Together
 from lookalike.model.members.meeting import meeting
 from lookalike.model.members.member import Plan, Trained, check_engine, label_of
 from lookalike.model.members.settings import COMMON, EnsembleSettings
+from lookalike.model.rejection import meets
 from lookalike.model.training.train import fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -211,9 +212,7 @@ class Ensemble(Generator):
             seed = derive_seed(0, "pilot")
             drawn = [model.sample(PILOT_ROWS, seed=seed, temperature=temperature).codes for _, model in self._known]
             self._pilot = temperature, drawn
-        hits = np.array(
-            [np.all([codes[:, j] == code for j, code in conditions.items()], axis=0).sum() for codes in self._pilot[1]]
-        )
+        hits = np.array([meets(codes, conditions).sum() for codes in self._pilot[1]])
         usual = max(float(self._weights @ hits), 1.0) / PILOT_ROWS
         chances = (hits + PILOT_BELIEF * usual) / (PILOT_ROWS + PILOT_BELIEF)
         shares = self._weights * chances

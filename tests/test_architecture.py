@@ -72,7 +72,12 @@ MAY_IMPORT = {
 INSIDE = {
     "schema": {"found": {"axis", "breaches", "column", "constraints", "expression"}},
     "encode": {"ties": {"base", "category", "key", "mixture", "numeric"}},
-    "model": {"nets": set(), "counts": set(), "training": {"base", "nets"}, "members": {"base", "training"}},
+    "model": {
+        "nets": set(),
+        "counts": set(),
+        "training": {"base", "counts", "nets"},
+        "members": {"base", "rejection", "training"},
+    },
 }
 """What a room's own rooms may import of it: no engine is known below the engines, no whole table below the encoders' frame."""
 ONLY_IN = {

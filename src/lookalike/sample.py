@@ -16,10 +16,10 @@ from lookalike.config import Settings
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import LookalikeWarning, SamplingError, SettingsError
 from lookalike.model.base import Generator
+from lookalike.model.rejection import draw_meeting
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
 from lookalike.schema.encoded import concatenate
-from lookalike.stats import draws_for
 
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
@@ -129,23 +129,19 @@ class Sampler:
         """Draw rows that have these codes."""
         if not codes or not rows:
             return self.encoder.settle(self.model.sample(rows, seed=seed, temperature=self.temperature))
-        kept: list[EncodedTable] = []
-        found, drawn, most = 0, 0, max(LARGEST_DRAW * rows, SMALLEST_LIMIT)
-        for attempt in range(self.tries):
-            count = max(draws_for(rows - found, found, drawn, most), 100)
-            made = self.model.sample(
-                count, seed=derive_seed(seed, "try", attempt), conditions=codes, temperature=self.temperature
+
+        def draw(count: int, attempt: int) -> EncodedTable:
+            seed_of_try = derive_seed(seed, "try", attempt)
+            made = self.model.sample(count, seed=seed_of_try, conditions=codes, temperature=self.temperature)
+            return self.encoder.settle(made)
+
+        drawn = draw_meeting(draw, codes, rows, tries=self.tries, most=max(LARGEST_DRAW * rows, SMALLEST_LIMIT))
+        if len(drawn.met) < rows:
+            raise SamplingError(
+                f"a condition must be met within max_tries_per_batch={self.tries} draws, however: {len(drawn.met):,} of {rows:,} rows were "
+                f"found in {drawn.rows:,} drawn. Ask for fewer rows or a more frequent value, or take more tries (max_tries_per_batch)."
             )
-            table = self.encoder.settle(made)
-            met = np.all([table.codes[:, place] == code for place, code in codes.items()], axis=0)
-            kept.append(table.take(np.flatnonzero(met)))
-            found, drawn = found + int(met.sum()), drawn + count
-            if found >= rows:
-                return concatenate(kept).take(np.arange(rows))
-        raise SamplingError(
-            f"a condition must be met within max_tries_per_batch={self.tries} draws, however: {found:,} of {rows:,} rows were found in "
-            f"{drawn:,} drawn. Ask for fewer rows or a more frequent value, or take more tries (max_tries_per_batch)."
-        )
+        return drawn.met.take(np.arange(rows))
 
     def cells(self, encoded: EncodedTable, seed: int) -> pa.Table:
         """Return rows as cells, without keys: those are given out last, to rows that stay, but for those that rows share."""

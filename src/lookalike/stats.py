@@ -84,6 +84,17 @@ def draws_for(lacking: int, found: int, drawn: int, most: int) -> int:
     return min(11 * lacking * drawn // (10 * max(found, 1)) + 1 if drawn else lacking, most)
 
 
+def middle(numbers: np.ndarray) -> Any:
+    """The upper of the two numbers in the middle, so one that is there, not a mean of two; 0 where there is none. It has the array's dtype.
+
+    Shape: (n,).
+
+    >>> middle(np.array([9, 1, 4, 7])).item(), middle(np.array([], np.int64)).item()
+    (7, 0)
+    """
+    return np.sort(numbers)[len(numbers) // 2] if len(numbers) else numbers.dtype.type(0)
+
+
 def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     """Largest gap between two empirical distribution functions; in [0, 1], 0 = the same distribution.
 

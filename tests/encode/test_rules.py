@@ -64,6 +64,17 @@ def test_whatever_an_engine_draws_the_rules_hold(rare):
     assert fake["city"].nunique() > 100
 
 
+def test_what_was_settled_before_a_second_fit_is_forgotten():
+    """What each code settles is worked out once, for all rows of one fit."""
+    first = places()
+    other = first.set_column(4, "state", pa.array([f"s{int(city[1:]) * 7 % 11}" for city in first["city"].to_pylist()]))
+    encoder, fresh = encoder_of(first), TableEncoder(infer_schema(first), EncoderSettings(intervals="quantiles"))
+    encoder.settle(scrambled(encoder))
+    for one in (encoder, fresh):
+        one.fit(other, seed=0)
+    assert (encoder.settle(scrambled(encoder)).codes == fresh.settle(scrambled(fresh)).codes).all()
+
+
 def test_two_numbers_alike_are_both_settled():
     table = places()
     index = pa.array([float(int(city[1:]) % 7) for city in table["city"].to_pylist()])

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import bench_table
+from lookalike.dependence import MOST_LEVELS
 from lookalike.evaluate import dependencies as module
 from lookalike.evaluate import score
 from lookalike.evaluate.dependencies import dependencies
@@ -186,8 +187,8 @@ def test_whether_cells_are_missing_is_settled():
     assert found["broken"] == entry["broken"] == 0.05 and found["fresh"] == 0
 
 
-@pytest.mark.parametrize("looked_at", [10**5, 500])
-def test_stretches_of_an_axis_settle(monkeypatch, looked_at):
+@pytest.mark.parametrize(("rows", "looked_at"), [(3000, 10**5), (3000, 500), (2 * MOST_LEVELS, 500)])
+def test_stretches_of_an_axis_settle(monkeypatch, rows, looked_at):
     monkeypatch.setattr(module, "REAL_ROWS", looked_at)
 
     def incomes(rows, seed, off=0.0):
@@ -195,7 +196,7 @@ def test_stretches_of_an_axis_settle(monkeypatch, looked_at):
         income = random.normal(100, 30, rows)
         return pa.table({"income": income, "bracket": np.digitize(income + off, [70, 100, 130])})
 
-    found = measured(incomes(3000, 0), incomes(2000, 1, off=5.0), incomes(2000, 2))
+    found = measured(incomes(rows, 0), incomes(2000, 1, off=5.0), incomes(2000, 2))
     (entry,) = found["pairs"]
     assert (*entry["columns"], entry["part"], entry["levels"]) == ("income", "bracket", "range", 4)
     assert 0.1 < found["broken"] == pytest.approx(0.16, abs=0.05) and found["fresh"] < 0.01

@@ -11,7 +11,7 @@ import pytest
 from lookalike.accountant import gaussian
 from lookalike.errors import NotFittedError, PrivacyError
 from lookalike.ledger import Budget, Ledger
-from lookalike.model.counts.groups import Groups, as_shares, group_codes, spread_evenly
+from lookalike.model.counts.groups import Groups, as_shares, even_groups, spread_evenly
 from lookalike.model.counts.mixture import Counts, Mixture, _gradient, _mixture
 from lookalike.model.marginals import Marginals, default_groups
 from lookalike.run import Run
@@ -182,10 +182,10 @@ def test_rows_are_spread_evenly_over_a_mixture():
 
 def test_groups_join_neighbours_and_keep_missing_apart():
     column = EncodedColumn("n", 9, np.ones(9, bool), True, np.append(np.arange(8.0), np.nan))
-    groups = group_codes(column, as_shares(np.array([5, 5, 5, 5, 5, 5, 5, 5, 40.0])), 5)
+    groups = even_groups(column, as_shares(np.array([5, 5, 5, 5, 5, 5, 5, 5, 40.0])), 5)
     assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4]
     labels = EncodedColumn("l", 5, np.zeros(5, bool))
-    assert group_codes(labels, np.array([0.1, 0.4, 0.05, 0.4, 0.05]), 3).tolist() == [2, 0, 2, 1, 2]
+    assert even_groups(labels, np.array([0.1, 0.4, 0.05, 0.4, 0.05]), 3).tolist() == [2, 0, 2, 1, 2]
     assert default_groups(24_000, 7.0) > default_groups(24_000, 43.0) > default_groups(1_000, 43.0)
 
 

@@ -19,6 +19,7 @@ from lookalike.errors import NotFittedError, PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
+from lookalike.model.counts.noised import noised_counts
 from lookalike.model.ctgan import CTGAN
 from lookalike.model.nets.clipping import add_clipped
 from lookalike.model.nets.critic import Critic
@@ -253,7 +254,7 @@ def test_a_seed_fixes_neither_noise_nor_samples(engine: type[Any], toy: EncodedT
     second.fit(toy, seed=3, run=Run())
     assert weights(first) != weights(second)
     assert not np.array_equal(private.poisson_sample(1_000, 0.5), private.poisson_sample(1_000, 0.5))
-    counts, again = (private.noised_counts(toy, 50.0)[0] for _ in range(2))
+    counts, again = (noised_counts(toy, 50.0)[0] for _ in range(2))
     assert not np.array_equal(np.concatenate(counts), np.concatenate(again))
 
 
@@ -396,7 +397,7 @@ def test_a_budget_that_was_spent_refuses(engine: type[Any], toy: EncodedTable):
 
 
 def test_counts_that_came_with_the_codes_are_not_paid_for_again(toy: EncodedTable):
-    noised = private.noised_counts(toy, 5.0)
+    noised = noised_counts(toy, 5.0)
     columns = tuple(
         dataclasses.replace(column, measured=counts.astype(float), deviations=deviations)
         for column, counts, deviations in zip(toy.columns, *noised, strict=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lookalike.errors import SettingsError
 from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, systematic
-from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, group_codes
+from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, groups_beside_spikes
 from lookalike.refine.targets import noise_floor, target
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -273,7 +273,7 @@ def test_systematic_draws_follow_the_weights():
 def test_groups_hold_neighbours_and_leave_spikes_and_missing_alone():
     spent = EncodedColumn("spent", 60, np.arange(60) > 0, True, np.append(np.arange(59.0), np.nan))
     shares = np.append(np.r_[0.3, np.full(58, 0.6 / 58)], 0.1)
-    groups = group_codes(spent, shares, 10)
+    groups = groups_beside_spikes(spent, shares, 10)
     assert (np.diff(groups) >= 0).all()
     assert 8 <= groups.max() + 1 <= 13
     assert (groups == groups[0]).sum() == 1

@@ -12,6 +12,7 @@ from lookalike.encode.base import ColumnEncoder
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.schema.values import places_in
 
 SMALL_TABLE = 100
 """In a smaller table nearly every level is rare: pooling would erase the column."""
@@ -43,7 +44,7 @@ class CategoryEncoder(ColumnEncoder):
         counts = np.bincount(values.codes[~values.missing], minlength=len(values.levels))[order]
         self.has_missing = bool(values.missing.any()) or not counts.any()
         self.counts = counts
-        self._place_codes(self._is_rare(counts, len(values)))
+        self.place_codes(self._is_rare(counts, len(values)))
         pooled = counts[self.pool]
         self.pool_weights = np.where(pooled < self.settings.rare_rows, rng.gamma(pooled), pooled)
         self.fitted = True
@@ -83,10 +84,16 @@ class CategoryEncoder(ColumnEncoder):
         pool_of[levels] = pools
         mine = pool_of[self.rare]
         rest = (mine < 0).any()
-        self._place_codes(self.rare, np.where(mine < 0, 0, mine + rest))
+        self.place_codes(self.rare, np.where(mine < 0, 0, mine + rest))
 
-    def _place_codes(self, rare: np.ndarray, pool_of: np.ndarray | None = None) -> None:
-        """``pool_of`` (k,): which pool each rare level is in, the first one when left out."""
+    def place_codes(self, rare: np.ndarray, pool_of: np.ndarray | None = None) -> None:
+        """Give every level its code: those that are not ``rare`` (L,) one each, the k others one a pool, missing the one after them.
+
+        Parameters
+        ----------
+        pool_of
+            (k,) which pool each rare level is in; the first one when left out.
+        """
         self.rare = rare
         common = np.flatnonzero((self.counts > 0) & ~rare)
         self.level_of_code = common
@@ -110,8 +117,8 @@ class CategoryEncoder(ColumnEncoder):
         )
 
     def encode(self, values: Values, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        assert values.codes is not None
-        places = self.places_of(values)
+        assert values.codes is not None and values.levels is not None
+        places = places_in(self.levels, values.levels)
         known = np.append(
             np.where(places >= 0, self.code_of_level[places], -1), self.missing_code if self.has_missing else -1
         )
@@ -123,16 +130,10 @@ class CategoryEncoder(ColumnEncoder):
             )
         return codes, np.zeros(len(codes))
 
-    def places_of(self, values: Values) -> np.ndarray:
-        """Return (m,) the place of each of the values' own levels among those learned, −1 where it is none."""
-        assert values.levels is not None
-        found = pc.index_in(values.levels.cast(self.levels.type), self.levels)
-        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False))
-
     def never_seen(self, values: Values) -> np.ndarray:
         """Return (n,) bool: which cells hold a label that has no code."""
-        assert values.codes is not None
-        places = self.places_of(values)
+        assert values.codes is not None and values.levels is not None
+        places = places_in(self.levels, values.levels)
         coded = np.append((places >= 0) & (self.code_of_level[places] >= 0), True)
         return ~coded[values.codes]  # code -1 (missing) reads the last entry
 
@@ -191,6 +192,6 @@ class CategoryEncoder(ColumnEncoder):
         self.has_missing = bool(state["has_missing"])
         rare = np.zeros(len(self.counts), bool)
         rare[state["rare"]] = True
-        self._place_codes(rare, np.asarray(state["pool_of"], np.int64))
+        self.place_codes(rare, np.asarray(state["pool_of"], np.int64))
         self.pool_weights = np.asarray(state["pool_weights"], np.float64)
         self.fitted = True

@@ -11,6 +11,7 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, grain_of, on_axis, on_grain, unit_of
+from lookalike.stats import middle
 
 LARGEST_INT64 = 2**63 - 1
 
@@ -64,10 +65,10 @@ class Difference(Step):
         distance, there = self._distances(columns)
         beyond = ~there & ~own.missing
         self.has_alone = bool(beyond.any())
-        self.fill_alone = _middle(own.numbers[beyond], self.dtype)
+        self.fill_alone = middle(own.numbers[beyond])
         self.wide = self.unit is not None and bool(max(distance.tolist(), default=0) > LARGEST_INT64)
         distance = self._stored(distance)
-        self.fill = _middle(distance[there & ~own.missing], distance.dtype)
+        self.fill = middle(distance[there & ~own.missing])
 
     def _base(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """(n,) the least the target may be (sign −1: the greatest) on the common axis, and where there is any such bound."""
@@ -263,11 +264,6 @@ class Difference(Step):
         self.fill_alone = self.dtype.type(state["fill_alone"])
         kind = np.dtype(np.float64 if self.unit is None else np.uint64 if self.wide else np.int64)
         self.fill = kind.type(state["fill"])
-
-
-def _middle(numbers: np.ndarray, dtype: np.dtype) -> Any:
-    """A number from the middle of those that are there; 0 where there is none."""
-    return np.sort(numbers)[len(numbers) // 2] if len(numbers) else dtype.type(0)
 
 
 def _outer(pick: Any, one: Any, other: Any) -> Any:

@@ -24,12 +24,12 @@ from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
-from lookalike.encode.ties.settle import follow, in_order, settle, settle_values
+from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
-from lookalike.schema.types import arrow_type, in_type, is_text
+from lookalike.schema.types import arrow_type, in_type, is_text, value_type
 from lookalike.schema.values import numbered, whose
 
 
@@ -61,6 +61,7 @@ class TableEncoder:
         self.joints: list[JointRule] = []
         self.absences: list[Absence] = []
         self.entities: list[Entity] = []
+        self._dues: list[Due] | None = None
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
     def _encoders(self, specs: Sequence[ColumnSpec]) -> dict[str, ColumnEncoder]:
@@ -79,6 +80,7 @@ class TableEncoder:
             )
         parsed = self._parse(table)
         self.rewrites.fit(parsed)
+        self._dues = None
         columns = self.rewrites.forward(parsed)
         self.encoders = self._encoders(self.rewrites.specs())
         for name, key in self.keys.items():
@@ -302,15 +304,21 @@ class TableEncoder:
     def settle(self, encoded: EncodedTable, known: np.ndarray | None = None, *, gaps: bool = True) -> EncodedTable:
         """Return the rows with every code that another column settles as it does, and cells missing where others say so, unless all
         are to be filled (``gaps`` False); ``known`` (n, d) cells are left alone."""
-        ties = self.ties
-        settled = settle(ties, self.encoders, encoded, known)
+        dues = self._known_dues()
+        settled = settle(dues, encoded, known)
         if not gaps or not self.absences:
             return settled
-        return settle(ties, self.encoders, settle_absences(self.absences, self.encoders, settled, known), known)
+        return settle(dues, settle_absences(self.absences, self.encoders, settled, known), known)
 
     def at_odds(self, encoded: EncodedTable, known: np.ndarray) -> np.ndarray:
         """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles."""
-        return at_odds(self.ties, self.encoders, encoded, known)
+        return at_odds(self._known_dues(), encoded, known)
+
+    def _known_dues(self) -> list[Due]:
+        """What :attr:`ties` settle, looked up; made for the first rows that are drawn, and kept for all others."""
+        if self._dues is None:
+            self._dues = [Due(rule, self.encoders) for rule in self.ties]
+        return self._dues
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.
@@ -353,8 +361,7 @@ class TableEncoder:
 
         None, NaN and pandas' NA and NaT are a missing cell.
         """
-        storage = arrow_type(self.schema[name].storage)
-        storage = storage.value_type if pa.types.is_dictionary(storage) else storage
+        storage = value_type(arrow_type(self.schema[name].storage))
         # by itself Arrow takes whole numbers for signed ones
         own = pa.uint64() if type(value) is int and pa.types.is_uint64(storage) else None
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
 from lookalike.schema import EncodedTable, Values
 
@@ -47,9 +46,8 @@ def put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
         assert drawn.numbers is not None
         missing = np.where(there, given.missing, drawn.missing)
         return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
-    assert given.codes is not None and given.levels is not None and drawn.codes is not None and drawn.levels is not None
-    places = pc.fill_null(pc.index_in(given.levels.cast(drawn.levels.type), drawn.levels), -1).to_numpy()
-    codes = np.append(places, -1)[given.codes]  # code -1 (missing) reads the last entry
+    assert drawn.codes is not None and drawn.levels is not None
+    codes = given.codes_in(drawn.levels)
     there = there & (given.missing | (codes >= 0))
     missing = np.where(there, given.missing, drawn.missing)
     return Values(missing, codes=np.where(there, codes, drawn.codes).astype(np.int32), levels=drawn.levels)

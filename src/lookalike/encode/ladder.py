@@ -19,6 +19,7 @@ from lookalike.encode.bins import Bins
 from lookalike.schema import ColumnSpec
 from lookalike.schema.axis import DAY
 from lookalike.schema.dates import TICKS_A_SECOND, unit_of
+from lookalike.schema.grain import steps_of_time
 from lookalike.schema.types import arrow_type
 
 BRANCHES = 32
@@ -249,9 +250,5 @@ def _steps(spec: ColumnSpec) -> list[int]:
     if pa.types.is_date32(storage):
         return [1]
     if spec.kind == "datetime" or pa.types.is_temporal(storage):
-        second = _second(spec)
-        steps = [DAY * second, 3600 * second, 60 * second, second]
-        return [*steps, *(10**power for power in range(6, 0, -3) if 10**power < second), 1][
-            : 4 if second == 1 else None
-        ]
+        return steps_of_time(_second(spec))
     return [10**power for power in range(6, -1, -1)]

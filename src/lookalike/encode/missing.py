@@ -10,6 +10,7 @@ import pyarrow as pa
 from lookalike.encode.base import EncoderSettings
 from lookalike.errors import LookalikeWarning, SchemaError
 from lookalike.schema import Schema, Values, parse, spell
+from lookalike.stats import middle
 
 
 def treat_missing(table: pa.Table, schema: Schema, settings: EncoderSettings) -> pa.Table:
@@ -62,10 +63,9 @@ def treat_missing(table: pa.Table, schema: Schema, settings: EncoderSettings) ->
 def _filled(values: Values, how: str) -> Values:
     nowhere = np.zeros(len(values), bool)
     if values.numbers is not None:
-        present = np.sort(values.numbers[~values.missing])
-        distinct, counts = np.unique(present, return_counts=True)
+        distinct, counts = np.unique(values.present, return_counts=True)
         # a cell that was seen, not a mean of two: dates, steps and decimals stay what they are
-        fill = present[len(present) // 2] if how == "median" else distinct[counts.argmax()]
+        fill = middle(values.present) if how == "median" else distinct[counts.argmax()]
         return Values(nowhere, numbers=np.where(values.missing, fill, values.numbers))
     assert values.codes is not None
     fill = np.bincount(values.codes[~values.missing]).argmax()

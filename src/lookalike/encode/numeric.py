@@ -70,7 +70,7 @@ class NumericEncoder(ColumnEncoder):
             self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
         self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
-        self._place_codes()
+        self.place_codes()
         self.fitted = True
 
     def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins | ByEnding:
@@ -216,8 +216,8 @@ class NumericEncoder(ColumnEncoder):
         least, most = declared_bounds(self.spec, self.dtype)
         return low if least is None else max(low, least), high if most is None else min(high, most)
 
-    def _place_codes(self) -> None:
-        """Spikes and intervals in the order of their values."""
+    def place_codes(self) -> None:
+        """Give spikes and intervals their codes, in the order of their values, and missing the one after them."""
         spike_axis = self._axis(self.spikes)
         means = self.intervals.means if self.intervals is not None else np.zeros(0)
         both = np.concatenate([spike_axis, means])
@@ -300,5 +300,5 @@ class NumericEncoder(ColumnEncoder):
             kind = ByEnding
         self.intervals = None if kept is None else kind.from_state(kept)
         self.has_missing = bool(state["has_missing"])
-        self._place_codes()
+        self.place_codes()
         self.fitted = True

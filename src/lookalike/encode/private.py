@@ -183,7 +183,7 @@ def _fit_labels(encoder: CategoryEncoder, values: Values, account: Account) -> N
     encoder.has_missing = bool(missing > SURE * deviation) or not len(levels)
     encoder.levels = levels
     encoder.counts = np.maximum(counts, 1).astype(np.int64)
-    encoder._place_codes(np.zeros(len(levels), bool))
+    encoder.place_codes(np.zeros(len(levels), bool))
     encoder.pool_weights = np.zeros(0)
     measured = np.append(counts, missing) if encoder.has_missing else counts
     encoder.measured = measured.astype(np.float64)
@@ -302,7 +302,7 @@ def _settle(
         encoder.intervals, bin_counts, bin_deviations = cells.bins(zero, MOST_BINS, FEWEST_DEVIATIONS)
         measured.append(bin_counts)
         deviations.append(bin_deviations)
-    encoder._place_codes()
+    encoder.place_codes()
     order = np.argsort(np.concatenate([encoder.code_of_spike, encoder.code_of_interval]))
     tail = [np.array([missing], np.float64)] if encoder.has_missing else []
     encoder.measured = np.concatenate([np.concatenate(measured)[order], *tail])
@@ -343,9 +343,7 @@ def _known(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     """(n,) bool: which cells have a code."""
     known = np.where(values.missing, encoder.has_missing, True)
     if isinstance(encoder, CategoryEncoder):
-        assert values.codes is not None and values.levels is not None
-        told = pc.is_in(values.levels.cast(encoder.levels.type), encoder.levels).to_numpy(zero_copy_only=False)
-        known &= values.missing | np.append(told, False)[values.codes]
+        known &= values.missing | (values.codes_in(encoder.levels) >= 0)
     elif isinstance(encoder, NumericEncoder) and encoder.intervals is None:
         known &= values.missing | (len(encoder.spikes) > 0)
     return known

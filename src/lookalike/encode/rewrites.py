@@ -22,6 +22,7 @@ from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
 from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range, Share
+from lookalike.stats import middle
 
 Declared = TypeVar("Declared", bound=Constraint)
 
@@ -177,8 +178,7 @@ class Rewrites:
 def _typical(values: Values) -> Any:
     """What stands in for a missing cell while it is encoded: a number from the middle, or the commonest label."""
     if values.numbers is not None:
-        present = np.sort(values.numbers[~values.missing])
-        return present[len(present) // 2].item() if len(present) else 0
+        return middle(values.present).item()
     assert values.codes is not None and values.levels is not None
     counts = np.bincount(values.codes[~values.missing], minlength=1)
     return str(values.levels[int(counts.argmax())]) if counts.any() else None

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
@@ -19,6 +18,7 @@ from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, u
 from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.stats import middle
 
 Columns = Mapping[str, Values]
 
@@ -110,9 +110,8 @@ class Joint(Step):
             found = np.minimum(np.searchsorted(vocabulary, values.numbers), max(len(vocabulary) - 1, 0))
             known = vocabulary[found] == values.numbers if len(vocabulary) else np.zeros(len(values), bool)
         else:
-            assert values.codes is not None and values.levels is not None and isinstance(vocabulary, pa.Array)
-            index = pc.fill_null(pc.index_in(values.levels.cast(vocabulary.type), vocabulary), -1)
-            found = np.append(index.to_numpy(zero_copy_only=False), -1)[values.codes]
+            assert isinstance(vocabulary, pa.Array)
+            found = values.codes_in(vocabulary)
             known = found >= 0
         if (~known & ~values.missing).any():
             raise InputError(
@@ -180,7 +179,7 @@ class Computed(Step):
         beyond = unknown & ~own.missing
         self.has_alone = bool(beyond.any())
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
-        self.fill = np.sort(own.numbers[beyond])[beyond.sum() // 2] if self.has_alone else self.dtype.type(0)
+        self.fill = middle(own.numbers[beyond])
         both = ~unknown & ~own.missing
         real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}

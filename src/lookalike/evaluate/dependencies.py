@@ -111,7 +111,9 @@ def dependencies(
     found += [
         rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
     ]
-    found = [held for rule in found if (held := _held_everywhere(rule, columns, keys, picks)) is not None]
+    if len(picks["real"]) < count_rows(columns, "real"):
+        whole = _Whole(columns, keys)
+        found = [held for rule in found if (held := whole.held(rule, picks["real"])) is not None]
     rows = len(picks["synthetic"])
     if not found or rows == 0:
         return {**nothing, "rows": rows}
@@ -314,50 +316,57 @@ def _of_first_rows(keys: np.ndarray, dependent: np.ndarray, size: int) -> np.nda
     return found
 
 
-def _held_everywhere(
-    rule: Rule, columns: list[Column], keys: Mapping[str, Codes], picks: dict[str, np.ndarray]
-) -> Rule | None:
-    """The rule as far as rows of the real table that were not picked keep it as well; None where they do not."""
-    whole = count_rows(columns, "real")
-    if len(picks["real"]) == whole:
-        return rule
-    if rule.determinant.together:
-        return _held_together(rule, columns, picks)
-    return rule if _holds_everywhere(rule, columns, keys, whole) else None
+class _Whole:
+    """All rows of the real table, held against rules that were found in some of them; each column is read once."""
 
+    def __init__(self, columns: list[Column], keys: Mapping[str, Codes]) -> None:
+        self._columns, self._keys = {column.name: column for column in columns}, keys
+        self._rows = {"real": np.arange(count_rows(columns, "real"))}
+        self._seen: dict[tuple[str, bool, str | None], Levels | None] = {}
 
-def _held_together(rule: Rule, columns: list[Column], picks: dict[str, np.ndarray]) -> Rule | None:
-    """As :func:`_held_everywhere`, but for those combinations in which other rows say otherwise."""
-    everything = {"real": np.arange(count_rows(columns, "real"))}
-    named = {column.name: column for column in columns}
-    levels = [_levels(named[one.name], everything) for one in (*rule.determinant.together, rule.dependent)]
-    codes = [level.codes["real"] for level in levels if level is not None]
-    found = settled_together(codes[:-1], codes[-1]) if len(codes) == len(levels) else None
-    if found is None:
-        return None
-    rows, settles = found
-    due = rule.settles["real"].copy()
-    due[rule.determinant.codes["real"][settles[rows[picks["real"]]] < 0]] = -1
-    return replace(rule, settles=dict.fromkeys(rule.settles, due))
+    def held(self, rule: Rule, picked: np.ndarray) -> Rule | None:
+        """The rule as far as rows that were not ``picked`` (p,) keep it as well; None where they do not."""
+        if rule.determinant.together:
+            return self._held_together(rule, picked)
+        return rule if self._holds(rule) else None
 
+    def _held_together(self, rule: Rule, picked: np.ndarray) -> Rule | None:
+        """As :meth:`held`, but for those combinations in which other rows say otherwise."""
+        levels = [self._levels(one) for one in (*rule.determinant.together, rule.dependent)]
+        codes = [level.codes["real"] for level in levels if level is not None]
+        found = settled_together(codes[:-1], codes[-1]) if len(codes) == len(levels) else None
+        if found is None:
+            return None
+        rows, settles = found
+        due = rule.settles["real"].copy()
+        due[rule.determinant.codes["real"][settles[rows[picked]] < 0]] = -1
+        return replace(rule, settles=dict.fromkeys(rule.settles, due))
 
-def _holds_everywhere(rule: Rule, columns: list[Column], keys: Mapping[str, Codes], whole: int) -> bool:
-    """Whether all rows of the real table keep the rule."""
-    named = {column.name: column for column in columns}
-    everything = {"real": np.arange(whole)}
-    determinant, dependent = (
-        _key(side.name, keys[side.name], everything)
-        if side.name in keys
-        else _gaps(named[side.name], everything)
-        if side.gaps
-        else _levels(named[side.name], everything, side.part)
-        for side in (rule.determinant, rule.dependent)
-    )
-    if determinant is None or dependent is None:
-        return False
-    if rule.determinant.banded:
-        side = named[rule.determinant.name].sides["real"]
-        return any(Bands({0: dependent.codes["real"]}).along(_read(side, None), ~side.missing))
-    codes = determinant.codes["real"]
-    rows = np.flatnonzero(codes) if determinant.name in keys else slice(None)
-    return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None
+    def _holds(self, rule: Rule) -> bool:
+        """Whether all rows keep the rule."""
+        dependent = self._levels(rule.dependent)
+        if dependent is None:
+            return False
+        if rule.determinant.banded:  # a number of more values than a label may have, too
+            side = self._columns[rule.determinant.name].sides["real"]
+            return any(Bands({0: dependent.codes["real"]}).along(_read(side, None), ~side.missing))
+        determinant = self._levels(rule.determinant)
+        if determinant is None:
+            return False
+        codes = determinant.codes["real"]
+        rows = np.flatnonzero(codes) if determinant.name in self._keys else slice(None)
+        return settled(codes[rows], dependent.codes["real"][rows], determinant.size) is not None
+
+    def _levels(self, side: Levels) -> Levels | None:
+        """All rows as levels, as ``side`` has some of them; None where they are too many."""
+        name = side.name
+        asked = name, side.gaps, None if side.part is None else side.part.name
+        if asked not in self._seen:
+            self._seen[asked] = (
+                _key(name, self._keys[name], self._rows)
+                if name in self._keys
+                else _gaps(self._columns[name], self._rows)
+                if side.gaps
+                else _levels(self._columns[name], self._rows, side.part)
+            )
+        return self._seen[asked]

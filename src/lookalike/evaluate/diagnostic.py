@@ -16,7 +16,7 @@ from lookalike import stats
 from lookalike.evaluate.prepare import Column, plain_type
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.axis import declared_bounds
-from lookalike.schema.types import is_text
+from lookalike.schema.types import is_text, without_dictionary
 
 
 def boundary_adherence(
@@ -164,6 +164,5 @@ def _key_entry(real: pa.Table, other: pa.Table, spec: ColumnSpec) -> dict[str, A
 
 def _plain(keys: pa.ChunkedArray) -> pa.ChunkedArray:
     """String views and dictionaries have no distinct count of their own in Arrow."""
-    if pa.types.is_dictionary(keys.type):
-        keys = keys.cast(keys.type.value_type)
+    keys = without_dictionary(keys)
     return keys.cast(pa.large_string()) if is_text(keys.type) else keys

@@ -173,13 +173,8 @@ def _vocabulary(levels: list[pa.Array]) -> pa.Array:
 
 
 def _label_side(values: Values, vocabulary: pa.Array) -> Side:
-    assert values.codes is not None and values.levels is not None
-    levels = values.levels if values.levels.type == vocabulary.type else values.levels.cast(vocabulary.type)
-    places = pc.fill_null(pc.index_in(levels, vocabulary), len(vocabulary)).to_numpy(zero_copy_only=False)
-    codes = np.full(len(values), len(vocabulary), dtype=np.int64)
-    present = ~values.missing
-    codes[present] = places[values.codes[present]]
-    return Side(values.missing, codes)
+    codes = values.codes_in(vocabulary).astype(np.int64)
+    return Side(values.missing, np.where(codes < 0, len(vocabulary), codes))
 
 
 def plain_type(storage: pa.DataType) -> str:

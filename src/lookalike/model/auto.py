@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from lookalike import registry
-from lookalike.errors import NotFittedError
 from lookalike.model.autoregressive import Autoregressive
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.ensemble import Ensemble, in_words
 from lookalike.model.training import device
 from lookalike.model.training.task import NetSettings, held_out_rows
@@ -156,5 +155,5 @@ class Auto(Generator):
     @property
     def _engine(self) -> Generator:
         if self.picked is None:
-            raise NotFittedError("auto samples only after fit. Call fit first.")
+            raise not_fitted("auto")
         return self.picked[1]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from lookalike.config import Settings
-from lookalike.errors import SettingsError
+from lookalike.errors import NotFittedError, SettingsError
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -131,6 +131,17 @@ class Generator(ABC):
         arrays: dict[str, np.ndarray],
     ) -> Generator:
         """Rebuild a fitted engine on the CPU or the device its settings name."""
+
+
+def not_fitted(engine: str) -> NotFittedError:
+    """Return the error of an engine that is asked for rows, or for its state, before it has learned any.
+
+    >>> raise not_fitted("trees")
+    Traceback (most recent call last):
+    ...
+    lookalike.errors.NotFittedError: trees samples only after fit. Call fit first.
+    """
+    return NotFittedError(f"{engine} samples only after fit. Call fit first.")
 
 
 def _conditions_on_few() -> SettingsError:

@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import ndtri
 
-from lookalike.errors import NotFittedError
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.counts.levels import coordinates, ranks
 from lookalike.model.counts.shrink import Hierarchy
 from lookalike.model.intervals import with_residuals
@@ -134,7 +133,7 @@ class Copula(Generator):
     @property
     def _known(self) -> tuple[EncodedColumn, ...]:
         if not self._columns:
-            raise NotFittedError("copula samples only after fit. Call fit first.")
+            raise not_fitted("copula")
         return self._columns
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lookalike.errors import NotFittedError, SamplingError, SettingsError, TrainingError
 from lookalike.ledger import Ledger
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.nets.layout import Layout
 from lookalike.model.training import device
 from lookalike.model.training.private import Plan, PrivateSettings, make_plan, pay, pay_counts
@@ -225,7 +225,7 @@ class NetEngine(Generator):
     @property
     def _known(self) -> Fitted:
         if self._fitted is None:
-            raise NotFittedError(f"{self.name} samples only after fit. Call fit first.")
+            raise not_fitted(self.name)
         return self._fitted
 
 

@@ -10,14 +10,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from lookalike import registry, scale
-from lookalike.errors import NotFittedError, SettingsError, TrainingError
+from lookalike.errors import SettingsError, TrainingError
 from lookalike.ledger import Ledger
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.members import budgeted, weigh
 from lookalike.model.members.beside import Together
 from lookalike.model.members.meeting import meeting
 from lookalike.model.members.member import Plan, Trained, check_engine, label_of
 from lookalike.model.members.settings import COMMON, EnsembleSettings
+from lookalike.model.rejection import meets
 from lookalike.model.training.train import fingerprint
 from lookalike.rng import derive_seed, generator
 from lookalike.run import Run
@@ -211,9 +212,7 @@ class Ensemble(Generator):
             seed = derive_seed(0, "pilot")
             drawn = [model.sample(PILOT_ROWS, seed=seed, temperature=temperature).codes for _, model in self._known]
             self._pilot = temperature, drawn
-        hits = np.array(
-            [np.all([codes[:, j] == code for j, code in conditions.items()], axis=0).sum() for codes in self._pilot[1]]
-        )
+        hits = np.array([meets(codes, conditions).sum() for codes in self._pilot[1]])
         usual = max(float(self._weights @ hits), 1.0) / PILOT_ROWS
         chances = (hits + PILOT_BELIEF * usual) / (PILOT_ROWS + PILOT_BELIEF)
         shares = self._weights * chances
@@ -285,7 +284,7 @@ class Ensemble(Generator):
     @property
     def _known(self) -> list[tuple[str, Generator]]:
         if not self._members:
-            raise NotFittedError("ensemble samples only after fit. Call fit first.")
+            raise not_fitted("ensemble")
         return self._members
 
 

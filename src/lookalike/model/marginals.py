@@ -19,11 +19,11 @@ from pydantic import Field
 
 from lookalike import noise
 from lookalike.accountant import gaussian
-from lookalike.errors import NotFittedError
 from lookalike.ledger import Ledger
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.counts.groups import Groups, group_columns
 from lookalike.model.counts.mixture import Counts, Mixture, fit_mixture
+from lookalike.model.counts.noised import noised_counts
 from lookalike.model.intervals import with_residuals
 from lookalike.rng import generator
 from lookalike.run import Run
@@ -96,27 +96,20 @@ class Marginals(Generator):
         self, table: EncodedTable, pairs: list[tuple[int, int]], ledger: Ledger | None
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Each column's counts of codes (K,), and the deviations of their noise (K,)."""
-        singles, deviations = [], []
-        unpaid = sum(column.measured is None for column in table.columns)
+        if ledger is None:
+            exact = [
+                np.bincount(table.codes[:, j], minlength=column.cardinality).astype(np.float64)
+                for j, column in enumerate(table.columns)
+            ]
+            return exact, [np.sqrt(np.maximum(counts, 1.0)) / 2 for counts in exact]
+        unpaid = [column.name for column in table.columns if column.measured is None]
         sigma = 0.0
-        if ledger is not None and unpaid:
+        if unpaid:
             share = (SINGLES_SHARE if pairs else 1.0) * ledger.unspent
-            sigma = ledger.sigma(share, unpaid, thresholds=ledger.thresholds)
-        for j, column in enumerate(table.columns):
-            if ledger is not None and column.measured is not None and column.deviations is not None:
-                singles.append(column.measured)
-                deviations.append(column.deviations)
-                continue
-            exact = np.bincount(table.codes[:, j], minlength=column.cardinality)
-            if ledger is None:
-                singles.append(exact.astype(np.float64))
-                deviations.append(np.sqrt(np.maximum(exact, 1.0)) / 2)
-                continue
-            ledger.spend("marginals", gaussian(sigma), column.name)
-            deviation = sigma * ledger.rows_per_subject
-            singles.append((exact + noise.integers(exact.shape, deviation)).astype(np.float64))
-            deviations.append(np.full(len(exact), deviation))
-        return singles, deviations
+            sigma = ledger.sigma(share, len(unpaid), thresholds=ledger.thresholds)
+        for name in unpaid:
+            ledger.spend("marginals", gaussian(sigma), name)
+        return noised_counts(table, sigma * ledger.rows_per_subject)
 
     def _sigma_of_pairs(self, ledger: Ledger | None, pairs: int) -> float:
         """The noise of each pair, in sensitivities: what is left of the budget, spent evenly, and written down."""
@@ -214,7 +207,7 @@ class Marginals(Generator):
     @property
     def _known(self) -> tuple[EncodedColumn, ...]:
         if not self._columns:
-            raise NotFittedError("marginals samples only after fit. Call fit first.")
+            raise not_fitted(self.name)
         return self._columns
 
 

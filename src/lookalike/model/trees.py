@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from lookalike.errors import LookalikeWarning, NotFittedError
-from lookalike.model.base import EngineSettings, Generator
+from lookalike.errors import LookalikeWarning
+from lookalike.model.base import EngineSettings, Generator, not_fitted
 from lookalike.model.counts.forest import Forest, Growth, grow, starts_of
 from lookalike.model.intervals import with_residuals
 from lookalike.rng import generator
@@ -219,7 +219,7 @@ class Trees(Generator):
     @property
     def _known(self) -> tuple[EncodedColumn, ...]:
         if not self._chains:
-            raise NotFittedError("trees samples only after fit. Call fit first.")
+            raise not_fitted("trees")
         return self._columns
 
 

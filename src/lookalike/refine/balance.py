@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import SchemaError, SettingsError
+from lookalike.schema.types import without_dictionary
 from lookalike.stats import FEW_PEOPLE
 from lookalike.table.base import OriginColumn, Table
 
@@ -162,6 +163,4 @@ def check_origin_column(name: str, names: list[str]) -> None:
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cells as text."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return column.cast(pa.string())
+    return without_dictionary(column).cast(pa.string())

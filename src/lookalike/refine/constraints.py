@@ -14,6 +14,7 @@ from lookalike.refine.refill import Check
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, row_keys
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, Unique
+from lookalike.schema.types import without_dictionary
 
 
 class Constrained:
@@ -114,8 +115,7 @@ class Wanted:
 
     def keep(self, table: pa.Table) -> np.ndarray:
         """Return (n,) bool: which rows have it."""
-        column = table.column(self.column).combine_chunks()
-        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        column = without_dictionary(table.column(self.column).combine_chunks())
         same = column.is_null() if self.cell.null_count else pc.fill_null(pc.equal(column, self.cell[0]), False)
         return np.asarray(same.to_numpy(zero_copy_only=False), bool)
 

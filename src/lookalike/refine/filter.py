@@ -260,12 +260,9 @@ def _vocabulary(values: Values) -> pa.Array:
 
 def _label_codes(values: Values, vocabulary: pa.Array) -> np.ndarray:
     """(n,) int32: the place in the vocabulary; behind it "missing", and then what no real row holds."""
-    assert values.codes is not None and values.levels is not None
-    levels = values.levels if values.levels.type == vocabulary.type else values.levels.cast(vocabulary.type)
-    places = pc.fill_null(pc.index_in(levels, vocabulary), len(vocabulary) + 1).to_numpy(zero_copy_only=False)
-    codes = np.full(len(values), len(vocabulary), np.int32)
-    codes[~values.missing] = places[values.codes[~values.missing]]
-    return codes
+    codes = values.codes_in(vocabulary)
+    lacking = np.where(values.missing, len(vocabulary), len(vocabulary) + 1)
+    return np.where(codes < 0, lacking, codes).astype(np.int32)
 
 
 def _identities(values: Values, known: np.ndarray) -> np.ndarray:

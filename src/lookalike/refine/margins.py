@@ -28,7 +28,7 @@ class Cross(NamedTuple):
     level: int
 
 
-def group_codes(column: EncodedColumn, shares: np.ndarray, groups: int) -> np.ndarray:
+def groups_beside_spikes(column: EncodedColumn, shares: np.ndarray, groups: int) -> np.ndarray:
     """Return (K,) int64: the group of each of a column's codes, about ``groups`` of them.
 
     Ordered codes: neighbours are joined until they hold about as many rows as each other group. Missing, spikes, and any
@@ -38,9 +38,9 @@ def group_codes(column: EncodedColumn, shares: np.ndarray, groups: int) -> np.nd
     Shape: ``shares`` (K,), of the rows.
 
     >>> column = EncodedColumn("a", 6, np.ones(6, bool), True, np.arange(6.0))
-    >>> group_codes(column, np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), 3).tolist()
+    >>> groups_beside_spikes(column, np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), 3).tolist()
     [0, 1, 1, 2, 2, 2]
-    >>> group_codes(EncodedColumn("b", 4, np.zeros(4, bool)), np.array([0.1, 0.6, 0.1, 0.2]), 3).tolist()
+    >>> groups_beside_spikes(EncodedColumn("b", 4, np.zeros(4, bool)), np.array([0.1, 0.6, 0.1, 0.2]), 3).tolist()
     [2, 0, 2, 1]
     """
     if column.cardinality <= groups:
@@ -78,8 +78,8 @@ class Groups:
         for place, column in enumerate(table.columns):
             shares = np.bincount(table.codes[:, place], minlength=column.cardinality) / max(len(table), 1)
             maps[0].append(np.arange(column.cardinality))
-            maps[1].append(group_codes(column, shares, groups))
-            maps[2].append(group_codes(column, shares, max(round(groups ** (2 / 3)), 2)))
+            maps[1].append(groups_beside_spikes(column, shares, groups))
+            maps[2].append(groups_beside_spikes(column, shares, max(round(groups ** (2 / 3)), 2)))
         return cls(tuple(map(tuple, maps)))
 
     def sizes(self, cross: Cross) -> list[int]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.schema import Schema
+from lookalike.schema.types import without_dictionary
 from lookalike.schema.values import widen
 from lookalike.stats import FEW_PEOPLE, whole_rows
 
@@ -57,16 +58,13 @@ def copies(head: pa.Table, real: list[pa.Table], schema: Schema) -> np.ndarray:
 def _rare(real: list[pa.Table], name: str) -> set[Any]:
     if not real or name not in real[0].column_names:
         return set()
-    column = real[0][name]
-    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    counted = plain.drop_null().value_counts()
+    counted = without_dictionary(real[0][name]).drop_null().value_counts()
     return set(counted.field("values").filter(pc.less(counted.field("counts"), FEW_PEOPLE)).to_pylist())
 
 
 def _codes(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Codes that are equal where the cells are; missing equals missing."""
-    plain = (side.cast(side.type.value_type) if pa.types.is_dictionary(side.type) else side for side in (first, second))
-    sides = [widen(side) for side in plain]
+    sides = [widen(without_dictionary(side)) for side in (first, second)]
     if sides[0].type != sides[1].type:
         sides = [side.cast(pa.large_string()) for side in sides]
     encoded = pc.dictionary_encode(

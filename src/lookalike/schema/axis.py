@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.types import arrow_type, is_text, without_dictionary
 from lookalike.schema.values import Values, parse, spell, widen, without_missing_text
 
 DAY = 86_400
@@ -189,7 +189,7 @@ def as_floats(column: pa.Array) -> np.ndarray:
 def _natural_labels(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if spec.kind == "boolean" and is_text(array.type) and (spec.true_text, spec.false_text) == ("1", "0"):
         return array.cast(pa.int64())
-    cells = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    cells = without_dictionary(array)
     if pa.types.is_boolean(cells.type) or pa.types.is_null(cells.type):
         return cells
     if pa.types.is_integer(cells.type) and not pa.types.is_uint64(cells.type):

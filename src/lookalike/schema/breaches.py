@@ -33,7 +33,7 @@ from lookalike.schema.constraints import (
     moment,
 )
 from lookalike.schema.expression import Expression
-from lookalike.schema.types import is_text
+from lookalike.schema.types import is_text, value_type
 from lookalike.schema.values import Values, parse
 
 SALT = np.uint64(0x9E3779B97F4A7C15)
@@ -227,8 +227,7 @@ def _combined(constraint: Combinations, rows: Rows, reference: Rows) -> np.ndarr
 
 def declared(cells: list[Any], rows: Rows, name: str) -> Values:
     """Cells from JSON as a column would hold them."""
-    spec, storage = rows.schema[name], rows.table.schema.field(name).type
-    plain = storage.value_type if pa.types.is_dictionary(storage) else storage
+    spec, plain = rows.schema[name], value_type(rows.table.schema.field(name).type)
     try:
         if is_text(plain):
             written = pa.array([None if cell is None else str(cell) for cell in cells], plain)

@@ -44,7 +44,7 @@ def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
         raise InputError(
             f'a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add "format" to its schema.'
         )
-    ticks, fits = _try_format(array.cast(pa.string()), spec.format)
+    ticks, fits = try_format(array.cast(pa.string()), spec.format)
     bad = len(array) - array.null_count - int(fits.sum())
     if bad:
         raise InputError(
@@ -87,12 +87,12 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     suffixes = pc.unique(pc.struct_field(pc.extract_regex(texts, r":\d{2}(?:\.\d+)?" + OFFSET), "offset")).to_pylist()
     offsets = [suffix for suffix in suffixes if suffix is not None]
     candidates = _candidates(probe, offsets)
-    fitting = [format for format in candidates if _try_format(texts, format)[1].all()]
+    fitting = [format for format in candidates if try_format(texts, format)[1].all()]
     if fitting:
         return fitting[0], any(_order(format) != _order(fitting[0]) for format in fitting)
     covered = np.zeros(len(probe), bool)
     for format in candidates:
-        covered |= _try_format(probe, format)[1]
+        covered |= try_format(probe, format)[1]
     if candidates and covered.all():
         what = "time zones" if len(offsets) > 1 else "date formats"
         raise InputError(
@@ -111,7 +111,7 @@ def detect_compact(texts: pa.Array) -> str | None:
     if len(texts) < FEWEST_COMPACT or not pc.all(pc.match_substring_regex(texts, r"^(?:19|20)\d+$")).as_py():
         return None
     format = COMPACT.get(len(texts[0].as_py()))
-    return format if format is not None and _try_format(texts, format)[1].all() else None
+    return format if format is not None and try_format(texts, format)[1].all() else None
 
 
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
@@ -124,7 +124,7 @@ def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
         for tail in ["", *fractions]:
             for offset in ["", *offsets] if time else [""]:
                 format = date + time + tail + offset.replace("%", "%%")
-                if _try_format(probe, format)[1].any():
+                if try_format(probe, format)[1].any():
                     found.append(format)
     return found
 
@@ -134,8 +134,14 @@ def _order(format: str) -> str:
     return "".join(letter for letter in format if letter in "dm")
 
 
-def _try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
-    """(ticks, whether the format spells this very text). Parsing is lax (30 February, 1 for 01), so spell back and compare."""
+def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n,) ticks since 1970 of the format's finest unit, and (n,) bool: whether the format spells this very text.
+
+    Arrow parses laxly (30 February, 1 for 01), so what was read is spelled back and compared.
+
+    >>> try_format(pa.array(["1970-01-02", "1970-1-2", None]), "%Y-%m-%d")
+    (array([86400, 86400,     0]), array([ True, False, False]))
+    """
     plain = format.replace("%-", "%")
     match = FRACTION.search(plain)
     unit = unit_of(plain)

@@ -34,16 +34,19 @@ def round_step(numbers: np.ndarray) -> int:
     return step if len(np.unique(numbers)) >= max(FEWEST_MULTIPLES, 1 - math.log(CHANCE, step)) else 1
 
 
+def steps_of_time(a_second: int) -> list[int]:
+    """Day, hour, minute, second and its decimal parts in ticks, of which there are so many ``a_second``; the last is 1.
+
+    >>> steps_of_time(1_000), steps_of_time(1)
+    ([86400000, 3600000, 60000, 1000, 1], [86400, 3600, 60, 1])
+    """
+    parts = [10**power for power in (6, 3, 0) if 10**power < a_second]
+    return [DAY * a_second, 3_600 * a_second, 60 * a_second, a_second, *parts]
+
+
 def largest_step(ticks: np.ndarray, a_second: int) -> int:
-    """The largest of day, hour, minute, second (and decimal parts of one) that divides every tick."""
-    steps = [
-        DAY * a_second,
-        3600 * a_second,
-        60 * a_second,
-        a_second,
-        *(10**power for power in range(6, 0, -3) if 10**power < a_second),
-    ]
-    return next((step for step in steps if not np.any(ticks % step)), 1)
+    """The largest of :func:`steps_of_time` that divides every tick."""
+    return next(step for step in steps_of_time(a_second) if not np.any(ticks % step))
 
 
 def with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:

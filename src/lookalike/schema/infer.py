@@ -35,7 +35,7 @@ from lookalike.schema.identity import (
     repeated_key,
     with_their_keys,
 )
-from lookalike.schema.types import arrow_type, is_text
+from lookalike.schema.types import arrow_type, is_text, value_type
 from lookalike.schema.values import parse, widen, without_missing_text
 from lookalike.stats import FEW_PEOPLE
 
@@ -101,7 +101,7 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     storage = array.type
     array = widen(array)
-    _check_type(name, storage)
+    check_type(name, storage)
     base = {"name": name, "storage": str(storage)}
     if pa.types.is_dictionary(storage):
         kind = "ordinal" if storage.ordered else "category"
@@ -132,9 +132,12 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     return _infer_float(base, array, distinct)
 
 
-def _check_type(name: str, storage: pa.DataType) -> None:
-    if pa.types.is_dictionary(storage):
-        return _check_type(name, storage.value_type)
+def check_type(name: str, storage: pa.DataType) -> None:
+    """Raise an InputError, with the ways out, for a column whose cells are nothing that can be modelled: lists, records, bytes.
+
+    >>> check_type("born", pa.date32())
+    """
+    storage = value_type(storage)
     if pa.types.is_nested(storage):
         raise InputError(
             f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."

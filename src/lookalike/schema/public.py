@@ -15,7 +15,7 @@ from lookalike.accountant import gaussian
 from lookalike.ledger import Ledger
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
-from lookalike.schema.infer import MISSING_TEXTS, _check_type
+from lookalike.schema.infer import MISSING_TEXTS, check_type
 from lookalike.schema.types import is_text
 from lookalike.schema.written import LEADING_ZERO, TEXT_OF_NUMBER
 
@@ -54,7 +54,7 @@ def public_schema(table: pa.Table, declared: Schema | None, ledger: Ledger) -> S
 
 
 def _by_type(name: str, storage: pa.DataType) -> ColumnSpec:
-    _check_type(name, storage)
+    check_type(name, storage)
     spec = {"name": name, "storage": str(storage)}
     kind: Kind = "category"
     if pa.types.is_dictionary(storage):
@@ -109,7 +109,7 @@ def _votes(array: pa.Array) -> np.ndarray:
         places = np.flatnonzero(dated)
         some = texts.take(pa.array(places))
         for place, format in enumerate(FORMATS):
-            votes[places[dates._try_format(some, format)[1]]] = 4 + place
+            votes[places[dates.try_format(some, format)[1]]] = 4 + place
     missing = true(pc.is_in(texts, pa.array(MISSING_TEXTS)))
     votes[missing | pc.is_null(texts).to_numpy(zero_copy_only=False)] = 0
     return votes

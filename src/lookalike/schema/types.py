@@ -71,6 +71,24 @@ def is_text(storage: pa.DataType) -> bool:
     return pa.types.is_string(storage) or pa.types.is_large_string(storage) or pa.types.is_string_view(storage)
 
 
+def value_type(storage: pa.DataType) -> pa.DataType:
+    """The type of the cells themselves: that of a dictionary's values, any other as it is.
+
+    >>> value_type(pa.dictionary(pa.int8(), pa.string())), value_type(pa.int64())
+    (DataType(string), DataType(int64))
+    """
+    return storage.value_type if pa.types.is_dictionary(storage) else storage
+
+
+def without_dictionary(column: Any) -> Any:
+    """A column's cells, an array or a chunked one, in their :func:`value_type`: Arrow compares, counts and joins few dictionaries.
+
+    >>> without_dictionary(pa.array(["a", None, "a"]).dictionary_encode()).to_pylist()
+    ['a', None, 'a']
+    """
+    return column.cast(value_type(column.type))
+
+
 def to_plain(array: pa.Array) -> list[str | int]:
     """Cells as JSON can hold them exactly: ticks of temporal ones, the text of all others.
 

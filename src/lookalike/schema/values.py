@@ -51,10 +51,31 @@ class Values:
         assert self.numbers is not None
         return self.numbers[~self.missing]
 
+    def codes_in(self, vocabulary: pa.Array) -> np.ndarray:
+        """Return (n,) the labels as codes of another vocabulary; −1 where one is missing, or none of it.
+
+        >>> Values(np.array([False, True, False]), codes=np.array([0, -1, 1]), levels=pa.array(["a", "b"])).codes_in(pa.array(["b"]))
+        array([-1, -1,  0], dtype=int32)
+        """
+        assert self.codes is not None and self.levels is not None
+        return np.append(places_in(vocabulary, self.levels), np.int32(-1))[
+            self.codes
+        ]  # code −1 (missing) reads the last entry
+
     def take(self, rows: np.ndarray) -> Values:
         """The cells of some rows."""
         numbers, codes = (None if part is None else part[rows] for part in (self.numbers, self.codes))
         return Values(self.missing[rows], numbers=numbers, codes=codes, levels=self.levels)
+
+
+def places_in(vocabulary: pa.Array, levels: pa.Array) -> np.ndarray:
+    """Return (m,) int32 where each of the ``levels`` (m,) stands in a vocabulary, −1 where it does not.
+
+    >>> places_in(pa.array(["a", "b"]), pa.array(["b", "c"])).tolist()
+    [1, -1]
+    """
+    found = pc.index_in(levels.cast(vocabulary.type), vocabulary)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
 def numbered(cells: pa.Array) -> np.ndarray:
@@ -274,9 +295,8 @@ def _parse_labels(array: pa.Array, spec: ColumnSpec) -> Values:
 
 def _recode(codes: np.ndarray, levels: pa.Array, wanted: pa.Array) -> tuple[np.ndarray, int]:
     """Codes into ``wanted`` instead of ``levels``; the second value counts the cells not found there."""
-    places = pc.fill_null(pc.index_in(levels, wanted), -2).to_numpy(zero_copy_only=False).astype(np.int32)
-    recoded = np.where(codes < 0, np.int32(-1), places[codes] if len(places) else np.int32(-1))
-    return recoded, int((recoded == -2).sum())
+    recoded = Values(codes < 0, codes=codes, levels=levels).codes_in(wanted)
+    return recoded, int(((codes >= 0) & (recoded < 0)).sum())
 
 
 def _declared_levels(codes: np.ndarray, levels: pa.Array, spec: ColumnSpec) -> tuple[np.ndarray, pa.Array]:

@@ -15,34 +15,30 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
-from lookalike.encode.ties.settle import due_codes, follow
+from lookalike.encode.ties.settle import Due, follow
 from lookalike.schema import EncodedTable, Values
 
 ROUNDS_A_CODE = 16
 """Numbers that are looked at of each code, where it is a stretch or a part of a date that settles."""
 
 
-def at_odds(
-    ties: Sequence[Rule | JointRule], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray
-) -> np.ndarray:
+def at_odds(dues: Sequence[Due], table: EncodedTable, known: np.ndarray) -> np.ndarray:
     """Return the rows of which a ``known`` (n, d) code is another than what was drawn settles.
 
     Rows whose known cells contradict each other are none of them: nothing that could be drawn would mend those.
     """
-    places = {name: place for place, name in enumerate(encoders)}
-    told, found = _told(ties, places, known), np.zeros(len(table), bool)
-    for rule in ties:
-        own, place = [places[name] for name in rule.determinants], places[rule.dependent]
-        due = due_codes(rule, encoders, table.codes)
-        found |= known[:, place] & ~told[:, own].all(1) & (due >= 0) & (due != table.codes[:, place])
+    told, found = _told([(one.sources, one.place) for one in dues], known), np.zeros(len(table), bool)
+    for one in dues:
+        due, place = one.beside(table.codes), one.place
+        found |= known[:, place] & ~told[:, one.sources].all(1) & (due >= 0) & (due != table.codes[:, place])
     return np.flatnonzero(found)
 
 
-def _told(ties: Sequence[Rule | JointRule], places: Mapping[str, int], known: np.ndarray) -> np.ndarray:
-    """(n, d) bool: which cells are known, or settled by such as are."""
+def _told(ties: Sequence[tuple[Sequence[int], int]], known: np.ndarray) -> np.ndarray:
+    """(n, d) bool: which cells are known, or settled by such as are; ``ties`` are positions of determinants, and of their dependent."""
     told = known.copy()
-    for rule in ties:
-        told[:, places[rule.dependent]] |= told[:, [places[name] for name in rule.determinants]].all(1)
+    for sources, place in ties:
+        told[:, place] |= told[:, sources].all(1)
     return told
 
 
@@ -61,7 +57,7 @@ def give_way(
     """
     places = {name: place for place, name in enumerate(encoders)}
     alone = [rule for rule in ties if isinstance(rule, Rule)]
-    bound = _told(ties, places, known)
+    bound = _told([([places[name] for name in rule.determinants], places[rule.dependent]) for rule in ties], known)
     changed = False
     for joint in [rule for rule in reversed(ties) if isinstance(rule, JointRule)]:
         sources, place = [places[name] for name in joint.determinants], places[joint.dependent]

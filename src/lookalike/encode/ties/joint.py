@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from lookalike.dependence import follows
 from lookalike.encode.base import ColumnEncoder
@@ -19,6 +18,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.rules import Rule, beside, few, levels_of, values_from, values_state
 from lookalike.joint import crossed, find_together
 from lookalike.schema import Values
+from lookalike.schema.values import places_in
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class JointRule:
 
     def places(self, columns: Mapping[str, Values], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
         """Return (n,) which combination each row of decoded columns has, −1 where it is none that is known."""
-        counts = [_count(levels, encoders[name]) for name, levels in zip(self.determinants, self.levels, strict=True)]
-        return self._found(list(zip(self.levels_held(columns), counts, strict=True)))
+        return self._found(self.levels_held(columns), encoders)
 
     def parted(self, encoders: Mapping[str, ColumnEncoder]) -> list[np.ndarray]:
         """For each determinant (k,) the level that each combination has of it, counted from 1, 0 for missing."""
@@ -65,17 +64,22 @@ class JointRule:
         """For each determinant (n,) the level that each decoded cell is, as :meth:`parted` counts; −1 where it is none that is known."""
         return [_places(columns[name], levels) for name, levels in zip(self.determinants, self.levels, strict=True)]
 
-    def due(self, codes: Mapping[str, np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
-        """Return (n,) the dependent's code beside each row's codes; −1 where they do not tell which combination it has."""
-        parts = []
-        for name, levels in zip(self.determinants, self.levels, strict=True):
-            place = _places_of_codes(levels, encoders[name])[codes[name]]
-            parts.append((place, _count(levels, encoders[name])))
-        found = self._found(parts)
+    def levels_of_codes(self, encoders: Mapping[str, ColumnEncoder]) -> list[np.ndarray]:
+        """For each determinant (K,) the level that each of its codes stands for, as :meth:`parted` counts; −1 where it is several."""
+        return [
+            _places_of_codes(levels, encoders[name])
+            for name, levels in zip(self.determinants, self.levels, strict=True)
+        ]
+
+    def due(self, held: Sequence[np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
+        """Return (n,) the dependent's code beside the level ``held`` (n,) by each determinant; −1 where they are no combination that is
+        known."""
+        found = self._found(held, encoders)
         return np.where(found >= 0, self.codes[found], -1)
 
-    def _found(self, parts: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-        wanted, known = crossed(parts), np.all([place >= 0 for place, _ in parts], axis=0)
+    def _found(self, held: Sequence[np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
+        counts = [_count(levels, encoders[name]) for name, levels in zip(self.determinants, self.levels, strict=True)]
+        wanted, known = crossed(list(zip(held, counts, strict=True))), np.all([place >= 0 for place in held], axis=0)
         found = np.minimum(np.searchsorted(self.combinations, wanted), len(self.combinations) - 1)
         return np.where(known & (self.combinations[found] == wanted), found, -1)
 
@@ -149,7 +153,7 @@ def _joint(
         if isinstance(encoder, CategoryEncoder):
             parsed = columns[name].levels
             assert parsed is not None
-            place = np.append(0, pc.index_in(parsed.cast(encoder.levels.type), encoder.levels).to_numpy() + 1)[place]
+            place = np.append(0, places_in(encoder.levels, parsed) + 1)[place]
         levels.append(own.distinct)
         parts.append((place, _count(own.distinct, encoder)))
     combinations = crossed(parts)

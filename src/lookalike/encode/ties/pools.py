@@ -53,11 +53,9 @@ def part_pools(encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Valu
 
 def _places(encoder: CategoryEncoder, values: Values, levels: np.ndarray) -> np.ndarray:
     """(n,) which of ``levels`` each cell holds, −1 where none."""
-    assert values.codes is not None
     place = np.full(len(encoder.levels) + 1, -1)
     place[levels] = np.arange(len(levels))
-    known = place[np.append(encoder.places_of(values), -1)]
-    return np.asarray(known[values.codes])  # code −1 (missing) reads the last entry
+    return np.asarray(place[values.codes_in(encoder.levels)])  # code −1 (missing) reads the last entry
 
 
 def _in_parts(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray, bool]:

@@ -12,7 +12,6 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
 from lookalike.encode.base import ColumnEncoder
@@ -21,6 +20,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.schema import Values
 from lookalike.schema.identity import MANY_IDENTITIES
 from lookalike.schema.parts import Part, parts_of
+from lookalike.schema.values import places_in
 
 MOST_DETERMINANTS = 500
 """Columns that may settle others, at most: looking takes a glance at every pair."""
@@ -242,7 +242,7 @@ def _rule(
     settles = np.append(found, np.full(size, -1))[1 : size + 1]
     if mine.distinct is None:
         assert first_values.levels is not None and isinstance(first, CategoryEncoder)
-        settles = settles[pc.index_in(first.levels, first_values.levels.cast(first.levels.type)).to_numpy()]
+        settles = settles[places_in(first_values.levels, first.levels)]
     values, codes = beside(second, second_values, numbers, settles)
     counts = None if mine.distinct is None else np.append(mine.counts, np.zeros(size))[1 : size + 1].astype(np.int64)
     return Rule(first.spec.name, second.spec.name, codes, values, mine.distinct, counts, mine.part)
@@ -258,7 +258,7 @@ def beside(
         found = Values(missing, numbers=np.where(missing | (settles < 0), numbers.dtype.type(0), numbers[place]))
     else:
         assert values.levels is not None and isinstance(encoder, CategoryEncoder)
-        known = pc.index_in(values.levels.cast(encoder.levels.type), encoder.levels).to_numpy()
+        known = places_in(encoder.levels, values.levels)
         labels = np.where(settles > 0, known[place], -1).astype(np.int32)
         found = Values(missing, codes=labels, levels=encoder.levels)
     seen, codes = np.flatnonzero(settles >= 0), np.full(len(settles), -1, np.int32)

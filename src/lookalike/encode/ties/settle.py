@@ -37,36 +37,47 @@ def in_order(rules: Sequence[Rule | JointRule]) -> list[Rule | JointRule]:
     return ordered
 
 
-def settle(
-    rules: Sequence[Rule | JointRule],
-    encoders: Mapping[str, ColumnEncoder],
-    table: EncodedTable,
-    known: np.ndarray | None = None,
-) -> EncodedTable:
+class Due:
+    """Which code of its dependent a rule settles. What each code of a determinant says is worked out once, for all rows that come.
+
+    Attributes
+    ----------
+    sources, place
+        Positions of the determinants, and of the dependent.
+    """
+
+    def __init__(self, rule: Rule | JointRule, encoders: Mapping[str, ColumnEncoder]) -> None:
+        names = list(encoders)
+        self.sources, self.place = [names.index(name) for name in rule.determinants], names.index(rule.dependent)
+        self._rule, self._encoders = rule, encoders
+        self._tables = (
+            rule.levels_of_codes(encoders)
+            if isinstance(rule, JointRule)
+            else [settled_codes(rule, encoders[rule.determinant])]
+        )
+
+    def beside(self, codes: np.ndarray) -> np.ndarray:
+        """Return (n,) the dependent's code as (n, d) ``codes`` settle it; −1 where they do not."""
+        found = [table[codes[:, source]] for table, source in zip(self._tables, self.sources, strict=True)]
+        return self._rule.due(found, self._encoders) if isinstance(self._rule, JointRule) else found[0]
+
+
+def settle(dues: Sequence[Due], table: EncodedTable, known: np.ndarray | None = None) -> EncodedTable:
     """Return the table with every dependent code as its determinants settle it; ``known`` (n, d) cells are left alone.
 
     A code whose levels settle different things settles nothing here: which of them a cell gets is drawn later
     (:func:`settle_values`).
     """
-    if not rules:
+    if not dues:
         return table
-    places = {name: place for place, name in enumerate(encoders)}
     codes, residuals = table.codes.copy(), table.residuals.copy()
-    for rule in rules:
-        due, place = due_codes(rule, encoders, codes), places[rule.dependent]
+    for one in dues:
+        due, place = one.beside(codes), one.place
         moved = (due >= 0) & (due != codes[:, place])
         if known is not None:
             moved &= ~known[:, place]
         codes[moved, place], residuals[moved, place] = due[moved], 0.0
     return EncodedTable(table.columns, codes, residuals)
-
-
-def due_codes(rule: Rule | JointRule, encoders: Mapping[str, ColumnEncoder], codes: np.ndarray) -> np.ndarray:
-    """Return (n,) the dependent's code as the determinants' settle it in (n, d) ``codes``; −1 where they do not."""
-    names = list(encoders)
-    if isinstance(rule, JointRule):
-        return rule.due({name: codes[:, names.index(name)] for name in rule.determinants}, encoders)
-    return settled_codes(rule, encoders[rule.determinant])[codes[:, names.index(rule.determinant)]]
 
 
 def settled_codes(rule: Rule, encoder: ColumnEncoder) -> np.ndarray:

@@ -99,7 +99,7 @@ def group_columns(columns: tuple[EncodedColumn, ...], singles: list[np.ndarray],
     groups, within = [], []
     for column, counts in zip(columns, singles, strict=True):
         shares = as_shares(counts)
-        mine = group_codes(column, shares, most)
+        mine = even_groups(column, shares, most)
         sums = np.bincount(mine, weights=shares)[mine]
         groups.append(mine)
         within.append(shares / sums)
@@ -117,9 +117,15 @@ def as_shares(counts: np.ndarray) -> np.ndarray:
     return np.asarray(shares / shares.sum())
 
 
-def group_codes(column: EncodedColumn, shares: np.ndarray, most: int) -> np.ndarray:
-    """(K,) the group of each code: neighbours where codes are ordered (missing apart), otherwise the most frequent alone and the
-    rest together."""
+def even_groups(column: EncodedColumn, shares: np.ndarray, most: int) -> np.ndarray:
+    """Return (K,) the group of each code, of ``most`` at most: ordered codes are cut into as many parts of about as many rows, and missing
+    apart; of others the most frequent have one each, and share the last.
+
+    Shape: ``shares`` (K,), of the rows.
+
+    >>> even_groups(EncodedColumn("a", 4, np.zeros(4, bool), True, np.arange(4.0)), np.array([0.4, 0.1, 0.1, 0.4]), 2).tolist()
+    [0, 0, 1, 1]
+    """
     cardinality = len(shares)
     if cardinality <= most:
         return np.arange(cardinality)

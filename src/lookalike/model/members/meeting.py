@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lookalike.model.base import Generator
+from lookalike.model.rejection import Drawn, draw_meeting
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedTable, concatenate
-from lookalike.stats import draws_for
 
 TRIES = 20
 """Draws a generator may take to give its part."""
@@ -38,31 +38,23 @@ def meeting(
         if count
     ]
     wanted = counts[counts > 0]
-    share = min(len(met) / count for (met, _), count in zip(parts, wanted, strict=True))
+    share = min(len(part.met) / count for part, count in zip(parts, wanted, strict=True))
     if share >= 1:
-        return concatenate([met.take(np.arange(count)) for (met, _), count in zip(parts, wanted, strict=True)])
+        return concatenate([part.met.take(np.arange(count)) for part, count in zip(parts, wanted, strict=True)])
     kept = [
-        met.take(np.arange(int(share * count + rng.random()))) for (met, _), count in zip(parts, wanted, strict=True)
+        part.met.take(np.arange(int(share * count + rng.random()))) for part, count in zip(parts, wanted, strict=True)
     ]
-    others = concatenate([missed for _, missed in parts if len(missed)])
+    others = concatenate([part.missed for part in parts if len(part.missed)])
     lacking = int(counts.sum()) - sum(map(len, kept))
     return concatenate([*kept, others.take(np.arange(lacking) % len(others))])
 
 
-def _draw(
-    model: Generator, rows: int, conditions: Mapping[int, int], seed: int, temperature: float
-) -> tuple[EncodedTable, EncodedTable]:
+def _draw(model: Generator, rows: int, conditions: Mapping[int, int], seed: int, temperature: float) -> Drawn:
     """Return rows that meet the conditions, ``rows`` or more unless bounds end it, and rows of the last draw that do not."""
-    kept: list[EncodedTable] = []
-    found, drawn, most = 0, 0, min(LARGEST_DRAW * rows, max(MOST_ROWS, 2 * rows))
-    for attempt in range(TRIES):
-        count = max(draws_for(rows - found, found, drawn, most), 100)
-        table = model.sample(
-            count, seed=derive_seed(seed, "try", attempt), conditions=conditions, temperature=temperature
-        )
-        met = np.all([table.codes[:, place] == code for place, code in conditions.items()], axis=0)
-        kept.append(table.take(np.flatnonzero(met)))
-        found, drawn = found + int(met.sum()), drawn + count
-        if found >= rows:
-            break
-    return concatenate(kept), table.take(np.flatnonzero(~met))
+
+    def draw(count: int, attempt: int) -> EncodedTable:
+        seed_of_try = derive_seed(seed, "try", attempt)
+        return model.sample(count, seed=seed_of_try, conditions=conditions, temperature=temperature)
+
+    most = min(LARGEST_DRAW * rows, max(MOST_ROWS, 2 * rows))
+    return draw_meeting(draw, conditions, rows, tries=TRIES, most=most)

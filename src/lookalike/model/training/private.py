@@ -22,6 +22,7 @@ from lookalike import noise, stats
 from lookalike.accountant import Mechanism, gaussian, poisson_gaussian
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import DELTA, Budget, Ledger
+from lookalike.model.counts.noised import noised_counts
 from lookalike.model.training.task import NetSettings
 from lookalike.schema.encoded import EncodedTable
 
@@ -334,23 +335,6 @@ def _fits(ledger: Ledger, mechanism: Mechanism) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------------ mechanisms
-
-
-def noised_counts(table: EncodedTable, deviation: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return per column (K,) each: how often each code occurs, with Gaussian noise on the integers, and that noise's deviation.
-
-    Columns whose codes came with measured counts are not counted again.
-    """
-    counts, deviations = [], []
-    for j, column in enumerate(table.columns):
-        if column.measured is not None and column.deviations is not None:
-            counts.append(column.measured)
-            deviations.append(column.deviations)
-            continue
-        exact = np.bincount(table.codes[:, j], minlength=column.cardinality)
-        counts.append(exact + noise.integers(len(exact), deviation))
-        deviations.append(np.full(len(exact), deviation))
-    return counts, deviations
 
 
 def poisson_sample(rows: int, rate: float) -> np.ndarray:

@@ -249,6 +249,6 @@ def _steps(spec: ColumnSpec) -> list[int]:
     storage = arrow_type(spec.storage)
     if pa.types.is_date32(storage):
         return [1]
-    if spec.kind == "datetime" or pa.types.is_temporal(storage):
+    if spec.kind == "datetime" or spec.span:
         return steps_of_time(_second(spec))
     return [10**power for power in range(6, -1, -1)]

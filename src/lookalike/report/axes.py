@@ -10,6 +10,7 @@ import pyarrow as pa
 from lookalike import stats
 from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.axis import DAY, unit_of
+from lookalike.schema.dates import ALONE
 from lookalike.schema.types import arrow_type
 
 SPIKE = 0.5
@@ -96,9 +97,11 @@ def mark(value: float, spec: ColumnSpec) -> str:
     >>> price = ColumnSpec(name="price", kind="float")
     >>> [mark(value, price) for value in (0.0, 0.25, 12.0, 25000.0, 3.2e6)]
     ['0', '0.25', '12', '25k', '3.2M']
+    >>> [mark(27_000.0, ColumnSpec(name="time", kind=kind, format=f)) for kind, f in [("datetime", "%H:%M"), ("integer", "%K:%M")]]
+    ['07:30', '7.5 h']
     """
     if _is_time(spec):
-        return _time_mark(value, arrow_type(spec.storage))
+        return _time_mark(value, spec)
     size = abs(value)
     if size >= 1e15 or (0 < size < 1e-4):
         return f"{value:.2g}"
@@ -115,14 +118,15 @@ def exact(value: float, spec: ColumnSpec) -> str:
 
 def _is_time(spec: ColumnSpec) -> bool:
     """Dates, times of day and durations: their ticks are seconds by now."""
-    return spec.kind == "datetime" or pa.types.is_temporal(arrow_type(spec.storage))
+    return spec.kind == "datetime" or spec.span
 
 
-def _time_mark(value: float, storage: pa.DataType) -> str:
-    if pa.types.is_duration(storage):
+def _time_mark(value: float, spec: ColumnSpec) -> str:
+    storage = arrow_type(spec.storage)
+    if spec.span and not pa.types.is_time(storage):
         return f"{value / DAY:.3g} d" if abs(value) >= 2 * DAY else f"{value / 3600:.3g} h"
-    if pa.types.is_time(storage):
-        return f"{int(value) // 3600:02d}:{int(value) % 3600 // 60:02d}"
+    if pa.types.is_time(storage) or (spec.format or "").startswith(ALONE):
+        return f"{int(value) // 3600 % 24:02d}:{int(value) % 3600 // 60:02d}"
     if not abs(value) < 2e11:
         return "…"
     return str(np.datetime64(int(value), "s"))[:10]

@@ -24,6 +24,7 @@ Role = Literal["primary_key", "target", "sensitive", "drop"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
 """Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
+SPANS = ("duration", "time32", "time64")
 SCHEMA_VERSION = 2
 """Version 2 may hold constraints; a schema without any is written as version 1."""
 
@@ -49,7 +50,9 @@ class ColumnSpec(Settings):
     decimal_mark: Literal[".", ","] = Field(".", description="numbers kept as text: what stands before decimals")
     prefix: str = Field("", description="numbers kept as text: what stands before each, after its sign ($5)")
     suffix: str = Field("", description="numbers kept as text: what stands after each (5 kg)")
-    format: str | None = Field(None, description="datetime kept as text: its strftime format")
+    format: str | None = Field(
+        None, description="kept as text: a datetime's strftime format, or a span of time's (integer: %D days %H:%M:%S)"
+    )
     true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
     false_text: str | None = Field(None, description="boolean kept as text: how false is spelled")
     whole_with_point: bool = Field(False, description="float kept as text: whole numbers are written 2.0, not 2")
@@ -84,6 +87,11 @@ class ColumnSpec(Settings):
     @property
     def numeric(self) -> bool:
         return self.kind in NUMERIC
+
+    @property
+    def span(self) -> bool:
+        """Whether it is a span of time, or a time of day, in whole units of it."""
+        return self.storage.startswith(SPANS) or (self.kind == "integer" and self.format is not None)
 
     @property
     def dressed(self) -> bool:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Bound = int | float | str
 Cell = str | int | float | bool | None
-SPANS = ("duration", "time32", "time64")
 
 
 class Constraint(Settings):
@@ -342,7 +341,7 @@ def _family(spec: ColumnSpec) -> str:
     if spec.kind == "datetime":
         return "date with a time zone" if "tz=" in spec.storage else "date"
     if spec.kind in ("integer", "float"):
-        return "span of time" if spec.storage.startswith(SPANS) else "number"
+        return "span of time" if spec.span else "number"
     return spec.kind
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
-from lookalike.schema import dates, written
+from lookalike.schema import dates, lasting, written
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.grain import (
     MAXIMUM_DECIMALS,
@@ -284,7 +284,7 @@ def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> Colum
 def _infer_date_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | None:
     format, ambiguous = dates.detect(values, base["name"])
     if format is None:
-        return None
+        return _infer_span_text(base, values)
     if ambiguous:
         warnings.warn(
             f"column {base['name']!r} could be day-first or month-first; it is read as {format}. Set its format in the schema if that is wrong.",
@@ -292,6 +292,14 @@ def _infer_date_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | Non
             stacklevel=2,
         )
     return _dated(base, values, format)
+
+
+def _infer_span_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | None:
+    format = lasting.detect(values)
+    if format is None:
+        return None
+    spec = ColumnSpec(**base, kind="integer", format=format)
+    return spec.replace(step=largest_step(parse(values, spec).present, 1))
 
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:

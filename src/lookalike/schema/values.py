@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import InputError, SchemaError
-from lookalike.schema import dates, written
+from lookalike.schema import dates, lasting, written
 from lookalike.schema.column import ColumnSpec
 from lookalike.schema.types import arrow_type, is_text, ticks_type
 
@@ -151,7 +151,7 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
     storage = array.type
     missing = pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
     if is_text(storage):
-        numbers = dates.parse(array, spec) if spec.kind == "datetime" else _numbers_from_text(array, spec)
+        numbers = _reader_of(spec)(array, spec)
     elif pa.types.is_decimal(storage):
         numbers = _ticks_of_decimal(array, spec)
     elif pa.types.is_boolean(storage) or pa.types.is_integer(storage) or pa.types.is_floating(storage):
@@ -172,6 +172,10 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
             "values. Replace them by missing, or by a bound."
         )
     return Values(missing=missing, numbers=np.where(missing, numbers.dtype.type(0), _as_kept(numbers, spec)))
+
+
+def _reader_of(spec: ColumnSpec) -> Callable[[pa.Array, ColumnSpec], np.ndarray]:
+    return dates.parse if spec.kind == "datetime" else lasting.parse if spec.span else _numbers_from_text
 
 
 def _as_kept(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
@@ -244,9 +248,8 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
     assert values.numbers is not None
     numbers, missing = _as_kept(values.numbers, spec), values.missing
     if is_text(storage):
-        if spec.kind == "datetime":
-            return dates.spell(numbers, missing, spec).cast(storage)
-        return _text_of_numbers(numbers, missing, spec).cast(storage)
+        write = dates.spell if spec.kind == "datetime" else lasting.spell if spec.span else _text_of_numbers
+        return write(numbers, missing, spec).cast(storage)
     if pa.types.is_decimal(storage):
         return _decimals_of_ticks(numbers, missing, storage)
     if pa.types.is_boolean(storage):

@@ -12,7 +12,7 @@ from lookalike.errors import InputError
 from lookalike.schema.axis import as_floats, decimals_of, rounding_of
 from lookalike.schema.breaches import Rows, kept
 from lookalike.schema.column import ColumnSpec
-from lookalike.schema.constraints import SPANS, Formula
+from lookalike.schema.constraints import Formula
 from lookalike.schema.expression import quoted
 
 FEWEST_ROWS = 50
@@ -73,7 +73,7 @@ class Numbers:
         self.values: dict[str, int] = {}
         self.texts: dict[str, str] = {}
         for spec in rows.schema.modelled:
-            if spec.kind not in ("integer", "float", "datetime") or spec.storage.startswith(SPANS) or "`" in spec.name:
+            if spec.kind not in ("integer", "float", "datetime") or spec.span or "`" in spec.name:
                 continue
             cells = as_floats(rows.natural(spec.name))
             values = len(np.unique(cells[~np.isnan(cells)]))

@@ -1,0 +1,94 @@
+"""Spans of time kept as text, read as whole seconds and written the same way: ``0 days 01:07:28`` as pandas writes them, ``26:15:00``.
+
+A format starts with what no clock has: ``%D`` days, ``%K`` hours beyond 24, of two digits at least, or ``%-K`` of as many as it takes.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lookalike.errors import InputError
+from lookalike.schema.column import ColumnSpec
+
+FORMATS = ("%D days %H:%M:%S", "%K:%M:%S", "%-K:%M:%S", "%K:%M", "%-K:%M")
+SECONDS = {"%D": 86_400, "%K": 3_600, "%-K": 3_600, "%H": 3_600, "%M": 60, "%S": 1}
+PART = re.compile("%-?[DKHMS]")
+FEWEST = 3
+"""Different texts, at least, that must be spans: two may be labels."""
+MOST_DIGITS = 6
+"""Of days or hours."""
+
+
+def detect(texts: pa.Array) -> str | None:
+    """Return the format that spells all of the different ``texts``; None where there is none.
+
+    >>> detect(pa.array(["0 days 01:07:28", "-1 days +23:59:00", "3 days 00:00:00"])), detect(pa.array(["26:15", "07:30", "9:9"]))
+    ('%D days %H:%M:%S', None)
+    """
+    if len(texts) < FEWEST:
+        return None
+    fitting = (format for format in FORMATS if _read(texts.slice(0, 100), format)[1].all())
+    return next((format for format in fitting if _read(texts, format)[1].all()), None)
+
+
+def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Text to (n,) int64 seconds, 0 where missing. A cell that the format does not spell is an InputError."""
+    assert spec.format is not None
+    if spec.format not in FORMATS:
+        raise InputError(
+            f"an integer column with a format holds spans of time, however: the format of column {spec.name!r} is {spec.format!r}. "
+            f"Choose one of {', '.join(FORMATS)}, or declare it datetime."
+        )
+    seconds, fits = _read(array.cast(pa.string()), spec.format)
+    bad = len(array) - array.null_count - int(fits.sum())
+    if bad:
+        raise InputError(
+            f"column {spec.name!r} is declared with format {spec.format!r}, however: {bad} of its cells are written otherwise. "
+            "Correct them, or declare the column category."
+        )
+    return seconds
+
+
+def spell(seconds: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
+    """Return (n,) texts of (n,) int64 seconds, the inverse of :func:`parse`.
+
+    >>> spec = ColumnSpec(name="ride", kind="integer", format="%D days %H:%M:%S")
+    >>> spell(np.array([4048, -60]), np.array([False, False]), spec).to_pylist()
+    ['0 days 01:07:28', '-1 days +23:59:00']
+    """
+    assert spec.format is not None
+    return pc.if_else(pa.array(missing), None, _spell(seconds, spec.format))
+
+
+def _read(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
+    """(seconds, whether the format spells this very text): digits are taken as they come, so spell them back and compare."""
+    first, *clock = PART.findall(format)
+    # before a day that is not over yet pandas writes a clock that runs forward: a minute ago is "-1 days +23:59:00"
+    expression = format.replace(first, r"(?P<first>-?\d+)" if first == "%D" else r"(?P<first>\d+)", 1).replace(
+        "days ", r"days \+?"
+    )
+    for part in clock:
+        expression = expression.replace(part, rf"(?P<{part[1]}>\d\d)")
+    found = pc.extract_regex(texts, f"^{expression}$")
+    sizes = pc.utf8_length(pc.struct_field(found, "first"))
+    found = pc.if_else(pc.less_equal(sizes, MOST_DIGITS), found, None)
+    seconds = np.zeros(len(texts), np.int64)
+    for part, name in [(first, "first"), *((part, part[1]) for part in clock)]:
+        digits = pc.fill_null(pc.struct_field(found, name).cast(pa.int64()), 0)
+        seconds += digits.to_numpy(zero_copy_only=False) * SECONDS[part]
+    fits = pc.and_(pc.is_valid(found), pc.equal(_spell(seconds, format), texts))
+    return seconds, pc.fill_null(fits, False).to_numpy(zero_copy_only=False)
+
+
+def _spell(seconds: np.ndarray, format: str) -> pa.Array:
+    left, pieces = seconds, []
+    for between, part in zip(PART.split(format), PART.findall(format), strict=False):
+        digits, left = np.divmod(left, SECONDS[part])
+        text = pa.array(digits).cast(pa.string())
+        pieces += [pa.scalar(between), text if part in ("%D", "%-K") else pc.utf8_lpad(text, 2, "0")]
+    text = pc.binary_join_element_wise(*pieces, "")
+    return pc.replace_substring_regex(text, r"^(-\d+ days )", r"\1+")

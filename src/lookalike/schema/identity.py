@@ -26,6 +26,21 @@ LAST_WORD_IDENTITY = re.compile(
     rf"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|iban|passport|phone|mobile|e-?mail|{PERSONS})$", re.I
 )
 """``customer`` and ``policy_no`` name one; ``customer_age`` and ``no_of_visits`` do not."""
+SHORT = (
+    "acct|card|case|child|cust|device|donor|driver|emp|family|guest|hh|indiv|mem|parent|pat|pers|player|policy|pupil|resp|session|stud|"
+    "student|subj|teacher|visit|visitor|voter|worker"
+)
+"""Persons, and what is one's, as names of columns have them."""
+THINGS = (
+    "agent|artist|author|bank|book|branch|claim|class|clinic|company|contact|contract|county|course|dept|dist|district|doc|doctor|event|"
+    "farm|firm|flight|group|hosp|hospital|house|inst|invoice|item|job|loan|loc|location|match|movie|obs|order|page|post|prod|product|"
+    "project|prov|provider|rec|record|room|route|row|sample|sch|school|seller|seq|shop|site|station|stop|store|supplier|team|ticket|tract|"
+    "trans|transaction|trip|txn|unit|vehicle|vendor|vill|village|zone"
+)
+JOINED_IDENTITY = re.compile(rf"(^|[^a-zA-Z])({PERSONS}|{SHORT})(id|nr|no|num)$", re.I)
+JOINED_KEY = re.compile(rf"(^|[^a-zA-Z])({PERSONS}|{SHORT}|{THINGS})(id|nr|no|num)$", re.I)
+"""``custid`` and ``patno`` name one; ``humid`` and ``medicaid`` do not, so what stands before is looked up. Places and articles of several
+rows each are better had as they are: the rows of one would agree, and no longer fit what else they hold (a school, its district's means)."""
 PERSONS_NAME = re.compile(rf"(^|[^a-z])(full|first|last|sur|family|given|maiden|{PERSONS})[ _-]?name$", re.I)
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
@@ -56,10 +71,10 @@ def is_integer_key(name: str, numbers: np.ndarray, distinct: int) -> bool:
 def named_like_a_key(name: str) -> bool:
     """Whether a column's name says that it holds keys.
 
-    >>> named_like_a_key("invoice_no"), named_like_a_key("notes")
-    (True, False)
+    >>> named_like_a_key("invoice_no"), named_like_a_key("notes"), named_like_a_key("custid"), named_like_a_key("humid")
+    (True, False, True, False)
     """
-    return bool(WORD_KEY.search(name) or CAMEL_KEY.search(name))
+    return any(form.search(name) for form in (WORD_KEY, CAMEL_KEY, JOINED_KEY))
 
 
 def identifies(name: str, distinct: int, rows: int) -> bool:
@@ -69,10 +84,12 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
     (True, False)
     >>> identifies("policy_no", 300, 900), identifies("no_of_visits", 300, 900), identifies("CustomerID", 300, 90_000)
     (True, False, True)
+    >>> identifies("patid", 300, 900), identifies("medicaid", 300, 900), identifies("schoolid", 300, 900)
+    (True, False, False)
     >>> identifies("patient_name", 300, 900), identifies("surname", 300, 900), identifies("product_name", 300, 900)
     (True, True, False)
     """
-    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, PERSONS_NAME)
+    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, JOINED_IDENTITY, PERSONS_NAME)
     named = any(form.search(name) for form in forms)
     most = ROWS_OF_A_PERSON if re.search(PERSONS, name, re.I) else FEW_ROWS_EACH
     return bool(named) and distinct >= MANY_IDENTITIES and rows <= most * distinct

@@ -178,13 +178,14 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 
 def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int) -> ColumnSpec | None:
     """The spec of ``distinct`` numbers that name rows, or tell whose they are; None where they do not. Of ``rows`` cells so many are
-    ``present``; of floats those that are whole beside missing cells may: so pandas keeps whole numbers then.
+    ``present``; of floats those that are whole may, where some are missing (so pandas keeps whole numbers then) or the name says so.
     """
-    if numbers.dtype.kind == "f" and (present == rows or np.any(numbers % 1)):
+    name = base["name"]
+    if numbers.dtype.kind == "f" and (np.any(numbers % 1) or (present == rows and not named_like_a_key(name))):
         return None
-    if distinct == rows and is_integer_key(base["name"], numbers, distinct):
+    if distinct == rows and is_integer_key(name, numbers, distinct):
         return ColumnSpec(**base, kind="key")
-    return repeated_key(base, distinct, present) if identifies(base["name"], distinct, present) else None
+    return repeated_key(base, distinct, present) if identifies(name, distinct, present) else None
 
 
 def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:

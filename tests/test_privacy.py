@@ -96,6 +96,7 @@ def test_the_row_count_is_noised_unless_it_is_public(twin):
         ({"outliers": "clip"}, "modes or a treatment of outliers"),
         ({"rows_per_subject": 3}, "no subject is named"),
         ({"max_bins": 30}, "max_bins=30. Leave it out"),
+        ({"enforce_min_max_values": False}, "declare minimum and maximum"),
         ({"avoid": people()}, "avoid was given"),
         ({"engine": "ctgan", "delta": 1e-6, "target_delta": 1e-7}, "delta=1e-06 and target_delta=1e-07. Give one"),
         (

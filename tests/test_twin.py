@@ -67,6 +67,8 @@ def test_what_was_asked_for_goes_before_calibration(calibrated):
         ({"outlier_z": 3.0}, "outliers='keep'. Add outliers=z"),
         ({"max_modes": 5}, "intervals='quantiles'. Add intervals=modes"),
         ({"max_bins": 50, "intervals": "modes"}, "intervals='modes'"),
+        ({"max_discrete": 64}, "above max_bins, however: max_discrete=64 and max_bins=100"),
+        ({"enforce_min_max_values": False}, "no number here is kept as its distance from another. Add intervals=modes"),
         ({"engine": "ensemble", "members": ["trees", "copula"], "epochs": 7}, "epochs=7 and none of them does"),
         ({"engine": "tvae", "patience": 3}, "patience.*early_stopping=False. Add early_stopping=True"),
         ({"engine": "autoregressive", "refit_rows": 9, "early_stopping": False}, "refit_rows.*early_stopping=False"),

@@ -74,6 +74,7 @@ class Exact:
         keep_rules = self.asked.encoding.keep_rules
         schema = with_rules_to_keep(self.table.data, self.schema) if keep_rules else self.schema
         encoder = TableEncoder(schema, self.asked.encoding)
+        encoder.refuse_idle()
         encoder.fit(self.table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
         for other in self.others:
             encoder.avoid_keys(other.data)
@@ -147,6 +148,7 @@ class Budgeted:
 
     def _learned(self, run: Run) -> Domain:
         encoder = TableEncoder(self.schema, self.asked.encoding)
+        encoder.refuse_idle()
         rows = encoder.fit_privately(self.table.data, self.ledger, share=self.asked.privacy.domain_share)
         domain = Domain(self.schema, encoder, rows, self.ledger)
         domain.keep(run, self.terms)

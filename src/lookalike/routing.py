@@ -129,8 +129,8 @@ def private_engine(engine: str, settings: Mapping[str, Any]) -> str:
     return "marginals" if engine == "auto" and settings.get("epsilon") is not None else engine
 
 
-NOISED = ("max_bins", "max_modes", "fit_rows", "max_discrete", "max_categories", "rare_rows")
-"""Settings of encoders that read counts, which under a budget are noisy and set the codes themselves."""
+NOISED = ("max_bins", "max_modes", "fit_rows", "max_discrete", "max_categories", "rare_rows", "enforce_min_max_values")
+"""Settings of encoders that read counts or extremes; under a budget noisy counts set the codes and their ends themselves."""
 
 
 def refuse_unpaid(asked: Asked) -> None:

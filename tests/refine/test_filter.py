@@ -174,3 +174,6 @@ def test_what_cannot_be_compared_is_said_before_any_work():
         Filter(real, Schema([ColumnSpec(name="id", kind="key")]))
     with pytest.raises(SettingsError, match="min_distance"):
         FilterSettings.build({"min_distance": 2})
+    with pytest.raises(SettingsError, match=r"crowd_distance=0\.1 and both of those are 0. Raise one"):
+        FilterSettings.build({"min_distance": 0, "min_ratio": 0, "crowd_distance": 0.1})
+    assert FilterSettings.build({"min_distance": 0, "min_ratio": 0, "common_rows": 9}).common_rows == 9

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from lookalike.config import Settings
-from lookalike.errors import NotFittedError
+from lookalike.errors import NotFittedError, SettingsError
 from lookalike.schema import ColumnSpec, EncodedColumn, Values
 from lookalike.stats import FEW_PEOPLE
 
@@ -34,7 +34,9 @@ class EncoderSettings(Settings):
     max_bins: int = Field(100, ge=2, le=1000, description="quantile bins a number may have at most")
     fit_rows: int = Field(10_000, ge=100, description="rows a column's mixture is fitted on at most")
     max_discrete: int = Field(
-        32, ge=2, description="a number with at most this many values has a code for each (quantiles: with max_bins)"
+        32,
+        ge=2,
+        description="a number with at most this many values has a code for each (quantiles: max_bins, if more)",
     )
     max_categories: int = Field(
         250, ge=2, le=30_000, description="levels with a code of their own at most; the rest share some with their like"
@@ -63,7 +65,19 @@ class EncoderSettings(Settings):
     outlier_quantile: float = Field(0.005, gt=0, lt=0.5, description="outliers = clip: the share cut off at either end")
     outlier_z: float = Field(4.0, gt=0, description="outliers = z: standard deviations from the mean")
     enforce_rounding: bool = Field(True, description="numbers come back with the decimals they came with")
-    enforce_min_max_values: bool = Field(True, description="numbers never leave the range that was seen")
+    enforce_min_max_values: bool = Field(
+        True,
+        description="numbers never leave the range that was seen; those cut into quantiles cannot, but for one kept as its distance from another",
+    )
+
+    def refuse_idle(self) -> None:
+        """As the base class, and where a greater limit takes the place of one."""
+        super().refuse_idle()
+        if self.intervals == "quantiles" and "max_discrete" in self.changed and self.max_discrete <= self.max_bins:
+            raise SettingsError(
+                f"max_discrete: with intervals='quantiles' it only matters above max_bins, however: max_discrete={self.max_discrete} and "
+                f"max_bins={self.max_bins}. Lower max_bins, or leave it out."
+            )
 
 
 Part = TypeVar("Part", bound="Arrays")

@@ -13,6 +13,7 @@ from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.difference import Difference
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
@@ -25,7 +26,7 @@ from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
-from lookalike.errors import InputError, NotFittedError, SchemaError
+from lookalike.errors import InputError, NotFittedError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
@@ -63,6 +64,15 @@ class TableEncoder:
         self.entities: list[Entity] = []
         self._dues: list[Due] | None = None
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
+
+    def refuse_idle(self) -> None:
+        """Raise a :class:`SettingsError` for what was set, but changes nothing of these columns."""
+        free = not self.settings.enforce_min_max_values and self.settings.intervals == "quantiles"
+        if free and not any(isinstance(step, Difference) for step in self.rewrites.steps):
+            raise SettingsError(
+                "enforce_min_max_values=False lets numbers leave the range that was seen, however: quantiles (intervals) end with it, and no "
+                "number here is kept as its distance from another. Add intervals=modes, or leave it out."
+            )
 
     def _encoders(self, specs: Sequence[ColumnSpec]) -> dict[str, ColumnEncoder]:
         return {spec.name: registry.load(registry.ENCODERS, spec.kind, "kind")(spec, self.settings) for spec in specs}

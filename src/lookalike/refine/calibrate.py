@@ -66,7 +66,7 @@ class CalibrationSettings(Settings):
         False,
         description="choose rows from a larger pool, so that values and pairs of values are as frequent as in reality",
     )
-    pool: int = Field(5, ge=2, le=100, description="calibrate: rows drawn for each row wanted")
+    pool: int = Field(5, ge=2, le=100, description="calibrate: rows drawn for each row wanted, 20,000 in all at least")
     groups: int = Field(16, ge=2, le=100, description="calibrate: groups in which a column's values are paired")
     fine_pairs: int = Field(
         0,

@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lookalike import stats
 from lookalike.config import Settings
-from lookalike.errors import InputError, SchemaError
+from lookalike.errors import InputError, SchemaError, SettingsError
 from lookalike.neighbours import ONE_HOT, WEIGHT, Rows, greatest, nearness, one_hot
 from lookalike.schema import ColumnSpec, Schema, Values, parse
 
@@ -53,6 +53,16 @@ class FilterSettings(Settings):
         stats.FEW_PEOPLE, ge=1, description="what so many real rows share singles no one out (the k-rule)"
     )
     crowd_distance: float = Field(0.05, ge=0, le=1, description="so near, real rows count as shared; 0: if identical")
+
+    @model_validator(mode="after")
+    def _spares_something(self) -> FilterSettings:
+        """What may lie near real rows, and lean on one, needs no crowd to be spared."""
+        if self.min_distance == self.min_ratio == 0 and "crowd_distance" in self.changed:
+            raise SettingsError(
+                f"crowd_distance spares rows from min_distance and min_ratio, however: crowd_distance={self.crowd_distance:g} and both of those "
+                "are 0. Raise one of them, or leave it out."
+            )
+        return self
 
 
 @dataclass(frozen=True)

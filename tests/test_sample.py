@@ -85,6 +85,21 @@ def test_a_rare_value_is_found(twin):
         few.sample(200, seed=1, where={"town": "Rust", "x": 3}, max_tries_per_batch=1)
 
 
+def test_what_no_row_can_be_is_refused_at_once():
+    town = np.tile(["Graz", "Linz", "Bonn"], 1_000)
+    frame = pd.DataFrame({"town": town, "land": np.where(town == "Bonn", "de", "at"), "x": np.arange(3_000) % 7})
+    frame["port"] = pd.Series(frame["x"] * 10, dtype="Int64").mask(frame["town"] == "Graz")
+    few = lookalike.fit(frame, engine="copula", run=Run())
+    with pytest.raises(SamplingError, match="asked of 'town' settles 'land', as it did in every row"):
+        few.sample(10, where={"town": "Bonn", "land": "at"})
+    with pytest.raises(SamplingError, match="settles 'land'"):
+        few.sample(600, decorrelate=("town", "land"))
+    with pytest.raises(SamplingError, match="rarer than any row learned from"):
+        few.sample(10, where={"town": "Graz", "port": 30})
+    with pytest.raises(SamplingError, match=r"0 of 30,000 rows were found in \d{2,3},\d{3} drawn"):
+        few.sample(30_000, where={"town": "Graz", "port": 30}, max_tries_per_batch=5)
+
+
 def test_conditions_hold_beside_balance(twin):
     rows = twin.sample(100, seed=1, where={"town": "Graz"}, balance="sex")
     assert (rows["town"] == "Graz").all() and (rows["sex"] == "f").sum() == 50

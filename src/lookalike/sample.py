@@ -25,6 +25,8 @@ BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
 LARGEST_DRAW, SMALLEST_LIMIT = 8, 20_000
 """Rows drawn at once under a condition are no more than so many times those wanted, or than the second where that is more."""
+NEVER_MET, ROWS_A_ROW = 100_000, 5
+"""A condition that none of so many rows meets, nor of so many for each row learned from, is given up: it is rarer than any row of the table."""
 TRIES_BESIDE_KNOWN = 8
 """How often a row is completed again that settles something else than what is known of it; then what settles it is chosen to fit."""
 
@@ -70,6 +72,8 @@ class Sampler:
         Two columns drawn independently of each other, each as frequent as ever; all else follows from both, and so still tells of each.
     temperature
         Below 1 frequent values become more frequent, above 1 rare ones do.
+    learned
+        How many rows were learned from.
 
     Raises
     ------
@@ -88,12 +92,14 @@ class Sampler:
         decorrelate: tuple[str, str] | None = None,
         temperature: float = 1.0,
         settings: SamplingSettings | None = None,
+        learned: int = 0,
     ) -> None:
         check_temperature(model, temperature)
         self.model, self.encoder, self.temperature = model, encoder, temperature
         self.tries = (settings or SamplingSettings()).max_tries_per_batch
         self.where = dict(where or {})
         fixed = {place: code for place, code, _ in (encoder.encode_value(*item) for item in self.where.items())}
+        self.patience = max(NEVER_MET, ROWS_A_ROW * learned)
         self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
         self._keys = encoder.key_streams(seed)
         self._firm = [name for name in (balance, *(decorrelate or ())) if name is not None]
@@ -114,7 +120,7 @@ class Sampler:
         Raises
         ------
         SamplingError
-            The condition is met too seldom.
+            The condition is met too seldom, or contradicts a rule that every row keeps.
         """
         if len(sizes) == 1:
             return self._draw(sizes[0], self._quotas[0].codes, seed), np.zeros(sizes[0], int)
@@ -129,13 +135,20 @@ class Sampler:
         """Draw rows that have these codes."""
         if not codes or not rows:
             return self.encoder.settle(self.model.sample(rows, seed=seed, temperature=self.temperature))
+        self.encoder.check_together(codes)
 
         def draw(count: int, attempt: int) -> EncodedTable:
             seed_of_try = derive_seed(seed, "try", attempt)
             made = self.model.sample(count, seed=seed_of_try, conditions=codes, temperature=self.temperature)
             return self.encoder.settle(made)
 
-        drawn = draw_meeting(draw, codes, rows, tries=self.tries, most=max(LARGEST_DRAW * rows, SMALLEST_LIMIT))
+        most = max(LARGEST_DRAW * rows, SMALLEST_LIMIT)
+        drawn = draw_meeting(draw, codes, rows, tries=self.tries, most=most, patience=self.patience, all_or_none=True)
+        if not len(drawn.met) and drawn.rows >= self.patience:
+            raise SamplingError(
+                f"a condition is one that some row meets, however: none of {drawn.rows:,} drawn did, which is rarer than any row learned from. "
+                "Ask for a more frequent value, or for fewer columns at once."
+            )
         if len(drawn.met) < rows:
             raise SamplingError(
                 f"a condition must be met within max_tries_per_batch={self.tries} draws, however: {len(drawn.met):,} of {rows:,} rows were "

@@ -84,6 +84,17 @@ def draws_for(lacking: int, found: int, drawn: int, most: int) -> int:
     return min(11 * lacking * drawn // (10 * max(found, 1)) + 1 if drawn else lacking, most)
 
 
+def hopeless(lacking: int, found: int, drawn: int, left: int) -> bool:
+    """Whether ``left`` more draws would hardly give ``lacking`` ones that meet a condition, even if it is met as often as is barely likely
+    (1 in 20,000, by Poisson's law) when ``found`` of ``drawn`` met it.
+
+    >>> hopeless(1_000, 0, 40_000, 2_000_000), hopeless(100, 0, 40_000, 2_000_000), hopeless(1_000, 60, 40_000, 2_000_000)
+    (True, False, False)
+    """
+    barely = found + 4 * math.sqrt(found + 1) + 6
+    return barely * left < lacking * drawn
+
+
 def middle(numbers: np.ndarray) -> Any:
     """The upper of the two numbers in the middle, so one that is there, not a mean of two; 0 where there is none. It has the array's dtype.
 

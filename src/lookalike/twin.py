@@ -202,6 +202,7 @@ class Twin:
             decorrelate=decorrelate,
             temperature=temperature,
             settings=settings,
+            learned=self.rows,
         )
         if self._calibrates and not sampler.plain:
             warnings.warn(

@@ -53,6 +53,18 @@ def test_what_seldom_passes_is_found():
     assert refill([500], uniform, [Below(0.002)]).num_rows == 500
 
 
+def test_what_would_take_more_draws_than_there_are_is_given_up_early():
+    draws: list[int] = []
+
+    def counted(sizes: list[int], attempt: int) -> tuple[pa.Table, np.ndarray]:
+        draws.append(sum(sizes))
+        return uniform(sizes, attempt)
+
+    with pytest.raises(SamplingError, match=r"of 2,000 did among"):
+        refill([2_000], counted, [Below(0.0001)])
+    assert sum(draws) < 200_000
+
+
 def test_what_never_passes_ends_and_names_the_check():
     with pytest.raises(SamplingError, match=r"0 of 10 .* below 0.0 \("):
         refill([10], uniform, [Below(0.9), Below(0.0)], tries=5)

@@ -19,14 +19,14 @@ from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
-from lookalike.encode.ties.backward import at_odds, give_way
+from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
-from lookalike.errors import InputError, NotFittedError, SchemaError, SettingsError
+from lookalike.errors import InputError, NotFittedError, SamplingError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
@@ -329,6 +329,19 @@ class TableEncoder:
         if self._dues is None:
             self._dues = [Due(rule, self.encoders) for rule in self.ties]
         return self._dues
+
+    def check_together(self, codes: Mapping[int, int]) -> None:
+        """Raise a SamplingError where ``codes`` (columns' positions to what they should be) contradict a rule that every row keeps."""
+        asked, known = np.zeros(len(self.encoders), np.int32), np.zeros(len(self.encoders), bool)
+        asked[list(codes)], known[list(codes)] = list(codes.values()), True
+        broken = contradicted(self._known_dues(), asked, known)
+        if broken is not None:
+            names = list(self.encoders)
+            settling = " and ".join(repr(names[source]) for source in broken.sources)
+            raise SamplingError(
+                f"conditions hold together in some row, however: what is asked of {settling} settles {names[broken.place]!r}, as it did in every row "
+                "learned from, and another value is asked of that. Leave one out, or fit without such rules (keep_rules=False)."
+            )
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.

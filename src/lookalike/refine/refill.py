@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.errors import SamplingError
-from lookalike.stats import draws_for
+from lookalike.stats import draws_for, hopeless
 
 LARGEST_DRAW, SMALLEST_LIMIT = 8, 10_000
 """Rows drawn at once are no more than so many times those wanted, or than the second where that is more."""
@@ -48,7 +48,7 @@ def refill(
     Raises
     ------
     SamplingError
-        Too few rows passed in so many tries: names the check that turned most of them down.
+        Too few rows passed in so many tries, or would by all that is likely: names the check that turned most of them down.
 
     >>> class Even:
     ...     name = "an even number"
@@ -80,6 +80,9 @@ def refill(
         found += np.bincount(part[wanted], minlength=len(sizes))
         if found.sum() == rows:
             return pa.concat_tables(kept)
+        left = most * (tries - attempt - 1)
+        if any(hopeless(size - has, has, of, left) for size, has, of in zip(sizes, found, drawn, strict=True)):
+            break
     worst = int(np.argmax(turned_down))
     raise SamplingError(
         f"rows must pass every check within max_tries_per_batch={tries} draws, however: {found.sum():,} of {rows:,} did among {drawn.sum():,} drawn. "

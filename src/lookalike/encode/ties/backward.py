@@ -34,6 +34,20 @@ def at_odds(dues: Sequence[Due], table: EncodedTable, known: np.ndarray) -> np.n
     return np.flatnonzero(found)
 
 
+def contradicted(dues: Sequence[Due], codes: np.ndarray, known: np.ndarray) -> Due | None:
+    """Return what by the ``known`` ones of (d,) ``codes``, and what follows from them, settles another code than one that is known; None where
+    nothing does, and rows may still be rare."""
+    codes, told = codes.copy(), known.copy()
+    for one in dues:
+        due = int(one.beside(codes[None])[0]) if told[one.sources].all() else -1
+        if due < 0:
+            continue
+        if known[one.place] and due != codes[one.place]:
+            return one
+        codes[one.place], told[one.place] = due, True
+    return None
+
+
 def _told(ties: Sequence[tuple[Sequence[int], int]], known: np.ndarray) -> np.ndarray:
     """(n, d) bool: which cells are known, or settled by such as are; ``ties`` are positions of determinants, and of their dependent."""
     told = known.copy()

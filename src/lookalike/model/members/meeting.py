@@ -15,6 +15,8 @@ TRIES = 20
 """Draws a generator may take to give its part."""
 LARGEST_DRAW, MOST_ROWS = 50, 200_000
 """Rows drawn at once are no more than so many times those wanted, and than the second where that is less."""
+HOPELESS = 100_000
+"""A generator of whose rows none of so many met the condition gives none."""
 
 
 def meeting(
@@ -57,4 +59,4 @@ def _draw(model: Generator, rows: int, conditions: Mapping[int, int], seed: int,
         return model.sample(count, seed=seed_of_try, conditions=conditions, temperature=temperature)
 
     most = min(LARGEST_DRAW * rows, max(MOST_ROWS, 2 * rows))
-    return draw_meeting(draw, conditions, rows, tries=TRIES, most=most)
+    return draw_meeting(draw, conditions, rows, tries=TRIES, most=most, patience=HOPELESS)

@@ -374,7 +374,7 @@ def test_a_wrong_call_costs_a_second(csv, arguments, words):
 
 
 def test_a_config_leaves_the_engine_to_a_preset_and_to_a_budget(csv, tmp_path):
-    (tmp_path / "l.toml").write_text(run("config").replace("epochs = 300", "epochs = 1"))
+    (tmp_path / "l.toml").write_text(run("config").replace("seed = 0", "seed = 5"))
     run("make", csv, "--config", tmp_path / "l.toml", "--epsilon", 3, "--set", "components=2")
     assert lookalike.load(csv.with_suffix(".twin")).engine == "marginals"
     run("make", csv, "--config", tmp_path / "l.toml", "--preset", "best", "--force", "--set", "cache=false")
@@ -422,6 +422,34 @@ def test_one_schema_is_for_the_csv_and_for_the_parquet_file_of_a_table(csv, tmp_
     pq.write_table(pyarrow.csv.read_csv(csv), typed)
     run("make", typed, "--schema", tmp_path / "s.json", "--engine", "copula")
     assert pq.read_schema(tmp_path / "typed-lookalike.parquet").equals(pq.read_schema(typed))
+
+
+def test_a_config_for_another_engine_is_refused_before_any_work(csv, tmp_path):
+    settings = tmp_path / "l.toml"
+    settings.write_text("[ctgan]\nepochs = 1\n[tvae]\nepochs = 1\n")
+    for command, more, runs in (
+        ("make", (), "auto"),
+        ("make", ("--epsilon", 3), "marginals"),
+        ("make", ("--preset", "best"), "ensemble"),
+        ("fit", ("--engine", "trees"), "trees"),
+    ):
+        output = run(command, csv, *more, "--config", settings, code=2)
+        assert f"has [ctgan], [tvae] and {runs} runs. Name an engine (--engine ctgan or tvae)" in output
+    assert sorted(path.name for path in csv.parent.iterdir()) == ["l.toml", "shop.csv"]
+    run(
+        "fit", csv, "--engine", "tvae", "--config", settings, "--out", tmp_path / "a.twin"
+    )  # one file for either of them
+    assert lookalike.load(tmp_path / "a.twin").information["settings"]["epochs"] == 1
+
+
+def test_what_a_command_does_not_read_of_a_config_is_told(csv, tmp_path):
+    settings = tmp_path / "l.toml"
+    settings.write_text("[run]\nfilter = true\n[filter]\nmin_ratio = 0.4\n[thresholds]\naccuracy = 0.5\n")
+    output = run("fit", csv, "--engine", "copula", "--config", settings, "--out", tmp_path / "a.twin")
+    assert "l.toml: this command makes no use of [filter], [thresholds], filter of [run]" in output
+    assert "makes no use of [run], [filter]." in run("evaluate", csv, csv, "--config", settings)
+    settings.write_text(run("config"))
+    assert "no use of" not in run("evaluate", csv, csv, "--config", settings)
 
 
 def test_a_config_with_an_unknown_name(csv, tmp_path):

@@ -10,7 +10,7 @@ import typer
 from lookalike.cli.app import app
 from lookalike.cli.options import Force, Holdout, Json, Quiet, SchemaFile, Target, Verbose
 from lookalike.cli.screen import NOT_MET, Screen, command_line, show
-from lookalike.cli.words import thresholds
+from lookalike.cli.words import said_in, tell_unread, thresholds
 
 
 @app.command()
@@ -43,6 +43,7 @@ def evaluate(
     with screen.guarded():
         from lookalike import presets
 
+        tell_unread(config, [f"[{title}]" for title in said_in(config) if title != "thresholds"])
         judged = presets.judge(
             real,
             synthetic,

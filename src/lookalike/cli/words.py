@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from lookalike.errors import SettingsError
+from lookalike.errors import LookalikeWarning, SettingsError
 
 
 def gather(
@@ -18,20 +19,38 @@ def gather(
     making: bool = True,
     preset: str | None = None,
 ) -> dict[str, Any]:
-    """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine; what a
-    file says as it would be anyway (what ``lookalike config`` wrote, unchanged), it does not say."""
-    from lookalike import config as settings
+    """Settings from a file, then ``--set``, then flags: the later wins. A preset, which all of them go before, names the engine. Of what the
+    file says besides, the engine's tables may be several, if that of the one that runs is among them."""
     from lookalike import pipeline, presets
 
-    kinds = presets.settings_sections()
-    read = {} if config is None else settings.read_toml(config, kinds)
-    sections = {
-        title: {name: values[name] for name in kinds[title].build(values).changed} for title, values in read.items()
-    }
+    sections = said_in(config)
     said = named_values(extra) | {name: value for name, value in flags.items() if value is not None}
     engine = said.get("engine") or sections.get("run", {}).get("engine")
     engine = engine or presets.named(preset).get("engine", pipeline.RunSettings().engine)
+    if not making:
+        unread = [f"[{title}]" for title in sections if title in ("filter", "thresholds")]
+        tell_unread(config, unread + ["filter of [run]"] * ("filter" in sections.get("run", {})))
     return presets.settings_from(sections, engine, said, making=making) | said | {"engine": engine}
+
+
+def said_in(config: Path | None) -> dict[str, dict[str, Any]]:
+    """What a settings file says, by table; what it says as it would be anyway (what ``lookalike config`` wrote, unchanged), it does not say."""
+    from lookalike import config as settings
+    from lookalike import presets
+
+    kinds = presets.settings_sections()
+    read = {} if config is None else settings.read_toml(config, kinds)
+    changed = {title: kinds[title].build(values).changed for title, values in read.items()}
+    return {title: {name: read[title][name] for name in names} for title, names in changed.items() if names}
+
+
+def tell_unread(config: Path | None, names: Iterable[str]) -> None:
+    """Warn of what a settings file says to other commands, and not to this one."""
+    unread = ", ".join(names)
+    if config is not None and unread:
+        warnings.warn(
+            f"{config.name}: this command makes no use of {unread}. It goes on without.", LookalikeWarning, stacklevel=3
+        )
 
 
 def named_values(extra: list[str] | None) -> dict[str, Any]:
@@ -57,10 +76,7 @@ def once(option: str, name: str, found: dict[str, Any]) -> None:
 
 def thresholds(config: Path | None) -> dict[str, float]:
     """The limits in a settings file."""
-    from lookalike import config as settings
-    from lookalike import presets
-
-    return {} if config is None else settings.read_toml(config, presets.settings_sections()).get("thresholds", {})
+    return said_in(config).get("thresholds", {})
 
 
 def requirements(required: list[str] | None) -> dict[str, float] | None:

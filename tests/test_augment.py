@@ -196,6 +196,7 @@ def test_nothing_kept_back_measures_nothing_and_says_so():
         ({"balance": False}, "lacks rows"),
         ({"target": "id", "keys": ["id"]}, "'id' is taken for a key"),
         ({"temperature": 0.5}, "temperature"),
+        ({"temperature": 0.5, "engine": "ensemble", "members": ["tvae", "trees"]}, "temperature needs a net"),
         ({"calibrate": True}, "Leave calibrate out"),
     ],
 )
@@ -203,6 +204,15 @@ def test_what_cannot_be_is_refused_with_a_cure_before_anything_is_learned(how, w
     with pytest.raises(SettingsError, match=words):
         quick(patients(), run=Run(tmp_path), **how)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_temperature_takes_the_net_where_auto_might_pick_trees():
+    told = []
+    made = quick(
+        patients(), engine="auto", epochs=1, temperature=0.5, counts={"ill": 120}, say=lambda *words: told.append(words)
+    )
+    assert made.twin.engine == "autoregressive" and sum(made.added.values()) > 0
+    assert ("engine", "autoregressive: auto may pick trees, which know no temperature", "--engine") in told
 
 
 def test_a_privacy_budget_is_refused_because_real_rows_come_back():

@@ -94,7 +94,7 @@ class Sampler:
         settings: SamplingSettings | None = None,
         learned: int = 0,
     ) -> None:
-        check_temperature(model, temperature)
+        check_temperature(model.tempered, temperature)
         self.model, self.encoder, self.temperature = model, encoder, temperature
         self.tries = (settings or SamplingSettings()).max_tries_per_batch
         self.where = dict(where or {})
@@ -171,13 +171,13 @@ def batch_sizes(rows: int) -> list[int]:
     return [min(BATCH_ROWS, rows - start) for start in range(0, max(rows, 1), BATCH_ROWS)]
 
 
-def check_temperature(model: Generator | type[Generator], temperature: float) -> None:
-    """Raise unless the engine can draw at this temperature."""
+def check_temperature(tempered: bool | None, temperature: float) -> None:
+    """Raise unless an engine can draw at this temperature; ``tempered`` as every :class:`Generator` says it."""
     if not temperature > 0:
         raise SettingsError(
             f"temperature must be above 0, however: temperature={temperature}. 1 leaves all as learned."
         )
-    if temperature != 1 and model.tempered is False:
+    if temperature != 1 and tempered is False:
         raise SettingsError(
             f"temperature needs a net, however: temperature={temperature} and trees, copula or marginals draw these rows, or some of them. "
             "Leave it at 1, or fit with engine='autoregressive'."

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.errors import SettingsError, TrainingError
+from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
@@ -160,6 +160,16 @@ def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
     again = notes["epochs"] - len(scores)
     assert scores[(again or notes["kept_epoch"]) - 1] == min(scores)
     assert all(map(math.isfinite, scores))
+
+
+def test_epochs_beyond_the_most_steps_are_told_before_and_after(toy):
+    settings = Autoregressive.Settings.build({**SMALL[Autoregressive], "epochs": 60, "most_steps": 20})
+    with pytest.warns(LookalikeWarning, match="epochs=60, and most_steps=20 allows about 12. Raise most_steps"):
+        Autoregressive.check(settings, len(toy))
+    run = Run()
+    Autoregressive(settings).fit(toy, seed=0, run=run)
+    assert run.notes["training"]["epochs"] == run.notes["training"]["most_epochs"] == 12
+    Autoregressive.check(settings.replace(epochs=12), len(toy))  # a warning is an error in tests
 
 
 class TestTheSecondTraining:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from lookalike.errors import LookalikeWarning
 from lookalike.model.base import EngineSettings
 from lookalike.model.conditionals import JUDGED_AT_ONCE, Conditionals, nets
 from lookalike.model.engine import Fitted, NetEngine
@@ -121,6 +123,19 @@ class Autoregressive(NetEngine):
     takes_ledger = True
 
     @classmethod
+    def check(cls, settings: EngineSettings, rows: int) -> None:
+        super().check(settings, rows)
+        assert isinstance(settings, AutoregressiveSettings)
+        most = most_epochs(plan(rows, settings)[1], settings)
+        if not settings.private and (settings.asked_epochs or 0) > most:
+            warnings.warn(
+                f"epochs end where most_steps does, however: epochs={settings.epochs}, and most_steps={settings.most_steps} allows about {most}. "
+                "Raise most_steps, or ask for fewer.",
+                LookalikeWarning,
+                stacklevel=3,
+            )
+
+    @classmethod
     def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
         assert isinstance(settings, AutoregressiveSettings)
         training = _Training(table, held_out, settings, seed)
@@ -208,6 +223,16 @@ def orders_of(columns: tuple[EncodedColumn, ...], settings: AutoregressiveSettin
     return [order.tolist() for order in orders]
 
 
+def most_epochs(steps: int, settings: AutoregressiveSettings) -> int:
+    """Return how many epochs of so many steps ``most_steps`` allows.
+
+    >>> most_epochs(100, AutoregressiveSettings()), most_epochs(1_000, AutoregressiveSettings())
+    (40, 12)
+    """
+    most = settings.most_steps * (ANY_ORDER_STEPS if settings.any_order else 1)
+    return max(math.ceil(most / steps), FEWEST_EPOCHS)
+
+
 def undecayed(name: str) -> bool:
     """Whether a weight is left alone by the decay: biases and heads, which hold the columns' own shares. Decayed like all else
     (rate .008, decay 2), shoppers' accuracy is .9923 of a fresh sample's and its detection AUC .572, left alone .9946 and .560."""
@@ -250,8 +275,7 @@ class _Training(Task):
         self.noise = torch.Generator(where).manual_seed(derive_seed(seed, "noise"))
         self.generators = {"draws": self.draws, "noise": self.noise}
         self._prepare()
-        most = settings.most_steps * (ANY_ORDER_STEPS if settings.any_order else 1)
-        self.most_epochs = max(math.ceil(most / self.steps), FEWEST_EPOCHS)  # of a second training, too
+        self.most_epochs = most_epochs(self.steps, settings)  # of a second training, too
 
     def _prepare(self) -> None:
         """Steps and their sizes, for as many rows as there are now."""

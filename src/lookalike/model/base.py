@@ -51,6 +51,11 @@ class Generator(ABC):
         """Return how numbers should be cut for an engine of these settings; see ``intervals``."""
         return cls.intervals
 
+    @classmethod
+    def tempers(cls, settings: EngineSettings) -> bool | None:
+        """Return ``tempered`` of an engine of these settings, before it is fitted."""
+        return cls.tempered
+
     @classmethod  # noqa: B027 - an engine that takes a ledger keeps to it whatever its settings, but for an ensemble
     def check_private(cls, settings: EngineSettings, rows_per_subject: int) -> None:
         """Raise a PrivacyError for settings that cannot be kept to within a privacy budget, before any of it is spent."""

@@ -69,6 +69,12 @@ class Ensemble(Generator):
         return "quantiles" if "quantiles" in wanted else "modes"
 
     @classmethod
+    def tempers(cls, settings: EngineSettings) -> bool | None:
+        assert isinstance(settings, EnsembleSettings)
+        known = [member.kind.tempers(member.engine_settings()) for member in settings.members]
+        return False if False in known else None if None in known else True
+
+    @classmethod
     def check(cls, settings: EngineSettings, rows: int) -> None:
         assert isinstance(settings, EnsembleSettings)
         if settings.cluster is not None:

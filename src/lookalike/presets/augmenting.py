@@ -23,7 +23,7 @@ from lookalike.evaluate.augmentation import augmentation, nothing
 from lookalike.evaluate.prepare import prepare
 from lookalike.presets.budget import measuring_seconds, training_minutes
 from lookalike.presets.places import Places, Say, check_begun, check_outputs, run_folder, silent
-from lookalike.presets.telling import tell_training
+from lookalike.presets.telling import tell_tempered, tell_training
 from lookalike.refine.balance import check_origin_column, class_counts, join, lacking
 from lookalike.report import augmented
 from lookalike.rng import derive_seed
@@ -119,7 +119,8 @@ def augment(
     origin_column
         The column that tells where a row comes from, ``real`` or ``synthetic``; None leaves it out.
     temperature
-        Below 1 the made rows are more typical of their class. As for :meth:`Twin.sample`.
+        Below 1 the made rows are more typical of their class. As for :meth:`Twin.sample`; in the place of ``auto``, which may pick
+        trees, it takes the net.
     minutes
         Time budget for all of it, the measuring included.
     twin_file
@@ -149,6 +150,8 @@ def augment(
     )
     run_settings.check_yardstick(holdout)
     asked = _asked(engine, settings, temperature)
+    if asked.engine != engine:
+        tell_tempered(say, asked.engine)
     table, settled = preparing.prepare(data, schema=schema, drop=drop, keys=keys, target=target, derive=derive)
     settled = _with_classes(settled, target)
     if origin_column is not None:
@@ -174,7 +177,7 @@ def augment(
     left = training_minutes(minutes, time.perf_counter() - start, reserve)
     run = run if run is not None else Run(console=terminal())
     twin = pipeline.fit(
-        parts.train, engine=engine, schema=settled, seed=seed, minutes=left, avoid=table, run=run, **settings
+        parts.train, engine=asked.engine, schema=settled, seed=seed, minutes=left, avoid=table, run=run, **settings
     )
     if twin_file is not None:
         twin.save(twin_file)
@@ -185,8 +188,9 @@ def augment(
 
 
 def _asked(engine: str, settings: Mapping[str, Any], temperature: float) -> routing.Asked:
-    """What was asked of the fit; raise for what makes no sense beside real rows, or of rare classes."""
-    asked = routing.route(engine, settings)
+    """What was asked of the fit, with the net in the place of ``auto`` where a temperature was asked for; raise for what makes no sense
+    beside real rows, or of rare classes."""
+    asked = routing.route("autoregressive" if engine == "auto" and temperature != 1 else engine, settings)
     if asked.private:
         raise PrivacyError(
             "a privacy budget is for tables without real rows, however: augment gives yours back beside the made ones. Leave epsilon "
@@ -196,7 +200,7 @@ def _asked(engine: str, settings: Mapping[str, Any], temperature: float) -> rout
         raise SettingsError(
             "calibration holds to the table's own shares, however: augment draws the rows of rare classes. Leave calibrate out."
         )
-    check_temperature(asked.kind, temperature)
+    check_temperature(asked.kind.tempers(asked.learning), temperature)
     return asked
 
 

@@ -41,6 +41,11 @@ def tell_begun(say: Say, parts: Split, engine: str) -> None:
     say("engine", engine, "--engine " + "|".join(name for name in registry.ENGINES if name != engine))
 
 
+def tell_tempered(say: Say, engine: str) -> None:
+    """Say which engine takes the place of ``auto``, where a temperature was asked for."""
+    say("engine", f"{engine}: auto may pick trees, which know no temperature", "--engine")
+
+
 def tell_training(say: Say, twin: Twin, run: Run, learning: EngineSettings) -> None:
     """Say how long was trained, which engine was picked, and, under a privacy budget, what may be published."""
     if twin.privacy is not None:

@@ -216,10 +216,12 @@ class Trainer:
             self.average.values.copy_(self.good)
         self.average.impose()
         self.noted = self.task.settle(lambda: self.run.out_of_time) if self.again is None else self.again.noted
+        cut = "epochs" in self.settings.model_fields_set and self.settings.epochs > self.task.most_epochs
         learned = self.again is not None and self.best_epoch == self.last_epoch
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,
+            **({"most_epochs": self.task.most_epochs} if cut else {}),
             "steps_per_epoch": self.task.steps,
             "precision": str(self.task.precision.dtype).removeprefix("torch."),
             **({"held_out_rows_learned": learned} if self.settings.early_stopping else {}),

@@ -18,6 +18,7 @@ from lookalike import Run, fit
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError, TrainingError
 from lookalike.preparing import split_privately
 from lookalike.presets import fit_to
+from lookalike.presets.telling import privacy_answers
 from lookalike.table import as_table
 
 ROWS = 3_000
@@ -53,6 +54,19 @@ def test_a_private_twin_is_alike_and_says_what_it_cost(twin):
     assert 4.99 < twin.privacy.epsilon() <= 5.0 * (1 + 1e-6)
     assert "(ε = 5, δ = 1e-05)-differential privacy" in repr(twin)
     assert {"rows", "domain", "marginals"} == set(twin.privacy.purposes())
+
+
+def test_rows_of_one_person_are_not_protected_together_and_that_is_said(tmp_path):
+    table = people().append_column("patient_id", pa.array(np.arange(ROWS) % 900))
+    quick = {"components": 2, "iterations": 1}
+    words = "not all rows of one person together, however: 'patient_id' may tell whose"
+    with pytest.warns(LookalikeWarning, match=words):
+        twin = private(table, **quick)
+    assert words in dict(privacy_answers(twin))["not protected"]
+    named = private(table, subject="patient_id", **quick)  # a warning is an error in tests
+    unique = {"name": "patient_id", "kind": "key", "role": "primary_key"}
+    declared = private(table, schema={"lookalike_schema": 1, "columns": [unique]}, **quick)
+    assert all("not protected" not in dict(privacy_answers(one)) for one in (named, declared))
 
 
 def test_neighbours_leave_artefacts_with_nothing_exact(tmp_path):

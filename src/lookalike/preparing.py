@@ -24,7 +24,7 @@ from lookalike.run import CODES, COINS, Run
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
-from lookalike.schema.identity import repeats, with_their_keys
+from lookalike.schema.identity import named_like_an_identifier, repeats, with_their_keys
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
@@ -165,6 +165,23 @@ def declared_publicly(data: Any, *, schema: Any = None, drop: Iterable[str] = ()
     return table, declared
 
 
+def one_row_alone(names: Iterable[str], declared: Iterable[ColumnSpec]) -> str | None:
+    """Say what a budget without a subject does not protect, where a column's name says that it tells whose rows they are; None where none
+    does, but for a declared primary key. By the name alone: how many rows each has is not looked at, as nobody paid for it.
+
+    >>> one_row_alone(["age", "town"], []) is None
+    True
+    """
+    unique = {spec.name for spec in declared if spec.role == "primary_key"}
+    identifiers = [name for name in names if named_like_an_identifier(name) and name not in unique]
+    if not identifiers:
+        return None
+    return (
+        f"the budget protects each row by itself, and not all rows of one person together, however: {', '.join(map(repr, identifiers))} may tell whose "
+        "rows they are. If one has several, name that column (--subject); if none has, declare it the primary key in the schema."
+    )
+
+
 def prepare_privately(
     table: Table,
     declared: Schema | None,
@@ -182,6 +199,9 @@ def prepare_privately(
             LookalikeWarning,
             stacklevel=5,
         )
+    alone = one_row_alone(table.names, declared or ()) if privacy.subject is None else None
+    if alone is not None:
+        warnings.warn(alone, LookalikeWarning, stacklevel=5)
     ledger = Ledger(
         Budget.build({"epsilon": privacy.epsilon, "delta": delta}),
         rows_per_subject=privacy.rows_per_subject,

@@ -6,7 +6,7 @@ from typing import Any
 
 from lookalike import registry
 from lookalike.model.base import EngineSettings
-from lookalike.preparing import Split
+from lookalike.preparing import Split, one_row_alone
 from lookalike.presets.places import Say, cut_short
 from lookalike.refine import Filter
 from lookalike.report.words import listed
@@ -93,8 +93,16 @@ def report_information(
             **({} if filter_ is None else {"filter": filter_.told}),
         },
         "filter": None if filter_ is None else filter_.words,
-        "ledger": None if twin.privacy is None else twin.privacy.describe(),
+        "ledger": privacy_answers(twin),
         "seeds": {"run": known["seed"]},
         "versions": known["versions"],
         "timings": {"training": known["seconds"], "total": round(seconds, 3)},
     }
+
+
+def privacy_answers(twin: Twin) -> list[tuple[str, str]] | None:
+    """What the ledger answers, and what of the table no budget protects; None without one."""
+    if twin.privacy is None:
+        return None
+    alone = one_row_alone(twin.schema.names, twin.schema) if twin.privacy.subject is None else None
+    return [*twin.privacy.describe(), *([("not protected", alone)] if alone is not None else [])]

@@ -77,6 +77,16 @@ def named_like_a_key(name: str) -> bool:
     return any(form.search(name) for form in (WORD_KEY, CAMEL_KEY, JOINED_KEY))
 
 
+def named_like_an_identifier(name: str) -> bool:
+    """Whether a column's name says that it tells whose rows they are.
+
+    >>> named_like_an_identifier("patient_nbr"), named_like_an_identifier("no_of_visits")
+    (True, False)
+    """
+    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, JOINED_IDENTITY, PERSONS_NAME)
+    return any(form.search(name) for form in forms)
+
+
 def identifies(name: str, distinct: int, rows: int) -> bool:
     """Whether a column tells whose rows they are, though several rows share a value.
 
@@ -89,10 +99,8 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
     >>> identifies("patient_name", 300, 900), identifies("surname", 300, 900), identifies("product_name", 300, 900)
     (True, True, False)
     """
-    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, JOINED_IDENTITY, PERSONS_NAME)
-    named = any(form.search(name) for form in forms)
     most = ROWS_OF_A_PERSON if re.search(PERSONS, name, re.I) else FEW_ROWS_EACH
-    return bool(named) and distinct >= MANY_IDENTITIES and rows <= most * distinct
+    return named_like_an_identifier(name) and distinct >= MANY_IDENTITIES and rows <= most * distinct
 
 
 def are_personal(distinct: pa.Array) -> bool:

@@ -25,4 +25,7 @@ app = typer.Typer(
 def command(
     version: bool = typer.Option(False, "--version", help="say which version this is", is_eager=True, callback=_told),
 ) -> None:
-    """Take a table; give back one that behaves the same and belongs to no one."""
+    """Take a table; give back one that behaves the same and belongs to no one.
+
+    Exit codes: 0 done, 2 a wrong call or table, 3 what was required is not met, 130 interrupted, 1 a fault of ours.
+    """

@@ -26,6 +26,7 @@ LAST_WORD_IDENTITY = re.compile(
     rf"(^|[^a-zA-Z])(nr|no|num|number|pid|hid|uid|iban|passport|phone|mobile|e-?mail|{PERSONS})$", re.I
 )
 """``customer`` and ``policy_no`` name one; ``customer_age`` and ``no_of_visits`` do not."""
+LAST_WORD_PERSON = re.compile(rf"(^|[^a-zA-Z])({PERSONS})$", re.I)
 SHORT = (
     "acct|card|case|child|cust|device|donor|driver|emp|family|guest|hh|indiv|mem|parent|pat|pers|player|policy|pupil|resp|session|stud|"
     "student|subj|teacher|visit|visitor|voter|worker"
@@ -78,12 +79,12 @@ def named_like_a_key(name: str) -> bool:
 
 
 def named_like_an_identifier(name: str) -> bool:
-    """Whether a column's name says that it tells whose rows they are.
+    """Whether a column's name alone says that it tells whose rows they are; of a number (``education_num``) it does not.
 
-    >>> named_like_an_identifier("patient_nbr"), named_like_an_identifier("no_of_visits")
-    (True, False)
+    >>> named_like_an_identifier("patient_nbr"), named_like_an_identifier("customer"), named_like_an_identifier("education_num")
+    (True, True, False)
     """
-    forms = (WORD_IDENTITY, LAST_WORD_IDENTITY, CAMEL_IDENTITY, JOINED_IDENTITY, PERSONS_NAME)
+    forms = (WORD_IDENTITY, CAMEL_IDENTITY, JOINED_IDENTITY, LAST_WORD_PERSON, PERSONS_NAME)
     return any(form.search(name) for form in forms)
 
 
@@ -100,7 +101,8 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
     (True, True, False)
     """
     most = ROWS_OF_A_PERSON if re.search(PERSONS, name, re.I) else FEW_ROWS_EACH
-    return named_like_an_identifier(name) and distinct >= MANY_IDENTITIES and rows <= most * distinct
+    named = named_like_an_identifier(name) or LAST_WORD_IDENTITY.search(name)
+    return bool(named) and distinct >= MANY_IDENTITIES and rows <= most * distinct
 
 
 def are_personal(distinct: pa.Array) -> bool:

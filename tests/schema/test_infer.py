@@ -357,3 +357,14 @@ def test_the_page_on_the_schema_file_names_every_entry():
     assert [name for name in ColumnSpec.model_fields if f"`{name}`" not in page] == []
     example = json.loads(page.split("```json")[1].split("```")[0])
     assert Schema.from_dict(example).names == ["patient", "age", "severity", "seen_on", "ward", "note"]
+
+
+@pytest.mark.parametrize("storage", ["float64", "float32"])
+def test_what_is_computed_from_floats_of_32_bits_is_as_from_real_ones(storage):
+    rng = np.random.default_rng(0)
+    litres = rng.choice(np.arange(100_000, 300_000, 4_711), 400) / 1e5
+    narrow = litres.astype(np.float32)
+    table = pa.table({"litres": pa.array(narrow.astype(storage)), "squared": pa.array((narrow**2).astype(storage))})
+    made = fit(table, engine="copula", run=Run()).sample(300, seed=0)
+    litres, squared = (made[name].to_numpy().astype(np.float32) for name in ("litres", "squared"))
+    assert (squared == litres**2).all()

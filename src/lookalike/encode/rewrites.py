@@ -22,6 +22,7 @@ from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
 from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range, Share
+from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
 Declared = TypeVar("Declared", bound=Constraint)
@@ -159,9 +160,9 @@ class Rewrites:
             for name in group[1:]:
                 told[name] = _missing_where(told[name], told[group[0]].missing)
         gone = self.replaced
-        done = {spec.name: told[spec.name] for spec in self.schema.modelled if spec.name not in gone}
+        done = {spec.name: as_kept(told[spec.name], spec) for spec in self.schema.modelled if spec.name not in gone}
         for step in self.steps:
-            done |= step.backward(told, done)
+            done |= {name: as_kept(values, self.schema[name]) for name, values in step.backward(told, done).items()}
         return done
 
     def state(self) -> dict[str, Any]:

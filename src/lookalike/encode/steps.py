@@ -18,6 +18,7 @@ from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, u
 from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
 Columns = Mapping[str, Values]
@@ -174,8 +175,9 @@ class Computed(Step):
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
         assert own.numbers is not None
-        due, unknown = self._due(columns)
         self.dtype = own.numbers.dtype
+        self.as_stored = self._is_nearer_as_stored(columns)
+        due, unknown = self._due(columns)
         beyond = unknown & ~own.missing
         self.has_alone = bool(beyond.any())
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
@@ -185,10 +187,25 @@ class Computed(Step):
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
         self.half_up = hits[True] > hits[False]
 
+    def _is_nearer_as_stored(self, columns: Columns) -> bool:
+        """Whether more cells are just what comes of floats of 32 bits as they are stored than of the decimals that those stand for:
+        3.9100000858 is squared, not 3.91."""
+        hits = []
+        for self.as_stored in (False, True):
+            due, unknown = self._due(columns)
+            there = ~unknown & ~columns[self.target].missing
+            found = as_kept(Values(~there, numbers=self._rounded(np.where(there, due, 0), False)), self.spec)
+            hits.append(int(((found.numbers == columns[self.target].numbers) & there).sum()))
+        return hits[1] > hits[0]
+
     def _due(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """(n,) what the formula gives, int64 or float64, and where it is unknown."""
         assert isinstance(self.constraint, Formula)
-        parts = {name: natural_of(columns[name], self.schema[name]) for name in self.sources}
+        specs = {
+            name: self.schema[name].replace(decimals=None) if self.as_stored else self.schema[name]
+            for name in self.sources
+        }
+        parts = {name: natural_of(columns[name], spec) for name, spec in specs.items()}
         found = self.constraint.expression.evaluate(parts)
         return found.fill_null(0).to_numpy(), found.is_null().to_numpy(zero_copy_only=False)
 
@@ -244,11 +261,13 @@ class Computed(Step):
             "has_alone": self.has_alone,
             "fill": self.fill.item(),
             "half_up": self.half_up,
+            "as_stored": self.as_stored,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.dtype = np.dtype(state["dtype"])
-        self.has_known, self.has_alone, self.half_up = state["has_known"], state["has_alone"], state["half_up"]
+        self.has_known, self.has_alone = state["has_known"], state["has_alone"]
+        self.half_up, self.as_stored = state["half_up"], state["as_stored"]
         self.fill = self.dtype.type(state["fill"])
 
 

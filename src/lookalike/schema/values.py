@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -179,7 +179,22 @@ def _reader_of(spec: ColumnSpec) -> Callable[[pa.Array, ColumnSpec], np.ndarray]
 
 
 def _as_kept(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
-    return numbers.astype(np.float32).astype(np.float64) if spec.single_precision else numbers
+    storage = arrow_type(spec.storage)
+    narrow = (
+        np.float32 if spec.single_precision else storage.to_pandas_dtype() if pa.types.is_floating(storage) else None
+    )
+    return numbers if narrow is None else numbers.astype(narrow).astype(np.float64)
+
+
+def as_kept(values: Values, spec: ColumnSpec) -> Values:
+    """Numbers no finer than the column's cells hold them, so that what is computed from them is as from those; all else as it is.
+
+    >>> as_kept(Values(np.zeros(1, bool), numbers=np.array([0.1])), ColumnSpec(name="share", kind="float", storage="float")).numbers.tolist()
+    [0.10000000149011612]
+    """
+    if values.numbers is None or spec.kind != "float":
+        return values
+    return replace(values, numbers=_as_kept(values.numbers, spec))
 
 
 def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:

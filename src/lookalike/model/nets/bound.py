@@ -81,7 +81,7 @@ class Reconstruction:
         layout, scale = self.layout, by_lost[:, None]
         by_raw = aligned(self.powers, layout.width)
         by_logits = by_raw[:, : layout.slots]
-        torch.mul(self.powers, (scale / self.total).index_select(1, layout.segment), out=by_logits)
+        torch.mul(self.powers, layout.spread(scale / self.total), out=by_logits)
         by_logits.scatter_add_(1, self.slots, -scale.expand(self.slots.shape))
         weight = self.inside * scale
         by_raw[:, layout.slots :] = (1 - self.centre.square()) * weight * self.apart * self.precision

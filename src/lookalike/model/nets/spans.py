@@ -20,7 +20,7 @@ def powers_and_totals(logits: Tensor, layout: Layout) -> tuple[Tensor, Tensor, T
     """Return e^(x − top), not less than ``FAINT``, its sum a span and the top a span: (n, C), (n, d), (n, d)."""
     top = logits.new_full((len(logits), len(layout.columns)), -torch.inf)
     top.scatter_reduce_(1, layout.segment.expand_as(logits), logits, "amax")
-    raised = powers(logits.sub(top.index_select(1, layout.segment)))
+    raised = powers(logits.sub(layout.spread(top)))
     return raised, layout.sums(raised), top
 
 
@@ -30,7 +30,7 @@ class _SegmentedSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, layout: Layout) -> Tensor:
         y, total, _ = powers_and_totals(logits, layout)
-        y.div_(total.index_select(1, layout.segment))
+        y.div_(layout.spread(total))
         ctx.save_for_backward(y)
         ctx.layout = layout
         return y
@@ -44,7 +44,7 @@ class _SegmentedSoftmax(torch.autograd.Function):
 def _softmax_backward(gradient: Tensor, y: Tensor, layout: Layout) -> Tensor:
     weighted = y * gradient
     total = layout.sums(weighted)
-    return weighted.addcmul_(y, total.index_select(1, layout.segment), value=-1.0)
+    return weighted.addcmul_(y, layout.spread(total), value=-1.0)
 
 
 def segmented_softmax(logits: Tensor, layout: Layout) -> Tensor:
@@ -117,7 +117,7 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float, out
     rows = aligned(raw, layout.width) if out is None else out
     logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
     raised, total, _ = powers_and_totals(logits, layout)
-    codes = torch.div(raised, total.index_select(1, layout.segment), out=logits)
+    codes = torch.div(raised, layout.spread(total), out=logits)
     bent = raw[:, layout.slots :].tanh()
     inside = codes @ layout.interval
     torch.mul(bent, inside, out=rows[:, layout.slots :])

@@ -368,3 +368,17 @@ def test_what_is_computed_from_floats_of_32_bits_is_as_from_real_ones(storage):
     made = fit(table, engine="copula", run=Run()).sample(300, seed=0)
     litres, squared = (made[name].to_numpy().astype(np.float32) for name in ("litres", "squared"))
     assert (squared == litres**2).all()
+
+
+def test_floats_come_back_with_as_many_digits_as_real_ones():
+    rng = np.random.default_rng(0)
+    logarithms = np.log(rng.choice(np.exp(rng.normal(3, 1, 40)), 600))
+    written = [f"{number:.15g}" for number in logarithms.tolist()]
+    noisy = [repr(number) for number in (np.exp(np.array(written, float)) * (1 + 2e-16 * rng.integers(0, 2, 600)))]
+    table = pa.table({"logwage": written, "wage": noisy, "group": rng.choice(["a", "b"], 600)})
+    assert kind(written).significant == 15 and kind(rng.normal(0, 1, 600)).significant is None
+    made = fit(table, engine="copula", run=Run()).sample(300, seed=0)
+    assert max(len(text.strip("-").replace(".", "").lstrip("0")) for text in made["logwage"].to_pylist()) <= 15
+    assert np.isin(made["wage"].to_numpy(zero_copy_only=False), noisy).mean() > 0.95
+    halves = kind(np.array([0.110200002789497, 0.0305000003427267, 0.738300025463104] * 20))
+    assert (halves.single_precision, halves.decimals, halves.significant) == (True, 4, 15)

@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lookalike.encode.bins import at_nearest
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
-from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, unit_of
+from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, rounding_of, unit_of
 from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
 from lookalike.schema.values import as_kept
-from lookalike.stats import middle
+from lookalike.stats import FEW_PEOPLE, middle
 
 Columns = Mapping[str, Values]
+SAME = 16
+"""How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
 
 class Step(ABC):
@@ -177,6 +180,7 @@ class Computed(Step):
         assert own.numbers is not None
         self.dtype = own.numbers.dtype
         self.as_stored = self._is_nearer_as_stored(columns)
+        self.recurring = self._recurring(own)
         due, unknown = self._due(columns)
         beyond = unknown & ~own.missing
         self.has_alone = bool(beyond.any())
@@ -187,10 +191,19 @@ class Computed(Step):
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
         self.half_up = hits[True] > hits[False]
 
+    def _recurring(self, own: Values) -> np.ndarray:
+        """(k,) sorted: values that several people have, of a float without a last decimal. What a formula gives differs from them in its last place
+        where they were computed or read otherwise, so it is taken for the one that it means."""
+        assert own.numbers is not None
+        if unit_of(self.spec) is not None or decimals_of(self.spec) is not None:
+            return np.zeros(0)
+        distinct, counts = np.unique(own.numbers[~own.missing], return_counts=True)
+        return distinct[counts >= FEW_PEOPLE]
+
     def _is_nearer_as_stored(self, columns: Columns) -> bool:
         """Whether more cells are just what comes of floats of 32 bits as they are stored than of the decimals that those stand for:
         3.9100000858 is squared, not 3.91."""
-        hits = []
+        hits, self.recurring = [], np.zeros(0)
         for self.as_stored in (False, True):
             due, unknown = self._due(columns)
             there = ~unknown & ~columns[self.target].missing
@@ -216,10 +229,16 @@ class Computed(Step):
             return fit_in(due, self.spec, self.dtype)
         scale = 10.0 ** (decimals_of(self.spec) or 0)
         if own is None and self.spec.decimals is None:
-            return due.astype(np.float64)
+            return self._at_recurring(due.astype(np.float64))
         # 2.345 is a little less than that in floats: what is a tie on paper is rounded as one
         whole = np.floor(due * scale + (0.5 + 1e-7)) if half_up else np.rint(due * scale)
         return whole / scale if own is None else fit_in(whole, self.spec, self.dtype)
+
+    def _at_recurring(self, due: np.ndarray) -> np.ndarray:
+        if not len(self.recurring):
+            return due
+        nearest = at_nearest(due, self.recurring)
+        return np.where(np.abs(nearest - due) <= SAME * rounding_of(self.spec) * np.abs(due), nearest, due)
 
     def specs(self) -> list[ColumnSpec]:
         found = [ColumnSpec(name=self.known, kind="boolean", storage="bool")] if self.has_known else []
@@ -262,12 +281,14 @@ class Computed(Step):
             "fill": self.fill.item(),
             "half_up": self.half_up,
             "as_stored": self.as_stored,
+            "recurring": self.recurring.tolist(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.dtype = np.dtype(state["dtype"])
         self.has_known, self.has_alone = state["has_known"], state["has_alone"]
         self.half_up, self.as_stored = state["half_up"], state["as_stored"]
+        self.recurring = np.array(state["recurring"], np.float64)
         self.fill = self.dtype.type(state["fill"])
 
 

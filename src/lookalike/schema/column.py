@@ -40,6 +40,9 @@ class ColumnSpec(Settings):
     single_precision: bool = Field(
         False, description="float kept in 64 bits: values are no finer than 32 bits hold (3.9100000858 stands for 3.91)"
     )
+    significant: int | None = Field(
+        None, ge=1, le=17, description="float: digits that values have at most (118.884359339886 has 15)"
+    )
     fixed_decimals: bool = Field(False, description="float kept as text: always write all decimals (1.50)")
     step: int = Field(
         1,

@@ -8,6 +8,7 @@ import numpy as np
 
 from lookalike.schema.axis import DAY
 from lookalike.schema.column import ColumnSpec
+from lookalike.schema.written import to_significant
 
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
@@ -16,6 +17,8 @@ MISREAD = 1e-14
 """How far from what was written a reader's floats may be, in proportion."""
 LAST_PLACE = 1e-15
 """How far from what was meant they may be besides, where all are written with as many places (.0128 in 32 bits is .0127999996766448)."""
+FEWEST_SIGNIFICANT, MOST_SIGNIFICANT = 5, 16
+"""Digits that floats without a last decimal may have: with 17 each float is told from all others."""
 EXACT = 2.0**53
 """Up to here every whole number is a float."""
 
@@ -68,6 +71,24 @@ def decimals_of_floats(numbers: np.ndarray, width: np.dtype) -> int | None:
         if np.array_equal(np.round(numbers, decimals).astype(width), kept):
             return decimals
     return None
+
+
+def with_significant(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
+    """A column of floats that need all their places, and how many digits whoever wrote them left of each: statistics programs 15.
+
+    >>> with_significant(ColumnSpec(name="wage", kind="float"), np.array([118.884359339886, 75.0431540173515])).significant
+    15
+    """
+    if spec.decimals is not None and not spec.single_precision:
+        return spec
+    distinct = np.unique(numbers)
+    for digits in range(FEWEST_SIGNIFICANT, MOST_SIGNIFICANT + 1):
+        if all(
+            np.array_equal(to_significant(part, digits), part)
+            for part in (distinct[:: len(distinct) // 100 + 1], distinct)
+        ):
+            return spec.replace(significant=digits)
+    return spec
 
 
 def once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:

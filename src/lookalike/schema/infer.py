@@ -20,6 +20,7 @@ from lookalike.schema.grain import (
     largest_step,
     once_single,
     round_step,
+    with_significant,
     with_step,
 )
 from lookalike.schema.identity import (
@@ -204,7 +205,7 @@ def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> C
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     if key is None and decimals is None:
         spec, decimals = once_single(spec, numbers)
-    return key or with_step(spec.replace(decimals=decimals), numbers)
+    return key or with_significant(with_step(spec.replace(decimals=decimals), numbers), numbers)
 
 
 # -------------------------------------------------------------------------------------------------------------- text
@@ -279,7 +280,7 @@ def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> Colum
     few = not exponent and most <= MAXIMUM_DECIMALS
     spec, decimals = (spec, most) if few else once_single(spec, numbers)
     spec = spec.replace(decimals=decimals, fixed_decimals=fixed and few, whole_with_point=with_point)
-    return with_step(spec, numbers)
+    return with_significant(with_step(spec, numbers), numbers)
 
 
 def _infer_date_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | None:

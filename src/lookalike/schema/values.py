@@ -183,7 +183,8 @@ def _as_kept(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
     narrow = (
         np.float32 if spec.single_precision else storage.to_pandas_dtype() if pa.types.is_floating(storage) else None
     )
-    return numbers if narrow is None else numbers.astype(narrow).astype(np.float64)
+    numbers = numbers if narrow is None else numbers.astype(narrow).astype(np.float64)
+    return numbers if spec.significant is None else written.to_significant(numbers, spec.significant)
 
 
 def as_kept(values: Values, spec: ColumnSpec) -> Values:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -150,6 +151,18 @@ def dressed(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if spec.prefix:
         array = pc.replace_substring_regex(array, "^(-?)", r"\1" + spec.prefix.replace("\\", r"\\"))
     return pc.binary_join_element_wise(array, spec.suffix, "") if spec.suffix else array
+
+
+def to_significant(numbers: np.ndarray, digits: int) -> np.ndarray:
+    """Return (n,) float64 rounded to so many digits each, as printing them does.
+
+    >>> to_significant(np.array([118.88435933988579, 0.0]), 15).tolist()
+    [118.884359339886, 0.0]
+    """
+    distinct, places = np.unique(numbers, return_inverse=True)
+    return np.array([float(f"{number:.{digits}g}") for number in distinct.tolist()], np.float64)[places].reshape(
+        numbers.shape
+    )
 
 
 def detect(texts: pa.Array) -> dict[str, Any] | None:

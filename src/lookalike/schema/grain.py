@@ -100,7 +100,7 @@ def once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int 
     with np.errstate(over="ignore"):
         off = np.abs(numbers.astype(np.float32) - numbers)
     # numbers that are smaller than that for the most part are as near to ones of 32 bits by chance
-    last_place = LAST_PLACE if np.median(size[size > 0]) > 1e-5 else 0.0
+    last_place = LAST_PLACE if np.quantile(size[size > 0], 0.5, method="lower") > 1e-5 else 0.0
     if (off > np.maximum(MISREAD * size, last_place)).any():
         return spec, None
     return spec.replace(single_precision=True), decimals_of_floats(numbers, np.dtype(np.float32))

@@ -17,6 +17,8 @@ SPIKE = 0.5
 """A number that this share of the real rows holds is drawn as a bar of its own, beside the curve of the rest."""
 FEW_VALUES = 5
 """Of a number of no more values than this none is set apart: hardly a curve would be left."""
+SPANS = ((DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
+"""What spans of time are told in: the first of which it is two or more."""
 LARGEST = 1e300
 """Numbers beyond this are drawn here: an axis a little wider than them would overflow."""
 
@@ -99,6 +101,8 @@ def mark(value: float, spec: ColumnSpec) -> str:
     ['0', '0.25', '12', '25k', '3.2M']
     >>> [mark(27_000.0, ColumnSpec(name="time", kind=kind, format=f)) for kind, f in [("datetime", "%H:%M"), ("integer", "%K:%M")]]
     ['07:30', '7.5 h']
+    >>> [mark(seconds, ColumnSpec(name="ride", kind="integer", format="%K:%M:%S")) for seconds in (0.0, 90.0, 352.0, 200_000.0)]
+    ['0 s', '90 s', '5.87 min', '2.31 d']
     """
     if _is_time(spec):
         return _time_mark(value, spec)
@@ -124,7 +128,8 @@ def _is_time(spec: ColumnSpec) -> bool:
 def _time_mark(value: float, spec: ColumnSpec) -> str:
     storage = arrow_type(spec.storage)
     if spec.span and not pa.types.is_time(storage):
-        return f"{value / DAY:.3g} d" if abs(value) >= 2 * DAY else f"{value / 3600:.3g} h"
+        unit, letters = next((unit, letters) for unit, letters in SPANS if abs(value) >= 2 * unit or unit == 1)
+        return f"{value / unit:.3g} {letters}"
     if pa.types.is_time(storage) or (spec.format or "").startswith(ALONE):
         return f"{int(value) // 3600 % 24:02d}:{int(value) % 3600 // 60:02d}"
     if not abs(value) < 2e11:

@@ -23,6 +23,8 @@ from lookalike.schema.values import as_kept
 from lookalike.stats import FEW_PEOPLE, middle
 
 Columns = Mapping[str, Values]
+EXACT = float(np.finfo(np.float64).eps)
+"""How far apart neighbouring floats of 64 bits lie, in proportion."""
 SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
@@ -174,6 +176,8 @@ class Computed(Step):
         self.targets, self.sources = (self.target,), constraint.names[1:]
         self.words = constraint.words
         self.schema, self.spec = schema, schema[self.target]
+        self.as_stored = False
+        self.recurring: np.ndarray = np.zeros(0)
 
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
@@ -203,7 +207,10 @@ class Computed(Step):
     def _is_nearer_as_stored(self, columns: Columns) -> bool:
         """Whether more cells are just what comes of floats of 32 bits as they are stored than of the decimals that those stand for:
         3.9100000858 is squared, not 3.91."""
-        hits, self.recurring = [], np.zeros(0)
+        specs = [self.schema[name] for name in self.sources]
+        if not any(spec.decimals is not None and rounding_of(spec) > EXACT for spec in specs):
+            return False
+        hits, self.recurring = list[int](), np.zeros(0)  # which would make both ways equal
         for self.as_stored in (False, True):
             due, unknown = self._due(columns)
             there = ~unknown & ~columns[self.target].missing

@@ -45,13 +45,18 @@ def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
             f'a datetime column kept as text needs a format, however: column {spec.name!r} has none. Add "format" to its schema.'
         )
     ticks, fits = try_format(array.cast(pa.string()), spec.format)
+    check_written(array, fits, spec)
+    return ticks
+
+
+def check_written(array: pa.Array, fits: np.ndarray, spec: ColumnSpec) -> None:
+    """Raise an InputError where cells that are there are none of those that ``fits`` (n,) the column's format."""
     bad = len(array) - array.null_count - int(fits.sum())
     if bad:
         raise InputError(
-            f"column {spec.name!r} is declared datetime with format {spec.format!r}, however: {bad} of its cells are "
+            f"column {spec.name!r} is declared {spec.kind} with format {spec.format!r}, however: {bad} of its cells are "
             "written otherwise. Correct them, or declare the column category."
         )
-    return ticks
 
 
 def spell(ticks: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:

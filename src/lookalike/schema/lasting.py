@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
+from lookalike.schema.dates import check_written
 
 FORMATS = ("%D days %H:%M:%S", "%K:%M:%S", "%-K:%M:%S", "%K:%M", "%-K:%M")
 SECONDS = {"%D": 86_400, "%K": 3_600, "%-K": 3_600, "%H": 3_600, "%M": 60, "%S": 1}
@@ -44,12 +45,7 @@ def parse(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
             f"Choose one of {', '.join(FORMATS)}, or declare it datetime."
         )
     seconds, fits = _read(array.cast(pa.string()), spec.format)
-    bad = len(array) - array.null_count - int(fits.sum())
-    if bad:
-        raise InputError(
-            f"column {spec.name!r} is declared with format {spec.format!r}, however: {bad} of its cells are written otherwise. "
-            "Correct them, or declare the column category."
-        )
+    check_written(array, fits, spec)
     return seconds
 
 

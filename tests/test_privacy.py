@@ -30,7 +30,7 @@ def people(extra: bool = False) -> pa.Table:
     age = np.where(job == "nurse", rng.integers(20, 45, ROWS), rng.integers(35, 65, ROWS))
     pay = np.round(rng.lognormal(7, 0.4, ROWS), 2)
     if extra:
-        job, age, pay = np.append(job, "astronaut"), np.append(age, 11_700), np.append(pay, 7_654_321.77)
+        job, age, pay = np.append(job, "astronaut"), np.append(age, 117), np.append(pay, 7_654_321.77)
     return pa.table({"job": job.astype(str), "age": age, "pay": pay})
 
 
@@ -71,17 +71,20 @@ def test_rows_of_one_person_are_not_protected_together_and_that_is_said(tmp_path
 
 def test_neighbours_leave_artefacts_with_nothing_exact(tmp_path):
     """With one more row, of extremes and a label of its own, no value of it stands in the file."""
-    for extra in (False, True):
+    bounded = {False: 0, True: 0}
+    for extra in 3 * (False, True):
         made = private(people(extra), epsilon=1.0)
         path = made.save(tmp_path / f"{extra}.twin")
         with zipfile.ZipFile(path) as archive:
             text = " ".join(archive.read(n).decode() for n in archive.namelist() if n.endswith(".json"))
         assert "astronaut" not in text
         assert not re.search(r"(?<!\d)7654321", text)  # 53 / 81 = .654320987654321
-        assert 11_700 not in made.encoder.state()["columns"]["age"]["spikes"]
+        assert 117 not in made.encoder.state()["columns"]["age"]["spikes"]
         shown = made.sample(5_000, seed=0).to_pandas()
         assert "astronaut" not in set(shown.job)
-        assert shown.age.max() < 1_000 and shown.pay.max() < 1e5
+        bounded[extra] += shown.age.max() < 115 and shown.pay.max() < 1e5
+    # with the row or without it, noise alone lets a range reach too far in one fit of forty to eighty
+    assert bounded[False] and bounded[True]
 
 
 def test_two_fits_of_one_seed_differ_but_one_twin_repeats_itself(twin, tmp_path):

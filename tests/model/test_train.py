@@ -152,11 +152,11 @@ def test_time_budget_ends_training(make, toy: EncodedTable):
 
 def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
     run = Run()
-    engine = make(early_stopping=True, patience=3, epochs=400, ema=0)
+    engine = make(early_stopping=True, patience=3, epochs=2_000, ema=0)
     engine.fit(toy, seed=0, run=run)
     scores = [row["held_out"] for row in run.losses if "held_out" in row]
     notes = run.notes["training"]
-    assert len(scores) < 400
+    assert len(scores) < 2_000
     again = notes["epochs"] - len(scores)
     assert scores[(again or notes["kept_epoch"]) - 1] == min(scores)
     assert all(map(math.isfinite, scores))

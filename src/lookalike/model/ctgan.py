@@ -15,7 +15,8 @@ from lookalike.errors import SettingsError
 from lookalike.model.base import EngineSettings
 from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_tensors
 from lookalike.model.nets.critic import Critic
-from lookalike.model.nets.flat import Weights, aligned, gradient_of
+from lookalike.model.nets.flat import Weights, gradient_of
+from lookalike.model.nets.layers import normals
 from lookalike.model.nets.maker import Made, RowMaker
 from lookalike.model.nets.pairs import PairTables
 from lookalike.model.nets.spans import Activated, activate, gumbel
@@ -121,7 +122,7 @@ class RowSource(AllAtOnce):
         condition = self.conditions.fixed(rows, conditions, draws)
         noise = torch.randn(rows, self.settings.embedding_dim, generator=draws)
         raw = self.net(noise.to(self.device), condition.to(self.device))
-        return raw[:, : self.layout.slots], raw[:, self.layout.slots :].tanh()
+        return raw[:, : self.layout.slots], self.layout.residuals_in(raw).tanh()
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         counts = {"counts": self.conditions.counts}
@@ -205,8 +206,7 @@ class _Duel(Task):
 
     def _fake(self, condition: Tensor, out: Tensor | None = None) -> tuple[Activated, Made]:
         """Return n fake rows that should meet the conditions, and the raw output they came from."""
-        shape = len(condition), self.settings.embedding_dim
-        noise = torch.randn(shape, generator=self.noise, device=self.layout.device)
+        noise = normals(len(condition), self.settings.embedding_dim, self.noise)
         made = self.weights.net.make(noise.to(self.precision.dtype), condition)
         drawn = gumbel(len(condition), self.layout.slots, self.noise)
         return activate(made.raw.float(), drawn, self.layout, self.settings.temperature, out), made
@@ -259,9 +259,10 @@ class _Training(_Duel):
             condition = self.conditions.draw(self.batch, self.draws, logarithmic=self.settings.log_frequency)
             rows = self.index.draw(condition, self.draws).to(self.layout.device)
             condition = condition.to(self.layout.device)
-            seen = aligned(self.residuals, self.layout.width, rows=2 * self.batch)
+            seen = self.residuals.new_empty(2 * self.batch, self.layout.width)
             fake, made = self._fake(condition, seen[: self.batch])
-            real = self.layout.rows(self.slots[rows], self.residuals[rows], seen[self.batch :])
+            slots, residuals = self.slots.index_select(0, rows), self.residuals.index_select(0, rows)
+            real = self.layout.rows(slots, residuals, seen[self.batch :])
             critic_loss = self._teach_critic(seen, condition)
         return {"generator": self._teach_generator(fake, real, made, condition), "discriminator": critic_loss}
 
@@ -328,7 +329,7 @@ class _PrivateTraining(_Duel):
     def add_clipped(self, rows: Tensor) -> Tensor:
         """Add the clipped gradients of some records to the critic's; return their norms."""
         condition = self._own(rows)
-        seen = aligned(self.residuals, self.layout.width, rows=2 * len(rows))
+        seen = self.residuals.new_empty(2 * len(rows), self.layout.width)
         self._fake(condition, seen[: len(rows)])
         self.layout.rows(self.slots[rows], self.residuals[rows], seen[len(rows) :])
         masks = self.critic.masks(3 * len(rows), self.noise)

@@ -15,7 +15,7 @@ from lookalike.model.engine import AllAtOnce, Fitted, NetEngine, to_arrays, to_t
 from lookalike.model.nets.bound import Posterior, Reconstruction, posterior, reconstruction
 from lookalike.model.nets.flat import Weights, gradient_of
 from lookalike.model.nets.latents import ROWS_MOST, Latents
-from lookalike.model.nets.layers import Layers, Passed
+from lookalike.model.nets.layers import Layers, Passed, normals
 from lookalike.model.training import device
 from lookalike.model.training.adam import Adam
 from lookalike.model.training.task import FrugalSettings, NetSettings, Sizes, Task, plan, scaled
@@ -92,7 +92,7 @@ class Decoder(AllAtOnce):
         """
         raw = self.net.decoder(self.latents.draw(rows, draws).to(self.device))
         spread = torch.randn(rows, self.layout.residuals, generator=draws).to(self.device) * self.net.log_sigma.exp()
-        return raw[:, : self.layout.slots], (raw[:, self.layout.slots :].tanh() + spread).clamp(-1, 1)
+        return raw[:, : self.layout.slots], (self.layout.residuals_in(raw).tanh() + spread).clamp(-1, 1)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         weights = {name: value for name, value in self.net.state_dict().items() if not name.startswith("encoder.")}
@@ -158,7 +158,9 @@ class _Training(Task):
 
     def _step(self, rows: Tensor) -> dict[str, Tensor]:
         net, scale = self.weights.net, self.precision.scale
-        seen, drawn, decoded, lost = self._pass(net, self.slots[rows], self.residuals[rows], self.noise)
+        seen, drawn, decoded, lost = self._pass(
+            net, self.slots.index_select(0, rows), self.residuals.index_select(0, rows), self.noise
+        )
         self.weights.clear()
         part = (scale * self.settings.loss_factor / len(rows)).expand(len(rows))
         by_raw, by_log_sigma = lost.gradient(part)
@@ -175,8 +177,7 @@ class _Training(Task):
         """Return rows encoded, latents drawn, what they are decoded as, and how far that is from the rows."""
         dtype = net.log_sigma.dtype
         seen = net.encoder.keep(self.layout.rows(slots, residuals).to(dtype))
-        shape = len(slots), self.settings.embedding_dim
-        drawn = posterior(seen.output.float(), torch.randn(shape, generator=noise, device=slots.device))
+        drawn = posterior(seen.output.float(), normals(len(slots), self.settings.embedding_dim, noise))
         decoded = net.decoder.keep(drawn.latent.to(dtype))
         lost = reconstruction(decoded.output.float(), slots, residuals, net.log_sigma.float(), self.layout)
         return seen, drawn, decoded, lost

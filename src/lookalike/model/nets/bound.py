@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lookalike.model.nets.flat import aligned
 from lookalike.model.nets.layout import Layout
 from lookalike.model.nets.spans import powers_and_totals
 
@@ -50,7 +49,7 @@ def posterior(found: Tensor, noise: Tensor) -> Posterior:
     ([1.0, 1.0, 1.0], 0.0)
     """
     mean, log_deviation = found.chunk(2, dim=1)
-    deviation = log_deviation.exp()
+    deviation = log_deviation.contiguous().exp_()  # of numbers side by side, which takes a tenth of the time
     moved = noise * deviation
     squares = mean.square().sum() + deviation.square().sum() - mean.numel()
     return Posterior(mean + moved, (0.5 * squares - log_deviation.sum()) / len(mean), mean, deviation, moved)
@@ -79,12 +78,14 @@ class Reconstruction:
     def gradient(self, by_lost: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients by the raw output (n, W) and by log_sigma (R,), from one by each row's loss (n,)."""
         layout, scale = self.layout, by_lost[:, None]
-        by_raw = aligned(self.powers, layout.width)
+        by_raw = self.powers.new_empty(len(self.powers), layout.width)
         by_logits = by_raw[:, : layout.slots]
         torch.mul(self.powers, layout.spread(scale / self.total), out=by_logits)
         by_logits.scatter_add_(1, self.slots, -scale.expand(self.slots.shape))
         weight = self.inside * scale
-        by_raw[:, layout.slots :] = (1 - self.centre.square()) * weight * self.apart * self.precision
+        by_residuals = (1 - self.centre.square()).mul_(weight).mul_(self.apart)
+        torch.mul(by_residuals, self.precision, out=layout.residuals_in(by_raw))
+        by_raw[:, layout.filled :].zero_()
         return by_raw, (weight * (1 - self.apart.square())).sum(0)
 
 
@@ -102,7 +103,7 @@ def reconstruction(raw: Tensor, slots: Tensor, residuals: Tensor, log_sigma: Ten
     logits = raw[:, : layout.slots]
     powers, total, top = powers_and_totals(logits, layout)
     lost = total.log().add_(top).sub_(logits.gather(1, slots)).sum(1)
-    centre = raw[:, layout.slots :].tanh()
+    centre = layout.residuals_in(raw).tanh()
     inside = layout.any_interval[slots[:, layout.residual_columns]]
     precision = (-log_sigma).exp()
     apart = (centre - residuals).mul_(precision)

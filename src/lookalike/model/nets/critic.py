@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lookalike.model.nets.clipping import factors
-from lookalike.model.nets.flat import add_rows, aligned, gradient_of
+from lookalike.model.nets.flat import add_rows, gradient_of
 from lookalike.model.nets.layers import ConditionalLinear, linear, thinning
 
 SLOPE = 0.2
@@ -106,8 +106,7 @@ class Critic(nn.Module):
         climb = self._climb(self._enter(rows, condition), masks)
         packs = len(climb.scores)
         arrived, _ = self._down(rows.new_full((packs, 1), 1 / packs, dtype=torch.float32), climb, masks)
-        weight = self.first.dense.weight.to(rows.dtype)
-        gradient = torch.mm(arrived.to(rows.dtype), weight, out=aligned(rows, weight.shape[1]))
+        gradient = arrived.to(rows.dtype).mm(self.first.dense.weight.to(rows.dtype))
         return climb.scores.mean(), gradient.float()
 
     @torch.no_grad()
@@ -222,7 +221,7 @@ class Critic(nn.Module):
         by_scores = share.new_full((3, packs, 1), part)
         by_scores[1], by_scores[2] = -part, 1.0
         arrived, above = self._down(by_scores.view(-1, 1), climb, masks)
-        uphill = torch.mm(arrived[2 * n :], weight, out=aligned(arrived, weight.shape[1], rows=n))
+        uphill = arrived[2 * n :].mm(weight)
         norms = torch.linalg.vector_norm(uphill.view(packs, self.pac, -1), dim=(1, 2))
         scale = 2 * penalty * part * (norms - 1) / norms.clamp(min=1e-12)
         uphill.view(packs, self.pac, -1).mul_(scale[:, None, None])

@@ -1,7 +1,7 @@
-"""How a net sees a row: one-hot(code) of every column, then one residual for each column that has intervals.
+"""How a net sees a row: one-hot(code) of every column, then one residual for each column that has intervals, then noughts.
 
 Legend of shape suffixes in ``model/``: n rows, d columns, C one-hot slots in all (the sum of the cardinalities),
-R residuals, W = C + R the width of a row, p rows in a pack.
+R residuals, W the width of a row, C + R up to a multiple of 16 (see ``flat.ALIGNMENT``), p rows in a pack.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Layout:
     ----------
     offsets
         (d,) the first slot of each column.
+    filled
+        C + R; what follows in a row is nought.
     segment
         (C,) the column each slot belongs to.
     residual_columns
@@ -41,8 +43,8 @@ class Layout:
     >>> yes_no = EncodedColumn("member", 2, np.zeros(2, bool))
     >>> amount = EncodedColumn("amount", 3, np.array([False, True, True]))
     >>> layout = Layout([yes_no, amount])
-    >>> layout.width, layout.segment.tolist(), layout.interval.flatten().tolist()
-    (6, [0, 0, 1, 1, 1], [0.0, 0.0, 0.0, 1.0, 1.0])
+    >>> layout.filled, layout.width, layout.segment.tolist(), layout.interval.flatten().tolist()
+    (6, 16, [0, 0, 1, 1, 1], [0.0, 0.0, 0.0, 1.0, 1.0])
     """
 
     def __init__(self, columns: Sequence[EncodedColumn], device: torch.device | str = "cpu") -> None:
@@ -55,7 +57,8 @@ class Layout:
         for position, j in enumerate(residual_columns):
             interval[offsets[j] : offsets[j + 1], position] = columns[j].interval
         self.slots, self.residuals = int(offsets[-1]), len(residual_columns)
-        self.width = self.slots + self.residuals
+        self.filled = self.slots + self.residuals
+        self.width = aligned(self.filled)
         self.cardinalities = torch.from_numpy(cardinalities).to(self.device)
         self.offsets = torch.from_numpy(offsets[:-1].copy()).to(self.device)
         self.segment = torch.repeat_interleave(torch.arange(len(self.columns)), torch.from_numpy(cardinalities)).to(
@@ -104,10 +107,14 @@ class Layout:
 
     def rows(self, slots: Tensor, residuals: Tensor, out: Tensor | None = None) -> Tensor:
         """Return (n, W): the row vectors of (n, d) slots and (n, R) residuals, written to ``out`` where that is given."""
-        rows = aligned(residuals, self.width) if out is None else out
-        rows[:, : self.slots].zero_().scatter_(1, slots, 1.0)
-        rows[:, self.slots :] = residuals
+        rows = residuals.new_empty(len(residuals), self.width) if out is None else out
+        rows.zero_().scatter_(1, slots, 1.0)
+        self.residuals_in(rows).copy_(residuals)
         return rows
+
+    def residuals_in(self, rows: Tensor) -> Tensor:
+        """Return a view, (n, R), of where (n, W) rows have their residuals."""
+        return rows[:, self.slots : self.filled]
 
     def largest(self, scores: Tensor) -> Tensor:
         """Return (n, d): the code with the largest of (n, C) scores in each column, the first one where they tie."""

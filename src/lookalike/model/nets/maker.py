@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lookalike.model.nets.flat import aligned, gradient_of
+from lookalike.model.nets.flat import gradient_of
 from lookalike.model.nets.layers import ConditionalLinear
 
 MOMENTUM = 1.0
@@ -65,7 +65,7 @@ class RowMaker(nn.Module):
         frugal: bool = False,
     ) -> None:
         super().__init__()
-        self.frugal, self.hidden, self.width = frugal, tuple(hidden), width
+        self.frugal, self.hidden = frugal, tuple(hidden)
         self.blocks, self.norms = nn.ModuleList(), nn.ModuleList()
         inputs = embedding
         for size in hidden:
@@ -92,8 +92,7 @@ class RowMaker(nn.Module):
             torch.clamp(normed, min=0, out=joined[:, start:end])
             entered.append(None if self.frugal else came)
             statistics.append((mean, inverse))
-        raw = self.out(joined, condition, aligned(noise, self.width))
-        return Made(raw, joined, condition, entered, statistics)
+        return Made(self.out(joined, condition), joined, condition, entered, statistics)
 
     @torch.no_grad()
     def learn(self, made: Made, by_raw: Tensor) -> None:

@@ -54,7 +54,8 @@ class PairTables:
         """
         layout = self.layout
         codes = segmented_softmax(raw[:, : layout.slots], layout)
-        made = torch.cat([codes, raw[:, layout.slots :].tanh() * (codes @ layout.interval)], dim=1)
+        made = torch.cat([codes, layout.residuals_in(raw).tanh() * (codes @ layout.interval)], dim=1)
+        real = real[:, : layout.filled]
         place, column = self._places(draws)
         if not self.whole:
             width = len(column) + 1  # the last place collects what is left out

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lookalike.model.nets.flat import aligned, powers
+from lookalike.model.nets.flat import powers
 from lookalike.model.nets.layers import random_bits
 from lookalike.model.nets.layout import Layout
 
@@ -93,14 +93,15 @@ class Activated:
 
     def gradient(self, by_rows: Tensor) -> Tensor:
         """Return a gradient by the raw output, (n, W), from one by the rows."""
-        layout, by_raw = self.layout, aligned(by_rows, self.layout.width)
-        by_codes, by_residuals = by_rows[:, : layout.slots], by_rows[:, layout.slots :]
+        layout, by_raw = self.layout, torch.empty_like(by_rows)
+        by_codes, by_residuals = by_rows[:, : layout.slots], layout.residuals_in(by_rows)
         if layout.residuals:
             by_codes = torch.addmm(by_codes, by_residuals * self.bent, layout.interval.T)
         by_logits = _softmax_backward(by_codes, self.rows[:, : layout.slots], layout)
         torch.div(by_logits, self.temperature, out=by_raw[:, : layout.slots])
         by_bent = (1 - self.bent.square()).mul_(self.inside)
-        torch.mul(by_bent, by_residuals, out=by_raw[:, layout.slots :])
+        torch.mul(by_bent, by_residuals, out=layout.residuals_in(by_raw))
+        by_raw[:, layout.filled :].zero_()
         return by_raw
 
 
@@ -114,11 +115,12 @@ def activate(raw: Tensor, noise: Tensor, layout: Layout, temperature: float, out
     -----
     raw (n, W), noise (n, C) -> rows (n, W), written to ``out`` where that is given
     """
-    rows = aligned(raw, layout.width) if out is None else out
+    rows = torch.empty_like(raw) if out is None else out
     logits = torch.add(raw[:, : layout.slots], noise, out=rows[:, : layout.slots]).div_(temperature)
     raised, total, _ = powers_and_totals(logits, layout)
     codes = torch.div(raised, layout.spread(total), out=logits)
-    bent = raw[:, layout.slots :].tanh()
+    bent = layout.residuals_in(raw).tanh()
     inside = codes @ layout.interval
-    torch.mul(bent, inside, out=rows[:, layout.slots :])
+    torch.mul(bent, inside, out=layout.residuals_in(rows))
+    rows[:, layout.filled :].zero_()
     return Activated(rows, bent, inside, layout, temperature)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lookalike.model.nets.flat import powers
 from lookalike.model.nets.layout import Layout
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -125,8 +126,8 @@ def missed(raw: Tensor, condition: Tensor, targets: tuple[Tensor, Tensor, Tensor
     chosen, wanted = slots[named], code[condition][:, None]
     logs = raw.gather(1, chosen).masked_fill_(~exists[named], -torch.inf).log_softmax(1)
     loss = -logs.gather(1, wanted).mean()
-    by_logits = logs.exp_().scatter_add_(1, wanted, logs.new_full(wanted.shape, -1.0)).div_(len(raw))
-    by_raw.scatter_add_(1, chosen, by_logits)  # a slot repeated for a shorter column adds nought
+    by_logits = powers(logs).scatter_add_(1, wanted, logs.new_full(wanted.shape, -1.0)).div_(len(raw))
+    by_raw.scatter_add_(1, chosen, by_logits)  # a slot repeated for a shorter column adds next to nothing
     return loss
 
 

@@ -257,6 +257,16 @@ def test_whatever_cell_seems_full_its_numbers_can_be_written(spec):
     assert spell(parse(written, spec), spec).equals(written)
 
 
+def test_noise_alone_fills_no_cell_beside_many_full_ones():
+    """A cell of the outermost would make an age of millions, and there are many columns: 5,000 tables of one column here."""
+    spec, rng = ColumnSpec(name="age", kind="integer", storage="int64"), np.random.default_rng(0)
+    cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))
+    ages = rng.integers(18, 90, 2_000)
+    for _ in range(5_000):
+        kept = cells.measured(lambda true: (true + np.rint(rng.normal(0, 15, len(true))), 15.0), ages).surely()
+        assert kept.lows[0] >= 0 and kept.highs[-1] <= 1_000
+
+
 def test_numbers_are_counted_where_they_lie():
     spec = ColumnSpec(name="n", kind="integer", storage="int64")
     cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))

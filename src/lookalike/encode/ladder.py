@@ -27,7 +27,11 @@ BRANCHES = 32
 ROWS_A_PART = 2.0
 """Noise deviations that a part's rows come to, if a cell's rows are spread evenly: smaller parts would tell little."""
 BY_CHANCE = 1e-3
-"""How likely it may be that any cell without a row passes for one with rows."""
+"""How likely it may be that any cell without a row passes for one with rows, near to one that has some."""
+FAR_BY_CHANCE = 1e-5
+"""How likely that is anywhere: the cells reach so far that one which does makes an age of millions, and a table has many columns."""
+NEAR = 4
+"""Cells from one that passed, an octave, within which the easier threshold suffices."""
 NEIGHBOUR = 0.4
 """Part of the threshold that suffices for a cell beside one that passed it."""
 DECLARED_CELLS = 32
@@ -75,22 +79,20 @@ class Cells:
 
     def surely(self) -> Cells | None:
         """The cells whose counts stand so high above their noise, alone or four in a row together, that none is likely to do so
-        by chance, and on either side of them those that stand less high; None where there are none."""
-        times = NormalDist().inv_cdf(1 - BY_CHANCE / (2 * len(self.counts)))
+        by chance, and around them those that stand less high; None where there are none."""
         height = self.counts / self.deviations
-        kept = height > times
-        if len(height) >= 4:
-            fours = np.lib.stride_tricks.sliding_window_view(height, 4).sum(axis=1) / 2 > times
-            for place in range(4):
-                kept[place : place + len(fours)] |= fours & (height[place : place + len(fours)] > 0)
+        times = self._times(BY_CHANCE)
+        kept, near = _standing(height, self._times(FAR_BY_CHANCE)), _standing(height, times)
         while True:
-            grown = kept.copy()
-            grown[1:] |= kept[:-1] & (height[1:] > NEIGHBOUR * times)
-            grown[:-1] |= kept[1:] & (height[:-1] > NEIGHBOUR * times)
+            grown = kept | (near & _within(kept, NEAR)) | ((height > NEIGHBOUR * times) & _within(kept, 1))
             if (grown == kept).all():
                 break
             kept = grown
         return self._some(kept) if kept.any() else None
+
+    def _times(self, chance: float) -> float:
+        """Return the deviations that none of the cells' noise exceeds but with this probability; half of it is for cells taken together."""
+        return NormalDist().inv_cdf(1 - chance / (2 * len(self.counts)))
 
     def _some(self, kept: np.ndarray) -> Cells:
         return Cells(self.lows[kept], self.highs[kept], self.counts[kept], self.deviations[kept], self.step)
@@ -162,6 +164,21 @@ class Cells:
 
     def _sum(self, places: list[int]) -> tuple[float, float]:
         return float(self.counts[places].sum()), float(np.sqrt((self.deviations[places] ** 2).sum()))
+
+
+def _standing(height: np.ndarray, times: float) -> np.ndarray:
+    """(c,) bool: which counts stand so many deviations above nought, alone or as part of four in a row together."""
+    kept = height > times
+    if len(height) >= 4:
+        fours = np.lib.stride_tricks.sliding_window_view(height, 4).sum(axis=1) / 2 > times
+        for place in range(4):
+            kept[place : place + len(fours)] |= fours & (height[place : place + len(fours)] > 0)
+    return kept
+
+
+def _within(kept: np.ndarray, cells: int) -> np.ndarray:
+    """(c,) bool: which cells are at most so many from one that is kept."""
+    return np.convolve(kept, np.ones(2 * cells + 1), "same")[: len(kept)] > 0.5
 
 
 def ladder(dtype: np.dtype, spec: ColumnSpec, bounds: tuple[float | int, float | int]) -> Cells:

@@ -120,7 +120,7 @@ class RowSource(AllAtOnce):
         conditions are drawn for sampling; only the true frequency gives back the table's marginals.
         """
         condition = self.conditions.fixed(rows, conditions, draws)
-        noise = torch.randn(rows, self.settings.embedding_dim, generator=draws)
+        noise = normals(rows, self.settings.embedding_dim, draws)
         raw = self.net(noise.to(self.device), condition.to(self.device))
         return raw[:, : self.layout.slots], self.layout.residuals_in(raw).tanh()
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lookalike.model.nets.flat import powers
+from lookalike.model.nets.layers import normals
 
 USED = 0.01
 """Nats by which a latent dimension must differ from the prior to count as used; the others are left at the prior."""
@@ -81,7 +82,7 @@ class Latents:
 
     def draw(self, rows: int, generator: torch.Generator) -> Tensor:
         """Return (rows, dimensions) latents."""
-        latent = torch.randn(rows, self.dimensions, generator=generator)
+        latent = normals(rows, self.dimensions, generator)
         used, weights, means, factors = (torch.from_numpy(array) for array in self.arrays.values())
         if len(used) and rows:
             which = torch.multinomial(weights, rows, replacement=True, generator=generator)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import artefact, registry
+from lookalike.encode.asked import cell
 from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
@@ -189,7 +190,7 @@ class Twin:
         where = dict(where or {})
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
-        checks: list[Check] = [Wanted(name, self.encoder.cell(name, value)) for name, value in tied.items()]
+        checks: list[Check] = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
         checks += constraint_checks(self.schema)
         if apart_from is not None:
             checks.append(self.filter(apart_from))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lookalike import registry
 from lookalike.encode import private
+from lookalike.encode.asked import cell, code_of
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.difference import Difference
@@ -26,11 +27,11 @@ from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
-from lookalike.errors import InputError, NotFittedError, SamplingError, SchemaError, SettingsError
+from lookalike.errors import InputError, SamplingError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
-from lookalike.schema.types import arrow_type, in_type, is_text, value_type
+from lookalike.schema.types import arrow_type, in_type, is_text
 from lookalike.schema.values import numbered, whose
 
 
@@ -265,7 +266,9 @@ class TableEncoder:
         if given is not None:
             drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes
         for name, value in where.items():
-            asked = parse(self.cell(name, value), self.encoders[name].spec).take(np.zeros(len(encoded), np.int64))
+            asked = parse(cell(self.schema[name], value), self.encoders[name].spec).take(
+                np.zeros(len(encoded), np.int64)
+            )
             drawn[name] = put_in(drawn[name], asked, np.ones(len(encoded), bool))
             known[:, list(self.encoders).index(name)] = True
         orders = orders_of(self.schema, self.encoders)
@@ -360,40 +363,7 @@ class TableEncoder:
         if name not in self.encoders:
             known = ", ".join(self.encoders)
             raise SchemaError(f"a condition names a modelled column, however: {name!r} is none. Columns: {known}.")
-        encoder = self.encoders[name]
-        if not encoder.fitted:
-            raise NotFittedError("conditions need a fitted encoder. Call fit first.")
-        try:
-            values = parse(self.cell(name, value), encoder.spec)
-            codes, residuals = encoder.encode(values, generator(0, "condition"))
-        except InputError:  # it has no code
-            raise _never_seen(name) from None
-        if isinstance(encoder, CategoryEncoder) and encoder.hides(codes).any():
-            raise _never_seen(name)  # nor is it said that a hidden level was
-        if encoder.spec.numeric and not values.missing[0]:
-            back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
-            assert back is not None and values.numbers is not None
-            if back[0] != values.numbers[0] and not np.isclose(float(back[0]), float(values.numbers[0]), rtol=1e-9):
-                raise SchemaError(
-                    f"a condition asks for a value that can be drawn, however: column {name!r} never came near it, or in too few rows. Ask for another."
-                )
-        return list(self.encoders).index(name), int(codes[0]), float(residuals[0])
-
-    def cell(self, name: str, value: Any) -> pa.Array:
-        """One value in the column's own type; text is read as the column would read it. A SchemaError where it cannot be.
-
-        None, NaN and pandas' NA and NaT are a missing cell.
-        """
-        storage = value_type(arrow_type(self.schema[name].storage))
-        # by itself Arrow takes whole numbers for signed ones
-        own = pa.uint64() if type(value) is int and pa.types.is_uint64(storage) else None
-        try:
-            if not isinstance(value, (str, int)) and pa.array([value], from_pandas=True).null_count:
-                return pa.nulls(1, storage)
-            return pa.array([str(value)], storage) if is_text(storage) else pa.array([value], own).cast(storage)
-        # Arrow's ways to say that a value does not fit a type: to who asks, it was never seen
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-            raise _never_seen(name) from None
+        return list(self.encoders).index(name), *code_of(self.encoders[name], value)
 
     def says_empty(self, name: str) -> bool:
         """Whether the empty text is one of a column's labels."""
@@ -446,12 +416,6 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
-
-
-def _never_seen(name: str) -> SchemaError:
-    return SchemaError(
-        f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
-    )
 
 
 def _one_array(table: pa.Table, name: str) -> pa.Array:

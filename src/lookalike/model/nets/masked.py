@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lookalike.model.nets.flat import aligned
 from lookalike.model.nets.ordinal import features, hats, is_scale
 from lookalike.schema.encoded import EncodedColumn
 
@@ -25,7 +26,8 @@ MOST_PADDED, FEW_CODES = 1.5, 16
 class Heads(nn.Module):
     """Logits of columns beside each other that have about as many codes: frequencies, corrected by what the hidden units know.
 
-    One product does for all of them, padded to the most codes, K; what is padding is never drawn.
+    One product does for all of them, padded to a multiple of 16 that holds the most codes, K (see ``flat.ALIGNMENT``; a softmax of
+    seven takes ten times as long as one of sixteen); what is padding is never drawn.
 
     Shape
     -----
@@ -33,7 +35,7 @@ class Heads(nn.Module):
 
     >>> columns = [EncodedColumn("size", 3, np.zeros(3, bool)), EncodedColumn("colour", 2, np.zeros(2, bool))]
     >>> heads = Heads(columns, [np.array([2, 1, 1]), np.array([1, 1])], 8)
-    >>> heads(torch.zeros(2, 5, 8)).softmax(2)[1, 0].tolist()
+    >>> heads(torch.zeros(2, 5, 8)).softmax(2)[1, 0, :3].tolist()
     [0.5, 0.5, 0.0]
     """
 
@@ -44,7 +46,7 @@ class Heads(nn.Module):
         super().__init__()
         self.cardinalities = [column.cardinality for column in columns]
         self.scale = is_scale(columns[0])
-        most = max(self.cardinalities)
+        most = aligned(max(self.cardinalities))
         bias, padding = (
             np.zeros((len(columns), 1, most), np.float32),
             np.full((len(columns), 1, most), -np.inf, np.float32),

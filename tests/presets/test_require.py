@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 
 import pytest
@@ -83,6 +84,19 @@ def test_what_cannot_be_met_leaves_the_best_attempt_and_says_what_would_help(fil
     raw = as_table(files / "shop-lookalike-raw.csv").data
     assert raw.num_rows == 400 and not raw.equals(as_table(made.table_file).data)
     assert as_table(made.table_file).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
+
+
+def test_an_attempt_says_whether_calibration_was_of_use(files):
+    lines = []
+    lookalike.make(
+        files / "shop.csv",
+        engine="copula",
+        require={"quality": 1},
+        say=lambda label, text, _: lines.append((label, text)),
+    )
+    told = [label for label, _ in lines]
+    assert told[-3:] == ["calibration", "sampling", "attempt 2"]
+    assert re.match("passes over|left out", dict(lines)["calibration"])
 
 
 def test_a_figure_that_no_knob_measures_ends_at_once(files):

@@ -598,11 +598,12 @@ def test_the_cache_is_listed_and_cleared(csv, tmp_path):
 
 def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
     out = tmp_path / "c.csv"
-    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "weights=equal", "--set", "workers=1"]
+    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "workers=1"]
     output = run("make", csv, "--preset", "challenge", "--minutes", 2, "--out", out, *small)
     raw, final = as_table(tmp_path / "c-raw.csv"), as_table(out)
     assert raw.num_rows == final.num_rows == as_table(csv).num_rows
     assert not raw.data.equals(final.data) and "before the filter" in output
+    assert re.search(r"weights +1-ctgan .*5-tvae .*: learned from rows held out", output)
     assert json.loads((tmp_path / "c-run" / "run.json").read_text())["engine"] == "ensemble"
 
 

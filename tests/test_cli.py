@@ -316,6 +316,13 @@ def test_auto_says_what_it_picked_and_why(csv):
     )
 
 
+def test_rules_looked_for_in_vain_are_told_of_beside_the_json(csv, tmp_path):
+    write_table(as_table(pa.table({"a": list(range(40)), "b": ["x", "y"] * 20})), tmp_path / "t.csv")
+    for table, vain in ((csv, False), (tmp_path / "t.csv", True)):
+        looked = runner.invoke(app, ["schema", str(table), "--constraints"])
+        assert ("constraints" not in json.loads(looked.stdout)) == vain == ("no rule that" in looked.stderr)
+
+
 def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
     document = json.loads(runner.invoke(app, ["schema", str(csv)]).stdout)
     document["columns"][4]["kind"] = "ordinal"

@@ -15,6 +15,7 @@ from lookalike.demo import demo_table
 from lookalike.errors import SettingsError
 from lookalike.evaluate.verdicts import read
 from lookalike.preparing import Split
+from lookalike.presets.budget import training_minutes
 from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
 from lookalike.presets.places import silent
 from lookalike.presets.require import Common, faults, meet, requirements
@@ -114,6 +115,12 @@ def test_a_wrong_requirement_costs_no_training(files):
 def test_no_time_is_said(files):
     made, attempts = make(files, engine="copula", minutes=0.02, require={"dcr_share": 0.01})
     assert len(attempts) == 1 and "--minutes" in made.advice
+
+
+def test_too_little_time_for_the_first_attempt_is_not_laid_to_what_was_asked_for():
+    """``--minutes 0.3`` was told of 0.15 minutes."""
+    with pytest.warns(LookalikeWarning, match="0.15 minutes for the first attempt, of which"):
+        training_minutes(0.15, 0, 10, first=True)
 
 
 LONG = {"engine": "tvae", "epochs": 10**6, "early_stopping": False}

@@ -316,6 +316,13 @@ def test_auto_says_what_it_picked_and_why(csv):
     )
 
 
+def test_rules_looked_for_in_vain_are_told_of_beside_the_json(csv, tmp_path):
+    write_table(as_table(pa.table({"a": list(range(40)), "b": ["x", "y"] * 20})), tmp_path / "t.csv")
+    for table, vain in ((csv, False), (tmp_path / "t.csv", True)):
+        looked = runner.invoke(app, ["schema", str(table), "--constraints"])
+        assert ("constraints" not in json.loads(looked.stdout)) == vain == ("no rule that" in looked.stderr)
+
+
 def test_schema_is_looked_at_edited_and_handed_back(csv, tmp_path):
     document = json.loads(runner.invoke(app, ["schema", str(csv)]).stdout)
     document["columns"][4]["kind"] = "ordinal"
@@ -598,11 +605,12 @@ def test_the_cache_is_listed_and_cleared(csv, tmp_path):
 
 def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
     out = tmp_path / "c.csv"
-    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "weights=equal", "--set", "workers=1"]
+    small = ["--set", "epochs=1", "--set", "cache=false", "--set", "workers=1"]
     output = run("make", csv, "--preset", "challenge", "--minutes", 2, "--out", out, *small)
     raw, final = as_table(tmp_path / "c-raw.csv"), as_table(out)
     assert raw.num_rows == final.num_rows == as_table(csv).num_rows
     assert not raw.data.equals(final.data) and "before the filter" in output
+    assert re.search(r"weights +1-ctgan .*5-tvae .*: learned from rows held out", output)
     assert json.loads((tmp_path / "c-run" / "run.json").read_text())["engine"] == "ensemble"
 
 

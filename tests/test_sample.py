@@ -114,6 +114,8 @@ def test_conditions_hold_beside_balance(twin):
         ({"balance": "pay", "where": {"pay": "low"}}, "both name column 'pay'"),
         ({"balance": "pay", "decorrelate": ("sex", "pay")}, "both were given"),
         ({"decorrelate": ("sex", "sex")}, "'sex' stands twice"),
+        ({"decorrelate": "sex,pay"}, "two columns, however: decorrelate='sex,pay'"),
+        ({"decorrelate": ("sex", "pay", "town")}, "two columns, however"),
         ({"where": []}, "has one at least, however: where=\\[\\]"),
     ],
 )

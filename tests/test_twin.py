@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,13 @@ def test_a_twin_says_whether_calibration_met_rows_held_back_better(calibrated, v
     assert not idle.calibration.sweeps and "left out, as it met rows held back no better" in repr(idle)
 
 
+def test_a_twin_says_what_learned_weights_gave_each_member(valley):
+    mixed = {"engine": "ensemble", "members": ["copula", "trees"], "cache": False, "run": lookalike.Run()}
+    learned = lookalike.fit(valley, weights="learned", **mixed)
+    assert re.search(r"weights   1-copula \d+\.\d %, 2-trees \d+\.\d %\n", repr(learned))
+    assert lookalike.fit(valley, weights="equal", **mixed).weighed is None
+
+
 def test_what_was_asked_for_goes_before_calibration(calibrated):
     with pytest.warns(LookalikeWarning, match="drawn without it"):
         assert (calibrated.sample(50, seed=5, where={"y": "0.9"}).y == "0.9").all()
@@ -69,6 +78,10 @@ def test_what_was_asked_for_goes_before_calibration(calibrated):
         ({"max_bins": 50, "intervals": "modes"}, "intervals='modes'"),
         ({"max_discrete": 64}, "above max_bins, however: max_discrete=64 and max_bins=100"),
         ({"enforce_min_max_values": False}, "no number here is kept as its distance from another. Add intervals=modes"),
+        (
+            {"engine": "ensemble", "members": ["trees", "copula"], "weights": [0.4, 0.6]},
+            r"given with each member, however: weights=\[0.4, 0.6\]",
+        ),
         ({"engine": "ensemble", "members": ["trees", "copula"], "epochs": 7}, "epochs=7 and none of them does"),
         ({"engine": "tvae", "patience": 3}, "patience.*early_stopping=False. Add early_stopping=True"),
         ({"engine": "autoregressive", "refit_rows": 9, "early_stopping": False}, "refit_rows.*early_stopping=False"),

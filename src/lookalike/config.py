@@ -54,7 +54,7 @@ class Settings(BaseModel):
             if isinstance(first.get("ctx", {}).get("error"), SettingsError):
                 raise first["ctx"]["error"] from None
             where = ".".join(map(str, first["loc"])) or cls.__name__
-            rule = first["msg"].removeprefix("Value error, ")
+            rule = _rule(first)
             fact = f", however: {where}={first['input']!r}" if first["loc"] else ""
             raise SettingsError(f"{where}: {rule[:1].lower()}{rule[1:]}{fact}.") from None
 
@@ -81,6 +81,13 @@ class Settings(BaseModel):
     def replace(self: SettingsType, **changes: Any) -> SettingsType:
         """Return a checked copy with some values changed."""
         return type(self).build({**self.model_dump(exclude_unset=True), **changes})
+
+
+def _rule(found: Mapping[str, Any]) -> str:
+    """What a value had to be; of how many there must be pydantic speaks in tuples, which nobody wrote."""
+    if found["type"] == "too_short":
+        return f"there must be at least {found['ctx']['min_length']}"
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def to_toml(sections: Mapping[str, type[Settings]]) -> str:

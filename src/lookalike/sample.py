@@ -199,6 +199,10 @@ def _quotas(
         raise SettingsError(
             "balance and decorrelate both say how frequent rows are, however: both were given. Give one."
         )
+    if decorrelate is not None and (isinstance(decorrelate, str) or len(decorrelate) != 2):
+        raise SettingsError(
+            f"decorrelate takes two columns, however: decorrelate={decorrelate!r}. Give two names: ('sex', 'income')."
+        )
     if decorrelate is not None and decorrelate[0] == decorrelate[1]:
         raise SettingsError(f"decorrelate names two columns, however: {decorrelate[0]!r} stands twice. Name another.")
     names = decorrelate if balance is None else (balance,)

@@ -88,6 +88,13 @@ class Twin:
         return str(self.information["notes"].get("engine", {}).get("picked", self.engine))
 
     @property
+    def weighed(self) -> str | None:
+        """What share of the rows each member of an ensemble draws, in words, where that was learned; None elsewhere."""
+        if self._mixed.get("weights") != "learned":
+            return None
+        return ", ".join(f"{label} {100 * told['weight']:.1f} %" for label, told in self._mixed["members"].items())
+
+    @property
     def _mixed(self) -> dict[str, Any]:
         """What an ensemble noted of itself; empty for other engines."""
         found: dict[str, Any] = self.information["notes"].get("ensemble", {})
@@ -404,6 +411,8 @@ class Twin:
             lines.append(
                 "  losses    " + ", ".join(f"{name} {value:.3f}" for name, value in last.items()) + " at the end"
             )
+        if self.weighed is not None:
+            lines.append(f"  weights   {self.weighed}")
         if self.calibrated is not None:
             lines.append(f"  chosen    {self.calibrated}")
         if self.privacy is None:

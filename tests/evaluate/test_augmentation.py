@@ -121,6 +121,14 @@ def test_figures_are_scikit_learns(tables, monkeypatch):
         assert figures["auc"] == pytest.approx(area, abs=1e-6)
 
 
+def test_a_class_that_no_row_tested_on_has_is_named(tables):
+    made = of_class(tables["more"], "urgent", "now", 50)
+    lacking = pc.not_equal(tables["holdout"]["urgent"], "now")
+    found = measured({**tables, "holdout": tables["holdout"].filter(lacking)}, made, "urgent")
+    assert any("is of class now: nothing can be told" in note for note in found["notes"])
+    assert not any("nothing can be told" in note for note in measured(tables, made, "urgent")["notes"])
+
+
 def test_gains_are_differences_and_the_same_seed_gives_the_same_figures(tables):
     synthetic = of_class(tables["more"], "diagnosis", "ill", 100)
     found = measured(tables, synthetic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 
 import pytest
@@ -14,6 +15,7 @@ from lookalike.demo import demo_table
 from lookalike.errors import SettingsError
 from lookalike.evaluate.verdicts import read
 from lookalike.preparing import Split
+from lookalike.presets.budget import training_minutes
 from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
 from lookalike.presets.places import silent
 from lookalike.presets.require import Common, faults, meet, requirements
@@ -85,6 +87,19 @@ def test_what_cannot_be_met_leaves_the_best_attempt_and_says_what_would_help(fil
     assert as_table(made.table_file).num_rows == 400 and lookalike.load(made.twin_file).rows == 400
 
 
+def test_an_attempt_says_whether_calibration_was_of_use(files):
+    lines = []
+    lookalike.make(
+        files / "shop.csv",
+        engine="copula",
+        require={"quality": 1},
+        say=lambda label, text, _: lines.append((label, text)),
+    )
+    told = [label for label, _ in lines]
+    assert told[-3:] == ["calibration", "sampling", "attempt 2"]
+    assert re.match("passes over|left out", dict(lines)["calibration"])
+
+
 def test_a_figure_that_no_knob_measures_ends_at_once(files):
     made, attempts = make(files, engine="copula", require={"utility": 0.5})
     assert len(attempts) == 1
@@ -100,6 +115,12 @@ def test_a_wrong_requirement_costs_no_training(files):
 def test_no_time_is_said(files):
     made, attempts = make(files, engine="copula", minutes=0.02, require={"dcr_share": 0.01})
     assert len(attempts) == 1 and "--minutes" in made.advice
+
+
+def test_too_little_time_for_the_first_attempt_is_not_laid_to_what_was_asked_for():
+    """``--minutes 0.3`` was told of 0.15 minutes."""
+    with pytest.warns(LookalikeWarning, match="0.15 minutes for the first attempt, of which"):
+        training_minutes(0.15, 0, 10, first=True)
 
 
 LONG = {"engine": "tvae", "epochs": 10**6, "early_stopping": False}

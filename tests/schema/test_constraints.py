@@ -74,7 +74,7 @@ def test_old_files_are_read_and_files_without_constraints_stay_old():
     [
         ({"rule": "order", "columns": ["low", "high"]}, "names its rule, however: entry 0 says 'order'"),
         ("low < high", "names its rule"),
-        ({"rule": "inequality", "columns": ["low"]}, "constraint 0 .inequality.*at least 2"),
+        ({"rule": "inequality", "columns": ["low"]}, "constraint 0 .inequality.*: there must be at least 2, however"),
         ({"rule": "inequality", "columns": ["low", "high"], "strct": True}, "no setting 'strct'"),
         ({"rule": "inequality", "columns": ["low", "city"]}, "numbers or dates, however: column 'city' is category"),
         ({"rule": "inequality", "columns": ["low", "start"]}, "of one kind"),

@@ -101,6 +101,12 @@ def test_positions_count_the_text_as_it_was_written():
         Expression("a > > 3")
 
 
+@pytest.mark.parametrize("text", ["a = 3", "a == 3 AND b == 1", "a <> 3"])
+def test_what_is_written_as_elsewhere_is_told_how_python_has_it(text):
+    with pytest.raises(SchemaError, match="Compare with == and join with and, or, not"):
+        Expression(text)
+
+
 def test_whole_numbers_that_leave_64_bits_are_an_error():
     with pytest.raises(InputError, match="64 bits"):
         Expression("a * 9000000000000000000 * 5").evaluate({"a": pa.array([1])})

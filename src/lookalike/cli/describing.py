@@ -32,7 +32,11 @@ def schema(
 
         data = as_table(table).data
         found = infer_schema(data)
-        write((with_constraints(data, found) if constraints else found).to_json())
+        if constraints:
+            found = with_constraints(data, found)
+            if not found.constraints:
+                screen.say("found", "no rule that all rows keep and that is not kept unasked", "docs/constraints.md")
+        write(found.to_json())
 
 
 @app.command()

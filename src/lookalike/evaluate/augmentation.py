@@ -152,7 +152,7 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
             else None
             for other in SIDES[:-1]
         },
-        "notes": task.notes + notes + _thinned(column, task),
+        "notes": task.notes + notes + _untested(task, test) + _thinned(column, task),
     }
 
 
@@ -184,6 +184,15 @@ def _counts(task: Task, rows: Rows) -> np.ndarray:
 
 def _named(task: Task, rows: Rows) -> dict[str, int]:
     return dict(zip(task.classes, _counts(task, rows).tolist(), strict=True))
+
+
+def _untested(task: Task, test: Rows) -> list[str]:
+    absent = [name for name, rows in _named(task, test).items() if not rows]
+    if not absent:
+        return []
+    return [
+        f"None of the {len(test):,} rows tested on is of class {', '.join(absent)}: nothing can be told of it. Keep more rows back."
+    ]
 
 
 def _thinned(column: Column, task: Task) -> list[str]:

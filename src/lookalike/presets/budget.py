@@ -29,9 +29,10 @@ def measuring_seconds(rows: int, columns: int, classes: int) -> float:
     return SECONDS_AT_LEAST + SECONDS_A_LEARNED_CELL * rows * columns * (classes if classes > 2 else 1)
 
 
-def training_minutes(minutes: float | None, spent: float, reserve: float) -> float | None:
+def training_minutes(minutes: float | None, spent: float, reserve: float, first: bool = False) -> float | None:
     """Return what a budget of ``minutes`` leaves for training when ``spent`` seconds are gone and the report takes about
-    ``reserve`` seconds; at least a quarter of the budget, with a warning that it cannot hold.
+    ``reserve`` seconds; at least a quarter of the budget, with a warning that it cannot hold. ``first``: the budget is that of the first of
+    several attempts, which is not what was asked for.
 
     >>> training_minutes(2, 6, 30)
     1.4
@@ -40,8 +41,9 @@ def training_minutes(minutes: float | None, spent: float, reserve: float) -> flo
         return None
     left = minutes - (spent + reserve) / 60
     if left < minutes / 4:
+        whose = " for the first attempt" if first else ""
         warnings.warn(
-            f"a time budget holds reading, training and the report, however: {minutes:g} minutes, of which reading took {spent:.0f} s and the "
+            f"a time budget holds reading, training and the report, however: {minutes:g} minutes{whose}, of which reading took {spent:.0f} s and the "
             f"report may take {reserve:.0f} s. Training gets a quarter of it; give more, or make fewer rows.",
             LookalikeWarning,
             stacklevel=3,

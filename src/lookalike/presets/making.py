@@ -122,7 +122,7 @@ def make(
         request, real = _in_short(request, real, say)
     reserve = report_seconds(real.table.num_rows, min(rows or all_rows, JUDGED_ROWS), len(real.table.names))
     budget = first_minutes(request.run.minutes, require)
-    left = training_minutes(budget, time.perf_counter() - start, reserve)
+    left = training_minutes(budget, time.perf_counter() - start, reserve, first=bool(require))
     with run_folder(places.folder, resume) as folder:
         run = Run(folder, console=console, minutes=left, resume=resume)
         parts = _kept_back(request, real, run)

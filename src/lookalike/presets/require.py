@@ -189,6 +189,7 @@ def _attempt(setup: Setup, first: Made, common: Common, folder: Path, seconds: f
         twin.information |= {name: first.twin.information[name] for name in ("source", "trial", "kept_back")}
     elif setup.settings.get("calibrate") and twin.calibration is None:
         twin = _calibrate(setup, common, run)
+        common.say("calibration", twin.calibrated or "", "--set calibrate=…")
     card = common.draw(twin, places, run, setup.filtering, setup.temperature)
     return Made(places.table, places.report, places.twin, places.folder, twin, card)
 

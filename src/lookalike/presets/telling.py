@@ -47,7 +47,7 @@ def tell_tempered(say: Say, engine: str) -> None:
 
 
 def tell_training(say: Say, twin: Twin, run: Run, learning: EngineSettings) -> None:
-    """Say how long was trained, which engine was picked, and, under a privacy budget, what may be published."""
+    """Say how long was trained, which engine was picked or how members weigh, and, under a privacy budget, what may be published."""
     if twin.privacy is not None:
         say("privacy", PRIVATE, "--epsilon, --delta")
     how = cut_short(run) if run.interrupted else twin.effort
@@ -56,6 +56,8 @@ def tell_training(say: Say, twin: Twin, run: Run, learning: EngineSettings) -> N
         f"{how}, {twin.information['seconds']:.1f} s",
         "--epochs, --minutes" if learning.heeds("epochs") else "--minutes",
     )
+    if twin.weighed is not None:
+        say("weights", f"{twin.weighed}: learned from rows held out", "--set weights=equal")
     if twin.why is not None:
         say("picked", f"{twin.picked}: {twin.why}", f"--engine {twin.drawn_by}")
 

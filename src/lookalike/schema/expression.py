@@ -73,7 +73,8 @@ class Expression:
             offset = getattr(error, "offset", None) if getattr(error, "lineno", 1) == 1 else len(text) + 2
             where = "" if offset is None else f" at position {min(max(offset - 2, 0), len(text))}"
             raise SchemaError(
-                f"an expression is written as in Python, however: {_shown(text)} cannot be read{where}. Correct it."
+                f"an expression is written as in Python, however: {_shown(text)} cannot be read{where}. "
+                "Compare with == and join with and, or, not."
             ) from None
         self.names: tuple[str, ...] = tuple(dict.fromkeys(self._check(self._tree)))
         if not self.names:

@@ -63,6 +63,16 @@ class EnsembleSettings(EngineSettings):
                     f"weight={member.weight:g} and weights={self.weights!r}. Leave one of the two out."
                 )
 
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _said_in_a_word(cls, weights: Any) -> Any:
+        if isinstance(weights, (list, tuple)):
+            raise SettingsError(
+                f"weights are given with each member, however: weights={list(weights)}. Leave it out, and write members as "
+                f'{{"engine": "ctgan", "weight": 0.4}}.'
+            )
+        return weights
+
     @field_validator("members", mode="before")
     @classmethod
     def _each_by_itself(cls, members: Any) -> Any:

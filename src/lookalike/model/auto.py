@@ -32,6 +32,9 @@ TREES_SHARE = 1 / 3
 """Of a time budget, for the trees that are compared. Those kept learn anew from all rows, in as long: on 400 columns trees took all
 of a minute, and a net without one step was mixed with them."""
 
+HURRIED_TREES_SECONDS = 8.5e-5
+"""What the quickest trees take, times the columns squared: 100, 200 and 400 columns .9, 3.3 and 13.6 s."""
+
 
 class AutoSettings(EngineSettings):
     """Settings of the engine auto."""
@@ -48,7 +51,8 @@ class Auto(Generator):
 
     Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
     likelier by more than chance (two standard errors of the mean difference a row); where neither does, both, and half of the
-    rows come from each. Larger tables get the net; and with hardly any time, the copula. What was picked and why stands in
+    rows come from each. Larger tables get the net, as do those of too many columns for trees in the time there is; and with hardly
+    any time, the copula. What was picked and why stands in
     ``run.notes["engine"]``.
     """
 
@@ -77,6 +81,9 @@ class Auto(Generator):
             self._fit("trees", f"{rows} rows are too few for a net", table, seed, run)
         elif rows > FEW_ROWS:
             self._fit("autoregressive", f"{rows:,} rows are enough for a net", table, seed, run)
+        elif run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * len(table.columns) ** 2:
+            why = f"{run.seconds_left:.0f} s are left, too few for trees of {len(table.columns)} columns beside a net"
+            self._fit("autoregressive", why, table, seed, run)
         else:
             self._compare(table, seed, run)
 

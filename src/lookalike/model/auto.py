@@ -31,7 +31,6 @@ HURRY_SECONDS = 4.0
 TREES_SHARE = 1 / 3
 """Of a time budget, for the trees that are compared. Those kept learn anew from all rows, in as long: on 400 columns trees took all
 of a minute, and a net without one step was mixed with them."""
-
 HURRIED_TREES_SECONDS = 8.5e-5
 """What the quickest trees take, times the columns squared: 100, 200 and 400 columns .9, 3.3 and 13.6 s."""
 
@@ -52,8 +51,7 @@ class Auto(Generator):
     Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
     likelier by more than chance (two standard errors of the mean difference a row); where neither does, both, and half of the
     rows come from each. Larger tables get the net, as do those of too many columns for trees in the time there is; and with hardly
-    any time, the copula. What was picked and why stands in
-    ``run.notes["engine"]``.
+    any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings

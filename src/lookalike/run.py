@@ -164,6 +164,25 @@ class Run:
         """Seconds to the deadline; infinite where there is none."""
         return math.inf if self.deadline is None else self.deadline - time.monotonic()
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """A deadline of the block's own, so many seconds from now; infinitely many leave the run's.
+
+        >>> run = Run(minutes=1)
+        >>> with run.within(run.seconds_left / 3):
+        ...     print(round(run.seconds_left))
+        20
+        >>> print(round(run.seconds_left))
+        60
+        """
+        deadline = self.deadline
+        if math.isfinite(seconds):
+            self.deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.deadline = deadline
+
     @property
     def out_of_time(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline

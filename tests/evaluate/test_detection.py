@@ -130,6 +130,30 @@ def test_too_few_rows_give_no_figure(rows):
     assert math.isnan(figures["auc"]) and figures["rows"] == rows and figures["columns"] == []
 
 
+@pytest.mark.parametrize(("cells_at_once", "predictions"), [(1, 7), (5_000, 4), (10**6, 2)])
+def test_columns_are_shuffled_one_at_a_time_and_predicted_together(monkeypatch, cells_at_once: int, predictions: int):
+    """A prediction a column costs a look at every column's levels: as many squared."""
+
+    class Sums:
+        """Says "made" where the first column is large, by a quarter as much where the fourth is."""
+
+        asked = 0
+
+        def decision_function(self, cells: np.ndarray) -> np.ndarray:
+            self.asked += 1
+            return cells[:, 0] + cells[:, 3] / 4
+
+    random = np.random.default_rng(4)
+    made = np.repeat([True, False], 200)
+    features = module.Features(random.normal(size=(400, 6)) + made[:, None], list("abcdef"), [False] * 6)
+    monkeypatch.setattr(module, "CELLS_AT_ONCE", cells_at_once)
+    model = Sums()
+    drops = {each["column"]: each["drop"] for each in module._drops(features, model, made, np.ones(400, bool), 0)}
+    assert model.asked == predictions
+    assert list(drops)[:2] == ["a", "d"] and drops["a"] > drops["d"] > 0
+    assert {drops[name] for name in "bcef"} == {0.0}
+
+
 def test_no_columns_give_no_figure():
     assert math.isnan(detection([], 0)["auc"])
 

@@ -84,6 +84,29 @@ def test_a_comparison_that_was_cut_short_says_so_and_is_gone_on_with(make_toy, t
     assert not resumed.interrupted
 
 
+def labels(rows: int, columns: int) -> EncodedTable:
+    codes = np.random.default_rng(1).integers(0, 12, (rows, columns)).astype(np.int32)
+    named = tuple(EncodedColumn(str(j), 12, np.zeros(12, bool)) for j in range(columns))
+    return EncodedTable(named, codes, np.zeros(codes.shape))
+
+
+def test_trees_leave_the_net_time_to_learn():
+    """Trees of sixty columns would take a budget of seconds for themselves: a net without a step was compared, and mixed with them."""
+    run = Run(minutes=5 / 60)
+    budget = run.deadline
+    picked(labels(2000, 60), run)
+    assert run.deadline == budget
+    assert run.notes["trees"]["chains"] < run.notes["trees"]["of"], "the budget must be too short for all of them"
+    assert run.notes["training"]["epochs"] >= 1
+
+
+def test_no_trees_are_begun_that_leave_the_net_no_time():
+    run = Run(minutes=5 / 60)
+    found = picked(labels(200, 160), run)
+    assert found["picked"] == "autoregressive" and "too few for trees of 160 columns" in found["why"]
+    assert "trees" not in run.notes and run.notes["training"]["epochs"] >= 1
+
+
 def test_many_rows_get_the_net(make_toy):
     found = picked(make_toy(3500), Run(minutes=0.1))
     assert found == {"picked": "autoregressive", "why": "3,500 rows are enough for a net"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from lookalike.errors import NotFittedError, SettingsError
 from lookalike.model.copula import Copula, CopulaSettings, correlations, expected_scores
+from lookalike.model.counts.levels import ranks
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 from lookalike.testing import check_generator
@@ -45,6 +47,43 @@ def test_awkward_tables(awkward: EncodedTable):
         assert len(drawn) == rows and drawn.columns == awkward.columns
         for j in range(len(awkward.columns)):
             assert set(drawn.codes[:, j]) <= set(awkward.codes[:, j]), "a code that never occurred is never drawn"
+
+
+def labels_table(rows: int, columns: int, levels: int) -> EncodedTable:
+    """Labels that lean on a common one, each shuffled into no order."""
+    rng = np.random.default_rng(2)
+    common, codes = rng.integers(0, levels, rows), []
+    for _ in range(columns):
+        own = np.where(rng.random(rows) < 0.6, common, rng.integers(0, levels, rows))
+        codes.append(rng.permutation(levels)[own])
+    named = tuple(EncodedColumn(f"c{j}", levels, np.zeros(levels, bool)) for j in range(columns))
+    return EncodedTable(named, np.stack(codes, 1).astype(np.int32), np.zeros((rows, columns)))
+
+
+def test_levels_are_put_in_order_by_all_other_columns():
+    """From how often codes meet comes what the rows themselves say."""
+    table = labels_table(3_000, 4, 9)
+    frequent_first = [np.argsort(-np.bincount(codes), kind="stable") for codes in table.codes.T]
+    told = [
+        (codes[:, None] == first[:8]).astype(float) for codes, first in zip(table.codes.T, frequent_first, strict=True)
+    ]
+    found = np.split(fitted(table).state()[1]["ranks"], 4)
+    for j, codes in enumerate(table.codes.T):
+        others = np.concatenate([each for i, each in enumerate(told) if i != j], axis=1)
+        wanted = ranks(codes, table.columns[j], others - others.mean(axis=0))
+        assert (found[j] == wanted).all()
+
+
+def test_many_labels_take_no_more_memory_than_a_few_times_the_table():
+    """The instant baseline is what a long table gets in a hurry: described row by row, 500,000 × 20 took fourteen seconds and a GB."""
+    table = labels_table(20_000, 20, 13)
+    tracemalloc.start()
+    try:
+        fitted(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * table.codes.nbytes
 
 
 @pytest.mark.parametrize("cuts", [(100, 100), (2, 100), (2, 2), (3, 7)])

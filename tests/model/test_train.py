@@ -150,6 +150,20 @@ def test_time_budget_ends_training(make, toy: EncodedTable):
     assert len(engine.sample(30, seed=0)) == 30
 
 
+def test_what_was_learned_just_before_time_was_up_is_kept(toy: EncodedTable):
+    """Small tables are scored every few epochs: of three epochs that there was time for, the first was kept."""
+
+    class ThreeEpochs(Run):
+        @property
+        def out_of_time(self) -> bool:
+            return len(self.losses) >= 3
+
+    run = ThreeEpochs()
+    Autoregressive(Autoregressive.Settings.build({"hidden": 16, "batch_size": 100})).fit(toy, seed=0, run=run)
+    assert len({row["held_out"] for row in run.losses}) == 1, "or all were scored anyway"
+    assert run.notes["training"]["kept_epoch"] == run.notes["training"]["epochs"] == 3
+
+
 def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
     run = Run()
     engine = make(early_stopping=True, patience=3, epochs=2_000, ema=0)

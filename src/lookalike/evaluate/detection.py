@@ -37,6 +37,9 @@ LEAVES = 15
 """Half of scikit-learn's 31: adult in two thirds of the time, .923 for .931 on an early TVAE."""
 SHUFFLED_ROWS = 2_000
 """Rows on which columns are shuffled, at most: the drops of as many rows order the columns, and each costs a prediction."""
+CELLS_AT_ONCE = 1_000_000
+"""Cells that are predicted from at once, at most: every prediction looks at the levels of all labels anew, which on 400 columns took
+seven times as long as to fit the trees."""
 MAXIMUM_LEVELS = 200
 """Levels of a label that trees see one by one (they take 255 at most); the rarer ones are one level together."""
 
@@ -178,8 +181,12 @@ def _drops(
     cells, made = features.cells[chosen], made[chosen]
     whole = _auc(model, cells, made)
     drops: list[tuple[str, float]] = []
-    for place, name in enumerate(features.names):
-        shuffled = cells.copy()
-        shuffled[:, place] = random.permutation(shuffled[:, place])
-        drops.append((name, whole - _auc(model, shuffled, made)))
+    step = max(CELLS_AT_ONCE // cells.size, 1)
+    for start in range(0, len(features.names), step):
+        names = features.names[start : start + step]
+        shuffled = np.repeat(cells[None], len(names), axis=0)
+        for place, table in enumerate(shuffled, start):
+            table[:, place] = random.permutation(table[:, place])
+        scores = model.decision_function(shuffled.reshape(-1, cells.shape[1])).reshape(len(names), -1)
+        drops += zip(names, [whole - stats.auc(each[made], each[~made]) for each in scores], strict=True)
     return [{"column": name, "drop": drop} for name, drop in sorted(drops, key=lambda entry: -entry[1])]

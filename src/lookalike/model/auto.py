@@ -4,6 +4,7 @@ of the report."""
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -27,6 +28,11 @@ FEWEST_ROWS = 100
 """A tenth of a smaller table is too little to compare on."""
 HURRY_SECONDS = 4.0
 """With less time than this only the copula is ready."""
+TREES_SHARE = 1 / 3
+"""Of a time budget, for the trees that are compared. Those kept learn anew from all rows, in as long: on 400 columns trees took all
+of a minute, and a net without one step was mixed with them."""
+HURRIED_TREES_SECONDS = 8.5e-5
+"""What the quickest trees take, times the columns squared: 100, 200 and 400 columns .9, 3.3 and 13.6 s."""
 
 
 class AutoSettings(EngineSettings):
@@ -44,8 +50,8 @@ class Auto(Generator):
 
     Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
     likelier by more than chance (two standard errors of the mean difference a row); where neither does, both, and half of the
-    rows come from each. Larger tables get the net; and with hardly any time, the copula. What was picked and why stands in
-    ``run.notes["engine"]``.
+    rows come from each. Larger tables get the net, as do those of too many columns for trees in the time there is; and with hardly
+    any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
@@ -73,6 +79,9 @@ class Auto(Generator):
             self._fit("trees", f"{rows} rows are too few for a net", table, seed, run)
         elif rows > FEW_ROWS:
             self._fit("autoregressive", f"{rows:,} rows are enough for a net", table, seed, run)
+        elif run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * len(table.columns) ** 2:
+            why = f"{run.seconds_left:.0f} s are left, too few for trees of {len(table.columns)} columns beside a net"
+            self._fit("autoregressive", why, table, seed, run)
         else:
             self._compare(table, seed, run)
 
@@ -82,8 +91,12 @@ class Auto(Generator):
         assert isinstance(net_settings, NetSettings)
         training, fresh = held_out_rows(table, net_settings, generator(seed, "held out"))
         trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
-        trees.fit(table.take(training), seed=seed, run=run)
-        net.fit_once(table, seed=seed, run=run)
+        with run.within(run.seconds_left * TREES_SHARE):
+            begun = time.monotonic()
+            trees.fit(table.take(training), seed=seed, run=run)
+        grown = time.monotonic() - begun
+        with run.within(max(run.seconds_left - grown, run.seconds_left / 2)):
+            net.fit_once(table, seed=seed, run=run)
         likelier = net.unseen - trees.likelihood(table.take(fresh))
         likelier = np.nan_to_num(likelier, nan=-1e3, posinf=1e3, neginf=-1e3)
         mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
@@ -91,7 +104,8 @@ class Auto(Generator):
         if run.interrupted:
             told += ", though Ctrl-C cut the net's training short, and so the comparison"
         if abs(mean) <= 2 * error:
-            net.fit_again()
+            with run.within(run.seconds_left - grown):
+                net.fit_again()
             trees.fit(table, seed=seed, run=run)
             both = Ensemble.of([("autoregressive", net), ("trees", trees)], [0.5, 0.5])
             self._keep("ensemble", both, f"{told}, by no more than chance: half of the rows come from each", run)

@@ -15,7 +15,7 @@ from pydantic import Field
 from scipy.special import ndtri
 
 from lookalike.model.base import EngineSettings, Generator, not_fitted
-from lookalike.model.counts.levels import coordinates, ranks
+from lookalike.model.counts.levels import coordinates, lacks_order, places
 from lookalike.model.counts.shrink import Hierarchy
 from lookalike.model.intervals import with_residuals
 from lookalike.rng import generator
@@ -138,16 +138,28 @@ class Copula(Generator):
 
 
 def _places(table: EncodedTable, counts: list[np.ndarray]) -> list[np.ndarray]:
-    """Return each column's places of codes (K,), as ``levels.ranks`` makes them."""
+    """Return each column's places of codes (K,), as ``levels.ranks`` makes them; of each pair of columns it is enough to know
+    how often their codes meet, as rows of many columns described one by one take ten times the table's memory."""
     described = []
-    for column, count, codes in zip(table.columns, counts, table.codes.T, strict=True):
-        described.append(coordinates(column, Hierarchy.of(column, count / len(table)), count)[codes])
+    for column, count in zip(table.columns, counts, strict=True):
+        told = coordinates(column, Hierarchy.of(column, count / len(table)), count)
+        described.append(told - count @ told / len(table))
     result = []
     for j, column in enumerate(table.columns):
-        others = described[:j] + described[j + 1 :] or described
-        needed = not column.ordered and column.cardinality > 2
-        result.append(ranks(table.codes[:, j], column, np.concatenate(others if needed else others[:1], axis=1)))
+        others = [i for i in range(len(table.columns)) if i != j] or [j]
+        if lacks_order(column):
+            sums = [_meetings(table, j, i) @ described[i] for i in others]
+            result.append(places(counts[j], np.concatenate(sums, axis=1)))
+        else:
+            result.append(np.arange(column.cardinality))
     return result
+
+
+def _meetings(table: EncodedTable, first: int, second: int) -> np.ndarray:
+    """Return (K, L): in how many rows each code of one column meets each code of the other."""
+    shape = table.columns[first].cardinality, table.columns[second].cardinality
+    cells = table.codes[:, first].astype(np.int64) * shape[1] + table.codes[:, second]
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def thresholds(below: np.ndarray) -> np.ndarray:

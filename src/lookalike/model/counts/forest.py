@@ -121,7 +121,8 @@ def grow(
     for _ in range(growth.trees):
         order = rng.permutation(len(answers))
         inside, outside = np.split(order, [round(len(order) * growth.structure)])
-        places = [ranks(codes[inside, j], each, target[inside]) for j, each in enumerate(columns)]
+        told = target[inside] - target[inside].mean(axis=0)
+        places = [ranks(codes[inside, j], each, told) for j, each in enumerate(columns)]
         seen = np.stack([place[codes[:, j]] for j, place in enumerate(places)], axis=1).astype(np.float32)
         regressor = DecisionTreeRegressor(
             min_samples_leaf=growth.least_rows, max_depth=growth.depth, random_state=int(rng.integers(2**31))

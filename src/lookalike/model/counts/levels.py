@@ -38,24 +38,37 @@ def coordinates(column: EncodedColumn, hierarchy: Hierarchy, counts: np.ndarray)
     return np.concatenate([waves, codes[:, None] == hierarchy.order[: hierarchy.atoms]], axis=1)
 
 
+def lacks_order(column: EncodedColumn) -> bool:
+    """Whether an axis must be found for a column's codes: more than two that have none."""
+    return not column.ordered and column.cardinality > 2
+
+
 def ranks(codes: np.ndarray, column: EncodedColumn, others: np.ndarray) -> np.ndarray:
-    """Return (K,) int64: where each code of a column stands on an axis. Ordered codes stand as they are; unordered ones by
-    the first principal coordinate of the means, over the rows of each level, of what ``others`` (n, m) say of each row
-    (means of few rows are drawn towards the mean of all).
+    """Return (K,) int64: where each code of a column stands on an axis. Ordered codes stand as they are; unordered ones as
+    :func:`places` puts them by what ``others`` (n, m), of mean 0, say of each row with codes (n,).
 
     >>> column = EncodedColumn("a", 3, np.zeros(3, bool))
-    >>> order = ranks(np.array([0, 1, 2, 0, 1, 2]), column, np.array([[0.0], [9.0], [1.0], [0.0], [9.0], [1.0]]))
+    >>> order = ranks(np.array([0, 1, 2, 0, 1, 2]), column, np.array([[-4.0], [5.0], [-3.0], [-4.0], [9.0], [-3.0]]))
     >>> order.tolist() in ([0, 2, 1], [2, 0, 1])
     True
     """
     levels = column.cardinality
-    if column.ordered or levels <= 2:
+    if not lacks_order(column):
         return np.arange(levels)
-    counts = np.bincount(codes, minlength=levels).astype(float)
-    centred = others - others.mean(axis=0)
-    sums = np.stack([np.bincount(codes, weights=each, minlength=levels) for each in centred.T], axis=1)
+    sums = [np.bincount(codes, weights=each, minlength=levels) for each in others.T]
+    return places(np.bincount(codes, minlength=levels), np.stack(sums, axis=1))
+
+
+def places(counts: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return (K,) int64: the places of levels with ``counts`` (K,) rows along the first principal coordinate of their means,
+    given as ``sums`` (K, m) over their rows (means of few rows are drawn towards the mean of all, which is 0).
+
+    >>> order = places(np.array([2, 2, 2]), np.array([[-8.0], [14.0], [-6.0]]))
+    >>> order.tolist() in ([0, 2, 1], [2, 0, 1])
+    True
+    """
     means = sums / (counts[:, None] + 1)
     axes = np.linalg.svd(np.sqrt(counts)[:, None] * means, full_matrices=False)[2]
-    result = np.empty(levels, np.int64)
-    result[np.argsort((means @ axes[0]).round(12), kind="stable")] = np.arange(levels)
+    result = np.empty(len(counts), np.int64)
+    result[np.argsort((means @ axes[0]).round(12), kind="stable")] = np.arange(len(counts))
     return result

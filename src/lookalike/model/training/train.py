@@ -112,6 +112,9 @@ class Trainer:
                 self.run.epoch(self.epoch, self.last_epoch, losses)
                 if whole and self.run.checkpoint_due:
                     self._save(snapshot)
+            # out of time: in a short training, what was learned since the last score is most of it
+            if self._unfinished and self.again is None and self.settings.early_stopping and self.epoch:
+                self._score()
         except KeyboardInterrupt:
             self.run.interrupted = True
         finally:
@@ -150,12 +153,15 @@ class Trainer:
             self._remember()
             return {}
         if self.epoch % self.score_every == 0 or self.epoch == 1:
-            with self.average.in_place():
-                self.score = self.task.held_out()
-            if self.score < self.best:
-                self.best = self.score
-                self._remember()
+            self._score()
         return {"held_out": self.score}
+
+    def _score(self) -> None:
+        with self.average.in_place():
+            self.score = self.task.held_out()
+        if self.score < self.best:
+            self.best = self.score
+            self._remember()
 
     def _remember(self) -> None:
         self.best_epoch = self.epoch

@@ -86,6 +86,18 @@ def test_many_labels_take_no_more_memory_than_a_few_times_the_table():
     assert peak < 10 * table.codes.nbytes
 
 
+def test_labels_in_tens_of_thousands_are_not_counted_pair_by_pair():
+    """Of two columns of 10,000 labels each there would be 800 MB of counts."""
+    table = labels_table(20_000, 2, 10_000)
+    tracemalloc.start()
+    try:
+        fitted(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100e6
+
+
 @pytest.mark.parametrize("cuts", [(100, 100), (2, 100), (2, 2), (3, 7)])
 def test_the_correlation_behind_coarse_codes_is_found(cuts: tuple[int, ...]):
     """By scores drawn at random within a code, .6 between two halves would come out as about .26."""

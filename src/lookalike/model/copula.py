@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.sparse import csr_array
 from scipy.special import ndtri
 
 from lookalike.model.base import EngineSettings, Generator, not_fitted
@@ -24,6 +25,8 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 LARGEST_CORRELATION = 0.995
 BLOCK_CELLS = 2**23
+MOST_CELLS = 1_000_000
+"""Pairs of codes that are counted one by one; of two columns of 20,000 labels each there would be gigabytes, most of them nought."""
 
 
 class CopulaSettings(EngineSettings):
@@ -155,11 +158,13 @@ def _places(table: EncodedTable, counts: list[np.ndarray]) -> list[np.ndarray]:
     return result
 
 
-def _meetings(table: EncodedTable, first: int, second: int) -> np.ndarray:
-    """Return (K, L): in how many rows each code of one column meets each code of the other."""
+def _meetings(table: EncodedTable, first: int, second: int) -> np.ndarray | csr_array:
+    """Return (K, L): in how many rows each code of one column meets each code of the other; sparse where most never do."""
     shape = table.columns[first].cardinality, table.columns[second].cardinality
-    cells = table.codes[:, first].astype(np.int64) * shape[1] + table.codes[:, second]
-    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+    codes = table.codes[:, first].astype(np.int64), table.codes[:, second]
+    if shape[0] * shape[1] > MOST_CELLS:
+        return csr_array((np.ones(len(table)), codes), shape=shape)
+    return np.bincount(codes[0] * shape[1] + codes[1], minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def thresholds(below: np.ndarray) -> np.ndarray:

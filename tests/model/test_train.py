@@ -164,6 +164,17 @@ def test_what_was_learned_just_before_time_was_up_is_kept(toy: EncodedTable):
     assert run.notes["training"]["kept_epoch"] == run.notes["training"]["epochs"] == 3
 
 
+def test_the_last_epoch_asked_for_is_scored(toy: EncodedTable):
+    """Of three epochs the first was kept: the second and the third were never held against the rows held out."""
+    run = Run()
+    Autoregressive(Autoregressive.Settings.build({"hidden": 16, "batch_size": 100, "epochs": 3})).fit(
+        toy, seed=0, run=run
+    )
+    scores = [row["held_out"] for row in run.losses if "held_out" in row]
+    assert scores[0] == scores[1] > scores[2]
+    assert run.notes["training"]["epochs"] == 6, "or the second training did not take as many epochs"
+
+
 def test_early_stopping_stops_and_keeps_the_best(make, toy: EncodedTable):
     run = Run()
     engine = make(early_stopping=True, patience=3, epochs=2_000, ema=0)

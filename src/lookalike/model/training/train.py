@@ -152,7 +152,7 @@ class Trainer:
         if not self.settings.early_stopping:
             self._remember()
             return {}
-        if self.epoch % self.score_every == 0 or self.epoch == 1:
+        if self.epoch % self.score_every == 0 or self.epoch in (1, self.last_epoch):
             self._score()
         return {"held_out": self.score}
 

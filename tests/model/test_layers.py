@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lookalike.model.nets.flat import Weights, add_rows, flatten
-from lookalike.model.nets.layers import Layers, thinning
+from lookalike.model.nets.layers import Layers, normals, thinning
 from lookalike.model.nets.layout import Layout
 from lookalike.model.nets.maker import RowMaker
 from lookalike.model.nets.spans import activate, gumbel, segmented_softmax
@@ -139,6 +139,15 @@ def test_thinning_is_fair_and_independent(draws, dropout: float):
     assert abs(kept.mean() - 1 + dropout) < 0.005
     assert (kept.mean(0) - 1 + dropout).abs().max() < 0.05
     assert torch.corrcoef(kept.T).fill_diagonal_(0).abs().max() < 0.12
+
+
+def test_normal_noise_is_normal_and_independent(draws):
+    noise = normals(2_000, 100, draws)
+    assert torch.corrcoef(noise.T).fill_diagonal_(0).abs().max() < 0.12
+    ordered = noise.flatten().sort().values
+    chances = (torch.arange(len(ordered)) + 0.5) / len(ordered)
+    assert (torch.special.ndtr(ordered) - chances).abs().max() < 0.005
+    assert noise.isfinite().all() and noise.std() == pytest.approx(1, abs=0.005)
 
 
 def test_gumbel_noise_is_gumbel(draws):

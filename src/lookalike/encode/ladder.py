@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
+from scipy.ndimage import binary_dilation
 
 from lookalike.encode.bins import Bins
 from lookalike.schema import ColumnSpec
@@ -82,9 +83,10 @@ class Cells:
         by chance, and around them those that stand less high; None where there are none."""
         height = self.counts / self.deviations
         times = self._times(BY_CHANCE)
-        kept, near = _standing(height, self._times(FAR_BY_CHANCE)), _standing(height, times)
+        kept, high = _standing(height, self._times(FAR_BY_CHANCE)), _standing(height, times)
         while True:
-            grown = kept | (near & _within(kept, NEAR)) | ((height > NEIGHBOUR * times) & _within(kept, 1))
+            near, beside = binary_dilation(kept, iterations=NEAR), binary_dilation(kept)
+            grown = kept | (high & near) | ((height > NEIGHBOUR * times) & beside)
             if (grown == kept).all():
                 break
             kept = grown
@@ -174,11 +176,6 @@ def _standing(height: np.ndarray, times: float) -> np.ndarray:
         for place in range(4):
             kept[place : place + len(fours)] |= fours & (height[place : place + len(fours)] > 0)
     return kept
-
-
-def _within(kept: np.ndarray, cells: int) -> np.ndarray:
-    """(c,) bool: which cells are at most so many from one that is kept."""
-    return np.convolve(kept, np.ones(2 * cells + 1), "same")[: len(kept)] > 0.5
 
 
 def ladder(dtype: np.dtype, spec: ColumnSpec, bounds: tuple[float | int, float | int]) -> Cells:

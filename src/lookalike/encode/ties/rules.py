@@ -77,6 +77,12 @@ class Rule:
             level = self._beside(values.numbers if self.part is None else self.part(values.numbers))
         return np.where(values.missing | (level < 0) | (self.codes[level] < 0), -1, level)
 
+    def around(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the levels (n,) of a number's rule on either side of each number, the outermost twice beyond it."""
+        assert self.levels is not None
+        above = np.searchsorted(self.levels, numbers)
+        return np.maximum(above - 1, 0), np.minimum(above, len(self.levels) - 1)
+
     def _beside(self, numbers: np.ndarray) -> np.ndarray:
         assert self.levels is not None
         above = np.searchsorted(self.levels, numbers)

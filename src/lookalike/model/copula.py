@@ -147,14 +147,11 @@ def _places(table: EncodedTable, counts: list[np.ndarray]) -> list[np.ndarray]:
     for column, count in zip(table.columns, counts, strict=True):
         told = coordinates(column, Hierarchy.of(column, count / len(table)), count)
         described.append(told - count @ told / len(table))
-    result = []
-    for j, column in enumerate(table.columns):
+    result = [np.arange(column.cardinality) for column in table.columns]
+    for j in [j for j, column in enumerate(table.columns) if lacks_order(column)]:
         others = [i for i in range(len(table.columns)) if i != j] or [j]
-        if lacks_order(column):
-            sums = [_meetings(table, j, i) @ described[i] for i in others]
-            result.append(places(counts[j], np.concatenate(sums, axis=1)))
-        else:
-            result.append(np.arange(column.cardinality))
+        sums = [_meetings(table, j, i) @ described[i] for i in others]
+        result[j] = places(counts[j], np.concatenate(sums, axis=1))
     return result
 
 

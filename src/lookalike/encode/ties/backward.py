@@ -97,19 +97,14 @@ def give_way(
 
 
 def _differs(rules: Sequence[Rule], drawn: Mapping[str, Values], fixed: np.ndarray) -> np.ndarray:
-    """(n,) bool: whether a value settles another than the ``fixed`` (n, m) ones beside it; one between two stretches settles either's."""
+    """(n,) bool: whether a value settles another than the ``fixed`` (n, m) ones beside it."""
     found = np.zeros(len(fixed), bool)
     for rule, held in zip(rules, fixed.T, strict=True):
-        values = drawn[rule.determinant]
-        level, possible = rule.places(values), np.zeros(len(fixed), bool)
-        sides, told = [level], level >= 0
-        if rule.banded and rule.part is None:
-            assert values.numbers is not None
-            sides, told = [np.where(told, level, side) for side in rule.around(values.numbers)], ~values.missing
-        for side in sides:
-            settles, there = _alike(rule.values.take(side), drawn[rule.dependent])
-            possible |= settles == there
-        found |= held & told & ~possible
+        differs = held.copy()
+        for level in rule.possible(drawn[rule.determinant]):
+            settles, there = _alike(rule.values.take(level), drawn[rule.dependent])
+            differs &= (level >= 0) & (settles != there)
+        found |= differs
     return found
 
 

@@ -77,11 +77,16 @@ class Rule:
             level = self._beside(values.numbers if self.part is None else self.part(values.numbers))
         return np.where(values.missing | (level < 0) | (self.codes[level] < 0), -1, level)
 
-    def around(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the levels (n,) of a number's rule on either side of each number, the outermost twice beyond it."""
-        assert self.levels is not None
-        above = np.searchsorted(self.levels, numbers)
-        return np.maximum(above - 1, 0), np.minimum(above, len(self.levels) - 1)
+    def possible(self, values: Values) -> tuple[np.ndarray, np.ndarray]:
+        """Return two levels (n,) each, of which each value settles the same as one: twice that of :meth:`places`, or, where stretches of an
+        axis settle, those on either side of a value that lies between two."""
+        level = self.places(values)
+        if not self.banded:
+            return level, level
+        assert self.levels is not None and values.numbers is not None
+        above, between = np.searchsorted(self.levels, values.numbers), (level < 0) & ~values.missing
+        below, above = np.maximum(above - 1, 0), np.minimum(above, len(self.levels) - 1)
+        return np.where(between, below, level), np.where(between, above, level)
 
     def _beside(self, numbers: np.ndarray) -> np.ndarray:
         assert self.levels is not None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lookalike.model.nets.flat import powers
-from lookalike.model.nets.layers import random_bits
+from lookalike.model.nets.layers import uniform
 from lookalike.model.nets.layout import Layout
 
 
@@ -67,13 +67,12 @@ def segmented_softmax(logits: Tensor, layout: Layout) -> Tensor:
 def gumbel(rows: int, slots: int, generator: torch.Generator) -> Tensor:
     """Return standard Gumbel noise (rows, slots), for all columns in one draw.
 
-    From 16 random bits each, in the middle of their step: a number from all 32 takes twice as long, and only shows where the noise is beyond 11.
+    From 16 bits each: a number from all 32 takes twice as long, and only shows where the noise is beyond 11.
 
     >>> gumbel(2, 3, torch.Generator().manual_seed(0)).isfinite().all().item()
     True
     """
-    uniform = random_bits(rows * slots, torch.int16, generator).view(rows, slots).add(2.0**15 + 0.5).mul_(2.0**-16)
-    return uniform.log_().neg_().log_().neg_()
+    return uniform(rows, slots, generator).log_().neg_().log_().neg_()
 
 
 @dataclass

@@ -113,7 +113,7 @@ class Trainer:
                 if whole and self.run.checkpoint_due:
                     self._save(snapshot)
             # out of time: in a short training, what was learned since the last score is most of it
-            if self._unfinished and self.again is None and self.settings.early_stopping and self.epoch:
+            if self._unfinished and self.again is None and self.settings.early_stopping and not self._due:
                 self._score()
         except KeyboardInterrupt:
             self.run.interrupted = True
@@ -152,9 +152,14 @@ class Trainer:
         if not self.settings.early_stopping:
             self._remember()
             return {}
-        if self.epoch % self.score_every == 0 or self.epoch in (1, self.last_epoch):
+        if self._due:
             self._score()
         return {"held_out": self.score}
+
+    @property
+    def _due(self) -> bool:
+        """Whether the rows held out are looked at after this epoch."""
+        return self.epoch % self.score_every == 0 or self.epoch in (1, self.last_epoch)
 
     def _score(self) -> None:
         with self.average.in_place():

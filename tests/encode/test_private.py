@@ -91,13 +91,16 @@ def test_nothing_of_a_single_row_is_kept(table):
 
 def test_codes_carry_the_counts_that_were_paid_for(table):
     encoder, encoded, _ = fitted(table)
+    errors = []
     for place, column in enumerate(encoder.columns):
         true = np.bincount(encoded.codes[:, place], minlength=column.cardinality)
         assert column.measured is not None and column.deviations is not None
         assert len(column.measured) == len(column.deviations) == column.cardinality
-        far = np.abs(column.measured - true) / column.deviations
-        assert np.median(far) < 2.5, column.name
+        errors.append(np.abs(column.measured - true) / column.deviations)
+        # No seed holds the noise of a budget: 7 deviations come once in 10^9 runs, 2.5 failed one in some hundreds.
+        assert errors[-1].max() < 7, column.name
         assert (encoded.residuals[~column.interval[encoded.codes[:, place]], place] == 0).all()
+    assert 0.4 < np.median(np.concatenate(errors)) < 1  # .67 of a normal deviate
 
 
 def test_the_ledger_holds_every_look(table):

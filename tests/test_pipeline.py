@@ -180,6 +180,39 @@ def test_a_wrong_seed_or_time_is_said(tmp_path, how):
     assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
 
 
+@pytest.mark.parametrize(
+    ("how", "cure"),
+    [
+        ({"require": ["dcr_share=0.4"]}, r"{'dcr_share': 0.52}"),
+        ({"thresholds": "dcr_share=0.4"}, r"{'dcr_share': 0.52}"),
+        ({"derive": ["old=age > 30"]}, r"{'rich': \"income == '>50K'\"}"),
+        ({"derive": {"old": 30}}, r"'old' is given 30\. Write it like {'rich'"),
+        ({"drop": "age"}, r"drop=\['age'\]"),
+        ({"keys": "age"}, r"keys=\['age'\]"),
+    ],
+)
+def test_a_list_where_a_mapping_is_meant_is_refused_and_cured(tmp_path, how, cure):
+    write_table(as_table(demo_table(100)), tmp_path / "shop.csv")
+    with pytest.raises(SettingsError, match=cure):
+        lookalike.make(tmp_path / "shop.csv", engine="copula", **how)
+    if "require" not in how and "thresholds" not in how:
+        with pytest.raises(SettingsError, match=cure):
+            quick_fit(demo_table(100), engine="copula", **how)
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
+
+
+def test_conditions_limits_and_counts_are_mappings():
+    table = demo_table(100)
+    twin = quick_fit(table, engine="copula")
+    for where in ("plan=premium", ["plan=premium"]):
+        with pytest.raises(SettingsError, match=r"where is a mapping, however: it is a str\. Write it like {'income'"):
+            twin.sample(5, where=where)
+    with pytest.raises(SettingsError, match=r"Write it like {'dcr_share'"):
+        lookalike.evaluate(table, table, thresholds=["dcr_share=0.5"])
+    with pytest.raises(SettingsError, match=r"Write it like {'ill'"):
+        lookalike.augment(table, target="plan", counts=["premium=90"], engine="copula", run=lookalike.Run())
+
+
 def test_a_seed_may_be_numpys():
     assert quick_fit(demo_table(100), engine="copula", seed=np.int64(3)).information["seed"] == 3
 

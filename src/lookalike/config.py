@@ -90,6 +90,18 @@ def _rule(found: Mapping[str, Any]) -> str:
     return str(found["msg"]).removeprefix("Value error, ")
 
 
+def mapping(name: str, given: Any, example: str) -> Mapping[str, Any]:
+    """What was ``given`` under a keyword that takes a mapping, empty where that is None; a SettingsError for all else.
+
+    >>> mapping("require", ["dcr_share=0.52"], "{'dcr_share': 0.52}")
+    Traceback (most recent call last):
+    lookalike.errors.SettingsError: require is a mapping, however: it is a list. Write it like {'dcr_share': 0.52}.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise SettingsError(f"{name} is a mapping, however: it is a {type(given).__name__}. Write it like {example}.")
+    return given or {}
+
+
 def to_toml(sections: Mapping[str, type[Settings]]) -> str:
     """Write every setting with its default and its meaning, one TOML table a settings class; where a setting holds several
     settings of a class, each is a table of an array (``[[ensemble.members]]``).

@@ -11,7 +11,7 @@ from lookalike.encode.domain import asked as asked_of_domain
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import PrivacyError
 from lookalike.ledger import Ledger
-from lookalike.preparing import declared_publicly, learnable, prepare, prepare_privately, without_missing
+from lookalike.preparing import declared_publicly, learnable, listed, prepare, prepare_privately, without_missing
 from lookalike.routing import Asked
 from lookalike.run import Run
 from lookalike.schema import EncodedTable, Schema
@@ -127,7 +127,7 @@ class Budgeted:
             raise PrivacyError(
                 "under --epsilon nothing looks at rows uncharged, however: derived columns were asked for. Add them to the table first."
             )
-        keys = list(keys)
+        keys = listed("keys", keys)
         table, declared = declared_publicly(data, schema=schema, drop=drop)
         terms = asked_of_domain(table.data.schema, declared, keys, asked.encoding, asked.privacy)
         domain = Domain.kept(run, terms)

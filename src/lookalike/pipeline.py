@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from lookalike import registry
-from lookalike.config import Settings
+from lookalike.config import Settings, mapping
 from lookalike.encode.frame import TableEncoder
 from lookalike.errors import InputError, LookalikeWarning, SettingsError, TrainingError
 from lookalike.evaluate.figures import Thresholds
@@ -107,7 +107,7 @@ def fit(
     run = _begun(run, minutes)
     asked = route(engine, settings).settled()
     _check_engine_goes_on(run, asked.engine)
-    rows = ready(data, asked, run, schema=schema, drop=list(drop), keys=list(keys), derive=derive, avoid=avoid)
+    rows = ready(data, asked, run, schema=schema, drop=drop, keys=keys, derive=derive, avoid=avoid)
     _check_rows(rows.table.num_rows, asked)
     asked.kind.check(asked.learning, rows.table.num_rows)
     start = time.perf_counter()
@@ -270,7 +270,11 @@ def evaluate(
     >>> lookalike.evaluate(table, table).to_dict()["fidelity"]["quality"]
     1.0
     """
-    limits = thresholds if isinstance(thresholds, Thresholds) else Thresholds.build(thresholds or {})
+    limits = (
+        thresholds
+        if isinstance(thresholds, Thresholds)
+        else Thresholds.build(mapping("thresholds", thresholds, "{'dcr_share': 0.51}"))
+    )
     table, settled = prepare_to_judge(real, schema)
     other = like(as_table(synthetic), table, settled, "synthetic table")
     fresh = None if holdout is None else like(as_table(holdout), table, settled, "holdout")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import noise
+from lookalike.config import mapping
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.domain import Domain
 from lookalike.encode.frame import refuse
@@ -34,6 +35,8 @@ from lookalike.table import Table, as_table
 
 FEWEST_ROWS_TO_SPLIT = 50
 """In a smaller table every row is needed, and a tenth of it would measure nothing."""
+DERIVED = "{'rich': \"income == '>50K'\"}"
+"""How derived columns are asked for."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ def prepare(
     ``schema`` is a :class:`Schema`, a dict, or a path to JSON, ours or SDV's. ``keys`` are columns to make up anew
     instead of modelling. ``derive`` names new columns, computed before anything else: ``{"rich": "income == '>50K'"}``.
     """
-    table = derived(as_table(data), derive or {})
-    drop, keys = list(drop), list(keys)
+    derive = mapping("derive", derive, DERIVED)
+    drop, keys = listed("drop", drop), listed("keys", keys)
+    table = derived(as_table(data), derive)
     table = _without(table, drop)
     declared = _of_this_table(_declared(schema, table), table, drop)
     settled = infer_schema(table.data, declared)
@@ -75,6 +79,19 @@ def prepare(
     for spec in settled.kept:
         refuse(spec)
     return table, settled
+
+
+def listed(name: str, columns: Iterable[str]) -> list[str]:
+    """The columns given under a keyword that takes several; a SettingsError for a text, which would be taken for its letters.
+
+    >>> listed("drop", ("age", "sex"))
+    ['age', 'sex']
+    """
+    if isinstance(columns, str):
+        raise SettingsError(
+            f"{name} is a list of columns, however: it is the text {columns!r}. Write {name}=[{columns!r}]."
+        )
+    return list(columns)
 
 
 def _without(table: Table, drop: Sequence[str]) -> Table:
@@ -111,6 +128,10 @@ def derived(table: Table, expressions: Mapping[str, str]) -> Table:
     [False, True]
     """
     for name, text in expressions.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise SettingsError(
+                f"a derived column is an expression by its name, however: {name!r} is given {text!r}. Write it like {DERIVED}."
+            )
         if name in table.names:
             raise SettingsError(
                 f"a derived column is a new one, however: {name!r} is there already. Name it otherwise."
@@ -139,7 +160,7 @@ def learnable(table: Table, schema: Schema) -> Table:
 
 def declared_publicly(data: Any, *, schema: Any = None, drop: Iterable[str] = ()) -> tuple[Table, Schema | None]:
     """The table, and what is declared of it; a PrivacyError where that asks for a look at its rows."""
-    drop = list(drop)
+    drop = listed("drop", drop)
     table = _without(as_table(data), drop)
     declared = _of_this_table(_declared(schema, table, looking=False), table, drop)
     for name, column in table.origin.columns.items():

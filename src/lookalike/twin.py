@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import artefact, registry
+from lookalike.config import mapping
 from lookalike.encode.asked import cell
 from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
@@ -194,7 +195,7 @@ class Twin:
         settings = self.sampling
         if max_tries_per_batch is not None:
             settings = settings.replace(max_tries_per_batch=max_tries_per_batch)
-        where = dict(where or {})
+        where = dict(mapping("where", where, "{'income': '>50K'}"))
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
         checks: list[Check] = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -114,7 +114,7 @@ def make(
         thresholds=thresholds,
     )
     places = Places.beside(source, None if out is None else Path(out), raw=request.raw)
-    real = _read(source, request, schema=schema, drop=drop, keys=list(keys), target=target)
+    real = _read(source, request, schema=schema, drop=drop, keys=keys, target=target)
     places.check(force=force or resume, read=[source, holdout, schema], escape_formulas=escape_formulas)
     say("table", real.words, f"edit: lookalike schema {source}")
     all_rows = real.table.num_rows
@@ -163,7 +163,7 @@ class Real:
 
 
 def _read(
-    source: Path, request: Request, *, schema: Any, drop: Iterable[str], keys: Sequence[str], target: str | None
+    source: Path, request: Request, *, schema: Any, drop: Iterable[str], keys: Iterable[str], target: str | None
 ) -> Real:
     """Read the table and settle its schema; under a privacy budget only as far as that is public."""
     if not request.asked.private:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lookalike import pipeline, routing
+from lookalike.config import mapping
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.evaluate.figures import Thresholds
+from lookalike.preparing import DERIVED
 from lookalike.presets.named import named
 from lookalike.refine import FilterSettings
 from lookalike.sample import check_rows
@@ -72,6 +74,9 @@ class Request:
         SettingsError, PrivacyError
             A value cannot be, a setting is unknown or would do nothing, or a budget rules it out.
         """
+        required = mapping("require", required, "{'dcr_share': 0.52}")
+        thresholds = mapping("thresholds", thresholds, "{'dcr_share': 0.52}")
+        derive = mapping("derive", derive, DERIVED)
         chosen = named(preset, engine=given["engine"], private=settings.get("epsilon") is not None)
         chosen |= {name: value for name, value in given.items() if value is not None} | dict(settings)
         raw = chosen.pop("raw", False)
@@ -85,11 +90,11 @@ class Request:
         asked = routing.route(run.engine, chosen)
         if asked.private:
             _refuse_looks(filtering is not None or bool(required) or bool(derive), quick)
-        limits = Thresholds.build({**(thresholds or {}), **(required or {})})
+        limits = Thresholds.build({**thresholds, **required})
         if rows is not None:
             check_rows(rows, fewest=1)
         run.check_yardstick(holdout)
-        return cls(run, asked, chosen, filtering, raw, quick, rows, derive or {}, holdout, required or {}, limits)
+        return cls(run, asked, chosen, filtering, raw, quick, rows, derive, holdout, required, limits)
 
 
 def _refuse_looks(looks: bool, quick: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.config import mapping
 from lookalike.errors import SchemaError, SettingsError
 from lookalike.schema.types import without_dictionary
 from lookalike.stats import FEW_PEOPLE
@@ -90,7 +91,7 @@ def lacking(
     for name, rows in classes.items():
         if balance and learned.get(name, 0) >= fewest:
             wanted[name] = max(rows, round((largest * rows) ** 0.5 if share is None else largest * share))
-    for value, asked in (counts or {}).items():
+    for value, asked in mapping("counts", counts, "{'ill': 5000}").items():
         name = _class_of(value, classes)
         _check_count(name, asked, classes[name], learned.get(name, 0), fewest)
         wanted[name] = int(asked)

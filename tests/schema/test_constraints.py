@@ -94,6 +94,13 @@ def test_old_files_are_read_and_files_without_constraints_stay_old():
         ({"rule": "range", "column": "low"}, "has a bound"),
         ({"rule": "range", "column": "low", "low": "2020-01-01"}, "bounds are of its column's kind"),
         ({"rule": "range", "column": "start", "low": 5}, "bounds are of its column's kind"),
+        ({"rule": "range", "column": "low", "low": 9, "high": 5}, "room between its bounds, however: '9 ≤ low ≤ 5'"),
+        ({"rule": "range", "column": "low", "low": 5, "high": 5, "strict": True}, "room between.*'5 < low < 5'"),
+        ({"rule": "range", "column": "start", "low": "2024-01-01", "high": "2023-12-31 23:00"}, "room between"),
+        ({"rule": "range", "column": "low", "low": float("nan"), "high": 5}, "are finite, however: 'nan ≤ low ≤ 5'"),
+        ({"rule": "combinations", "columns": ["city", "low"], "allowed": []}, "none of city and low is"),
+        ({"rule": "share", "column": "low", "of": "high", "shares": [float("inf")]}, "a finite number"),
+        ({"rule": "unique", "columns": ["city", "city"]}, "names a column once"),
         ({"rule": "combinations", "columns": ["city", "id"]}, "'id' is a key"),
         ({"rule": "combinations", "columns": ["city", "low"], "allowed": [["Graz"]]}, "entry 0 .* has 1 for 2 columns"),
         ({"rule": "formula", "column": "high", "equals": "low > 2"}, "made of columns, numbers"),
@@ -107,6 +114,11 @@ def test_old_files_are_read_and_files_without_constraints_stay_old():
 def test_a_wrong_declaration_says_what_is_wrong(constraint, message):
     with pytest.raises(SchemaError, match=message):
         Schema.from_dict(document(constraint))
+
+
+def test_bounds_that_meet_leave_room():
+    for low, high, column in ((5, 5, "low"), ("2024-01-01", "2024-01-01", "start"), (9, "high", "low")):
+        Schema.from_dict(document({"rule": "range", "column": column, "low": low, "high": high}))
 
 
 def test_a_column_that_is_not_there_is_named_once_the_table_is_known():

@@ -6,12 +6,13 @@ missing cell counts as kept, as a check in SQL does.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from lookalike.config import Settings
 from lookalike.errors import SchemaError, SettingsError
@@ -123,6 +124,23 @@ class Range(Constraint):
                     f"a range's bounds are of its column's kind, however: {self.column!r} is {columns[self.column].kind}, and a "
                     "bound is not. Write a number, a date like '2024-05-31', or a column."
                 )
+            if isinstance(bound, float) and not math.isfinite(bound):
+                raise SchemaError(
+                    f"a range's bounds are finite, however: {self.words!r} has one that is not. Leave it out."
+                )
+        low, high = (None if bound in self.names else bound for bound in (self.low, self.high))
+        if low is not None and high is not None and self._is_empty(low, high):
+            raise SchemaError(
+                f"a range has room between its bounds, however: {self.words!r} has none. Exchange or correct them."
+            )
+
+    def _is_empty(self, low: Bound, high: Bound) -> bool:
+        """Whether nothing lies between two bounds, both numbers or both dates."""
+        if isinstance(low, str) or isinstance(high, str):
+            first, last = moment(str(low)), moment(str(high))
+            assert first is not None and last is not None
+            return first >= last if self.strict else first > last
+        return low >= high if self.strict else low > high
 
 
 class Combinations(Constraint):
@@ -149,6 +167,10 @@ class Combinations(Constraint):
     def check(self, columns: Mapping[str, ColumnSpec]) -> None:
         super().check(columns)
         _not_keys(self.rule, self.columns, columns)
+        if self.allowed is not None and not self.allowed:
+            raise SchemaError(
+                f"some combination is allowed, however: none of {_and(self.columns)} is. List it, or leave allowed out for those that occur."
+            )
         for place, entry in enumerate(self.allowed or ()):
             if len(entry) != len(self.columns):
                 raise SchemaError(
@@ -212,7 +234,9 @@ class Share(Constraint):
     rule = "share"
     column: str = Field(description="the number that is a share")
     of: str = Field(description="the number that it is a share of")
-    shares: tuple[float, ...] = Field(min_length=1, description="the shares there may be: 0.07 is seven hundredths")
+    shares: tuple[FiniteFloat, ...] = Field(
+        min_length=1, description="the shares there may be: 0.07 is seven hundredths"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -255,6 +279,10 @@ class Unique(Constraint):
     @property
     def words(self) -> str:
         return f"{_and(self.columns)} unique{' together' if len(self.columns) > 1 else ''}"
+
+    def check(self, columns: Mapping[str, ColumnSpec]) -> None:
+        super().check(columns)
+        _once(self.rule, self.columns)
 
 
 class NullTogether(Constraint):
@@ -357,14 +385,17 @@ def _comparable(rule: str, names: Sequence[str], columns: Mapping[str, ColumnSpe
                 f"{rule} compares columns of one kind, however: {names[0]!r} is a {found[names[0]]} and {name!r} a {family}. "
                 "Convert one."
             )
-    if len(found) < len(names):
-        raise SchemaError(f"{rule} names a column once, however: {', '.join(map(repr, names))}. Drop one.")
+    _once(rule, names)
 
 
 def _not_keys(rule: str, names: Sequence[str], columns: Mapping[str, ColumnSpec]) -> None:
     for name in names:
         if not columns[name].modelled:
             raise SchemaError(f"{rule} is about modelled columns, however: {name!r} is a key, made anew. Leave it out.")
+    _once(rule, names)
+
+
+def _once(rule: str, names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         raise SchemaError(f"{rule} names a column once, however: {', '.join(map(repr, names))}. Drop one.")
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from lookalike.errors import LookalikeWarning, SchemaError
+from lookalike.preparing import prepare
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, set_aside
 from lookalike.schema.constraints import (
@@ -67,6 +68,12 @@ def test_old_files_are_read_and_files_without_constraints_stay_old():
     assert Schema.from_dict(old).to_dict() == old
     with pytest.raises(SchemaError, match="up to version 2"):
         Schema.from_dict({**old, "lookalike_schema": 3})
+
+
+def test_a_schema_without_its_version_is_no_metadata_of_sdv_which_would_lose_its_constraints():
+    table = pa.table({"a": [1, 2, 3]})
+    with pytest.raises(SchemaError, match='Add "lookalike_schema": 2'):
+        prepare(table, schema={"columns": [], "constraints": [{"rule": "range", "column": "a", "low": 0}]})
 
 
 @pytest.mark.parametrize(

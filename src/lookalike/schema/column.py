@@ -204,6 +204,10 @@ class Schema:
         if not isinstance(document, dict) or not isinstance(document.get("columns"), list):
             raise SchemaError("a schema is a JSON object with a list 'columns', however: this one has none.")
         version = document.get("lookalike_schema")
+        if version is None:
+            raise SchemaError(
+                f'a schema says which version it is of, however: this one does not. Add "lookalike_schema": {SCHEMA_VERSION}.'
+            )
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise SchemaError(
                 f"this version reads schemas up to version {SCHEMA_VERSION}, however: the file says {version!r}. "

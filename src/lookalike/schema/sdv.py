@@ -25,6 +25,7 @@ def is_sdv(document: Any) -> bool:
     return (
         isinstance(document, dict)
         and "lookalike_schema" not in document
+        and not isinstance(document.get("columns"), list)  # ours: SDV's are by name
         and bool({"METADATA_SPEC_VERSION", "tables", "fields", "columns"} & set(document))
     )
 

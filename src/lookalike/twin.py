@@ -19,7 +19,7 @@ from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
 from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
-from lookalike.refine.constraints import Wanted
+from lookalike.refine.constraints import Wanted, check_occurs
 from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
@@ -198,8 +198,10 @@ class Twin:
         where = dict(mapping("where", where, "{'income': '>50K'}"))
         # what follows from other columns is met by drawing again
         tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
-        checks: list[Check] = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
-        checks += constraint_checks(self.schema)
+        wanted = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
+        for combinations in self.encoder.combinations() if wanted else ():
+            check_occurs(wanted, combinations)
+        checks: list[Check] = [*wanted, *constraint_checks(self.schema)]
         if apart_from is not None:
             checks.append(self.filter(apart_from))
         sampler = Sampler(

@@ -106,6 +106,16 @@ def test_conditions_on_rewritten_columns_are_met(twin):
         twin.sample(5, where={"floor": "third"})
 
 
+def test_a_combination_that_never_occurs_is_refused_before_a_row_is_drawn(twin):
+    for where, error, words in (
+        ({"ward": "birth", "floor": 3}, SamplingError, "'ward' and 'floor' does in none"),
+        ({"floor": 9, "sex": "f"}, SchemaError, "'floor' never held this one"),
+        ({"ward": None}, SchemaError, "'ward' never held this one"),
+    ):
+        with pytest.raises(error, match=words):
+            twin.sample(0, where=where)  # of no rows none could be turned down
+
+
 def test_balance_needs_a_column_that_is_modelled_as_it_is(twin):
     for name in ("floor", "unit", "discharged"):
         with pytest.raises(SettingsError, match=f"{name}' follows from others by a constraint"):

@@ -145,6 +145,11 @@ class CategoryEncoder(ColumnEncoder):
         """Return (n,) bool: whether a code stands for levels that never come back."""
         return self.is_pooled(codes) & (self.settings.rare_categories == "hide")
 
+    def can_be_drawn(self) -> Values:
+        """Every level that can come back, once."""
+        places = np.flatnonzero((self.counts > 0) & ~(self.rare & (self.settings.rare_categories == "hide")))
+        return Values(np.zeros(len(places), bool), codes=places.astype(np.int32), levels=self.levels)
+
     def without_hidden(self, values: Values) -> Values:
         """The same cells, with a vocabulary that lacks the levels that never come back: a frame's categories would show them."""
         if self.settings.rare_categories != "hide" or not len(self.pool):

@@ -19,6 +19,7 @@ from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
+from lookalike.encode.steps import Joint
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
@@ -32,7 +33,7 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import numbered, whose
+from lookalike.schema.values import as_kept, numbered, whose
 
 
 class TableEncoder:
@@ -345,6 +346,18 @@ class TableEncoder:
                 f"conditions hold together in some row, however: what is asked of {settling} settles {names[broken.place]!r}, as it did in every row "
                 "learned from, and another value is asked of that. Leave one out, or fit without such rules (keep_rules=False)."
             )
+
+    def combinations(self) -> list[pa.Table]:
+        """Of each group of columns that is drawn as a whole the combinations that can be drawn, as cells."""
+        found = []
+        for step in self.rewrites.steps:
+            if isinstance(step, Joint):
+                encoder = self.encoders[step.name]
+                assert isinstance(encoder, CategoryEncoder)
+                cells = step.backward({step.name: encoder.can_be_drawn()}, {})
+                specs = {name: self.schema[name] for name in cells}
+                found.append(pa.table({name: spell(as_kept(cells[name], spec), spec) for name, spec in specs.items()}))
+        return found
 
     def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
         """(column's position, code, residual) of one value: what a condition asks for.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.errors import LookalikeWarning
+from lookalike.errors import LookalikeWarning, SamplingError, SchemaError
 from lookalike.refine.refill import Check
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, row_keys
@@ -118,6 +118,39 @@ class Wanted:
         column = without_dictionary(table.column(self.column).combine_chunks())
         same = column.is_null() if self.cell.null_count else pc.fill_null(pc.equal(column, self.cell[0]), False)
         return np.asarray(same.to_numpy(zero_copy_only=False), bool)
+
+
+def check_occurs(wanted: Sequence[Wanted], combinations: pa.Table) -> None:
+    """Raise where none of the combinations that can be drawn has what is wanted of their columns.
+
+    Raises
+    ------
+    SchemaError
+        A value is in none of them.
+    SamplingError
+        The values are, but in none together.
+
+    >>> towns = pa.table({"town": ["Graz", "Linz"], "state": ["Styria", "Upper Austria"]})
+    >>> check_occurs([Wanted("town", pa.array(["Graz"])), Wanted("state", pa.array(["Upper Austria"]))], towns)
+    Traceback (most recent call last):
+    lookalike.errors.SamplingError: conditions hold together in some row, however: what is asked of 'town' and 'state' does in none, ...
+    """
+    met, asked = (
+        np.ones(combinations.num_rows, bool),
+        [one for one in wanted if one.column in combinations.column_names],
+    )
+    for one in asked:
+        has = one.keep(combinations)
+        if not has.any():
+            raise SchemaError(
+                f"a condition asks for a value that was seen, however: column {one.column!r} never held this one. Ask for another."
+            )
+        met &= has
+    if not met.any():
+        raise SamplingError(
+            f"conditions hold together in some row, however: what is asked of {' and '.join(repr(one.column) for one in asked)} does in none, as "
+            "a constraint keeps to the combinations that were learned. Leave one out, or ask for a combination that occurs."
+        )
 
 
 def checks(schema: Schema) -> list[Check]:

@@ -16,6 +16,7 @@ from lookalike import Run
 from lookalike.cli import app
 from lookalike.errors import LookalikeWarning, OutputError, PrivacyError, SettingsError
 from lookalike.evaluate import learners
+from lookalike.preparing import split
 from lookalike.table import as_table, write_table
 
 runner = CliRunner()
@@ -170,6 +171,23 @@ def test_kept_back_rows_are_measured_on_and_learned_rows_filled_in_proportion():
     rows = made.figures["rows"]
     assert sum(rows["test"].values()) == 100 and sum(rows["real"].values()) == 300
     assert rows["added"]["ill"] == pytest.approx(made.added["ill"] * rows["real"]["ill"] / classes(real)["ill"], abs=1)
+
+
+def test_every_class_of_ten_rows_is_tested_on():
+    real = patients()
+    cells = ["odd" if place < 12 else cell for place, cell in enumerate(real["diagnosis"].to_pylist())]
+    real = as_table(real.set_column(4, "diagnosis", pa.array(cells).dictionary_encode()))
+    counts = classes(real.data)
+    assert counts["odd"] == 12
+    for seed in range(30):
+        parts = split(real, 0.1, seed, classes="diagnosis")
+        for name, rows in classes(parts.holdout.data).items():
+            assert rows in (counts[name] // 10, counts[name] // 10 + 1)
+        assert parts.holdout.num_rows == 40 and parts.train.num_rows == 360
+        assert set(classes(parts.holdout.data)) == set(counts)
+    again = split(real, 0.1, 29, classes="diagnosis")
+    assert again.holdout.data.equals(parts.holdout.data)
+    assert not split(real, 0.1, 28, classes="diagnosis").holdout.data.equals(parts.holdout.data)
 
 
 def test_nothing_kept_back_measures_nothing_and_says_so():

@@ -29,7 +29,7 @@ from lookalike.schema.identity import named_like_an_identifier, repeats, with_th
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
-from lookalike.schema.types import in_type
+from lookalike.schema.types import in_type, without_dictionary
 from lookalike.stats import WEAK_HOLDOUT
 from lookalike.table import Table, as_table
 
@@ -265,8 +265,8 @@ def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | No
     return read_sdv(schema, table.data)
 
 
-def split(table: Table, keep_back: float, seed: int) -> Split:
-    """Keep a share of the rows back, at random, and say so."""
+def split(table: Table, keep_back: float, seed: int, classes: str | None = None) -> Split:
+    """Keep a share of the rows back, at random, and say so; of each class in a column of ``classes`` the same share, to a row."""
     rows = table.num_rows
     if keep_back == 0:
         return Split(table, None, "no rows: there is no yardstick (--keep-back 0)")
@@ -276,8 +276,16 @@ def split(table: Table, keep_back: float, seed: int) -> Split:
             None,
             f"no rows: {rows} are too few to spare any, so there is no yardstick (--holdout FILE gives one)",
         )
-    back = np.zeros(rows, bool)
-    back[generator(seed, "split").permutation(rows)[: max(round(rows * keep_back), 1)]] = True
+    back, count = np.zeros(rows, bool), max(round(rows * keep_back), 1)
+    order = generator(seed, "split").permutation(rows)
+    if classes is None:
+        back[order[:count]] = True
+        return _apart(table, back)
+    # class after class in random order, every tenth row of which, say, is kept back: one at least of each ten
+    labels = without_dictionary(table.data.column(classes).combine_chunks()).dictionary_encode("encode").indices
+    order = order[np.argsort(labels.to_numpy()[order], kind="stable")]
+    start = generator(seed, "split", "start").random()
+    back[order[((np.arange(count) + start) * rows / count).astype(int)]] = True
     return _apart(table, back)
 
 

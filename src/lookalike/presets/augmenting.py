@@ -157,7 +157,7 @@ def augment(
     if origin_column is not None:
         check_origin_column(origin_column, table.names)
     if holdout is None:
-        parts = preparing.split(table, run_settings.keep_back, seed)
+        parts = preparing.split(table, run_settings.keep_back, seed, classes=target)
     else:
         parts = preparing.split_given(table, holdout, settled, derive or {}, "rows of a table of their own")
     if balance is None:

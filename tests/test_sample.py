@@ -144,6 +144,21 @@ class TestComplete:
         assert done["town"].equals(given["town"]) and done["age"].isna().equals(given["age"].isna())
         assert (done["club"] == done["town"]).mean() > 0.75
 
+    @pytest.mark.parametrize(
+        ("learned", "holed", "whole"), [("{}", "{}.0", r"\d+\.0"), ("{}.0", "{}", r"\d+"), ("{}.00", "{}.0", r"\d+\.0")]
+    )
+    def test_cells_made_are_written_as_those_beside_them(self, learned, holed, whole):
+        ages = np.random.default_rng(0).integers(18, 80, 300)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LookalikeWarning)
+            frame = pd.DataFrame({"age": [learned.format(age) for age in ages], "sex": ["f", "m"] * 150})
+            twin = lookalike.fit(frame, engine="marginals", run=Run())
+        some = pd.Series([holed.format(age) for age in ages]).mask(ages % 3 == 0)
+        done = twin.impute(frame.assign(age=some))["age"]
+        assert done[some.notna()].equals(some[some.notna()]) and done.str.fullmatch(whole).all()
+        own = frame["age"].mask(ages % 3 == 0)
+        assert twin.impute(frame.assign(age=own))["age"].astype(float).equals(done.astype(float))
+
     def test_a_frame_keeps_its_index(self, twin):
         some = people(600, seed=7).loc[[10, 500, 77]]
         assert twin.impute(some).index.tolist() == [10, 500, 77]

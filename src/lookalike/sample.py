@@ -20,6 +20,7 @@ from lookalike.model.rejection import draw_meeting
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
 from lookalike.schema.encoded import concatenate
+from lookalike.schema.values import spelled_like
 
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
@@ -303,5 +304,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
         elif name not in known.cells or known.cells[name].all():
             columns[name] = table.column(name)
         else:
-            columns[name] = pc.if_else(pa.array(known.cells[name]), encoder.in_type(table, name), drawn.column(name))
+            kept, there = encoder.in_type(table, name), pa.array(known.cells[name])
+            made = spelled_like(drawn.column(name).combine_chunks(), kept.filter(there), encoder.schema[name])
+            columns[name] = pc.if_else(there, kept, made)
     return pa.table(columns)

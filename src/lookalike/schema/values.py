@@ -144,6 +144,35 @@ def spell(values: Values, spec: ColumnSpec) -> pa.Array:
     return pc.fill_null(array, spec.missing_text[0]) if spec.missing_text else array
 
 
+def spelled_like(cells: pa.Array, others: pa.Array, spec: ColumnSpec) -> pa.Array:
+    """Numbers kept as text, with a point where ``others``, which stand beside them, have one: pandas writes 35.0 for the 35 that was learned
+    as soon as a cell is missing. All else, and where those are spelled as the column is, stays as it is.
+
+    >>> age = ColumnSpec(name="age", kind="integer")
+    >>> spelled_like(pa.array(["21"]), pa.array(["35.0", "40.0", None]), age).to_pylist()
+    ['21.0']
+    """
+    if not is_text(cells.type) or spec.kind not in ("integer", "float") or spec.span or spec.dressed:
+        return cells
+    others = without_missing_text(others, spec.missing_text).unique().drop_null()
+    beside, values = parse(others, spec), parse(cells, spec)
+    if not len(others) or spell(beside, spec).equals(others):
+        return cells
+    places = pc.utf8_length(pc.replace_substring_regex(others, r"^[^.]*\.?", ""))
+    ends, enough = pc.min_max(places), 0 if spec.kind == "integer" else spec.decimals
+    fixed = ends["min"] == ends["max"] and enough is not None and ends["max"].as_py() >= enough
+    point = bool(pc.any(pc.match_substring_regex(others, r"\.0$")).as_py())
+    changes = {"kind": "float", "fixed_decimals": fixed, "whole_with_point": point}
+    style = spec.replace(decimals=ends["max"].as_py() if fixed else spec.decimals, **changes)
+    again = spell(_as_floats(beside), style)
+    return spell(_as_floats(values), style) if again.equals(others) else cells
+
+
+def _as_floats(values: Values) -> Values:
+    assert values.numbers is not None
+    return replace(values, numbers=values.numbers.astype(np.float64))
+
+
 # ---------------------------------------------------------------------------------------------------------- numbers
 
 

@@ -89,6 +89,15 @@ def test_resumed_equals_uninterrupted(make, toy: EncodedTable, tmp_path, early_s
     assert resumed_run.losses == whole_run.losses
 
 
+def test_no_epoch_is_taken_back(make, toy: EncodedTable, tmp_path):
+    make(epochs=4).fit(toy, seed=0, run=Run(tmp_path))
+    with pytest.raises(TrainingError, match=r"epochs=2 and 4 have run\. Ask for 4 or more \(--epochs\)"):
+        make(epochs=2).fit(toy, seed=0, run=Run(tmp_path, resume=True))
+    again = Run(tmp_path, resume=True)
+    make(epochs=4).fit(toy, seed=0, run=again)
+    assert again.losses[-1]["epoch"] == 4
+
+
 def test_a_part_of_an_epoch_is_resumed_from_its_start(make, toy: EncodedTable, tmp_path):
     whole, broken, resumed = make(), make(), make()
     whole.fit(toy, seed=0, run=Run())

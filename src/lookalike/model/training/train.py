@@ -279,6 +279,13 @@ class Trainer:
                 "a checkpoint goes on with the same table, columns, settings, seed and version, however: this one was made with others. "
                 "Restore those, or delete the checkpoint to start afresh."
             )
+        # of a second training the epochs before it, which are what is asked for
+        had = state["epoch"] if state["again"] is None else state["again"]["after"]
+        if had > self.settings.epochs:
+            raise TrainingError(
+                f"a run goes on for as many epochs as it has had, or more, however: epochs={self.settings.epochs} and {had} have run. "
+                f"Ask for {had} or more (--epochs), or start without --resume."
+            )
         if state["again"] is not None:
             self._renew(Again(**state["again"]))
         arrays = {name: torch.from_numpy(np.array(value)) for name, value in stored.items()}

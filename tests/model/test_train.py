@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from lookalike.artefact import read
 from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
@@ -283,6 +284,16 @@ class TestTheSecondTraining:
         notes = resumed_run.notes["training"]
         assert notes == whole_run.notes["training"]
         assert notes["held_out_rows_learned"] and (notes["more_decay"] > 1) == remembered
+
+    def test_what_needs_no_further_epoch_leaves_the_kept_weights_alone(self, toy, tmp_path):
+        whole = self.fit(toy, whole_run := Run(tmp_path / "whole"))
+        once = self.fit(toy, Run(tmp_path / "once"), refit_rows=0)
+        small, large = (tmp_path / name / "checkpoint.twin" for name in ("whole", "once"))
+        assert set(read(small)[1]) == {"good"} < set(read(large)[1])
+        resumed = self.fit(toy, resumed_run := Run(tmp_path / "whole", resume=True))
+        assert weights(resumed) == weights(whole) != weights(once)
+        assert resumed_run.notes["training"] == whole_run.notes["training"]
+        assert set(read(small)[1]) == {"good"}
 
     def test_does_not_start_without_the_time_for_it(self, toy):
         first, epochs = self.first(toy)

@@ -263,8 +263,16 @@ class Trainer:
         }
         return state, {name: value.detach().cpu().numpy().copy() for name, value in arrays.items()}
 
+    @property
+    def _settled(self) -> bool:
+        """Whether no epoch can follow, however many are asked for: the second training came to its end."""
+        return self.again is not None and self.epoch == self.last_epoch
+
     def _save(self, snapshot: Checkpoint | None) -> None:
         if snapshot is not None:
+            if self._settled:  # the weights that were kept are a fifth of what training needs
+                state, arrays = snapshot
+                snapshot = state, {"good": arrays["good"]}
             with self.run.sparing():
                 self.run.save_checkpoint(lambda: snapshot)
 
@@ -289,6 +297,14 @@ class Trainer:
         if state["again"] is not None:
             self._renew(Again(**state["again"]))
         arrays = {name: torch.from_numpy(np.array(value)) for name, value in stored.items()}
+        self.good.copy_(arrays.pop("good"))
+        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
+        self.best, self.score = (math.inf if value is None else value for value in state["scores"])
+        if arrays:
+            self._take_up(arrays, state["scale"])
+
+    def _take_up(self, arrays: dict[str, Tensor], scale: dict[str, Any]) -> None:
+        """What training needs to go on, beside the weights that were kept."""
         for name, net in self.task.networks.items():
             net.load_state_dict(
                 {key: arrays[f"network/{name}/{key}"].view_as(value) for key, value in net.state_dict().items()}
@@ -299,7 +315,4 @@ class Trainer:
         for name, generator in self.task.generators.items():
             generator.set_state(arrays[f"generator/{name}"])
         self.average.values.copy_(arrays["average"])
-        self.good.copy_(arrays["good"])
-        self.task.precision.scaler.load_state_dict(state["scale"])
-        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best, self.score = (math.inf if value is None else value for value in state["scores"])
+        self.task.precision.scaler.load_state_dict(scale)

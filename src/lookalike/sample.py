@@ -257,7 +257,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
     A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
-    chosen to fit. What is a key's, in rows that share one, is the same in all of them: as it is known, or as it was drawn for the first.
+    chosen to fit. A cell that a formula settles by its result and all its other parts is computed. What is a key's, in rows that share one, is the same in all of them: as it is known, or as it was drawn for the first.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SchemaError, InputError
         A column has another type, or a cell holds what the column cannot. (A label never seen stays, with a warning, and is not heeded.)
     """
-    table = encoder.with_held(table) if fill else table
+    table = encoder.with_solved(encoder.with_held(table)) if fill else table
     known = encoder.encode_known(table, fill=fill, seed=seed)
     if known.unseen:
         cells = ", ".join(f"{count:,} of column {name!r}" for name, count in known.unseen.items())

@@ -244,10 +244,43 @@ def test_columns_that_follow_from_others_are_drawn(completing):
     assert set(shares(completing, done, frame).values()) == {1.0}
 
 
+def test_what_a_result_and_its_other_parts_settle_is_computed(completing):
+    frame = tickets()
+    holed = frame.copy()
+    holed.loc[::3, "price"] = None
+    holed.loc[1::3, "pieces"] = None
+    filled = completing.impute(holed)
+    assert filled["price"].equals(frame["price"]) and (filled["pieces"] == frame["pieces"]).all()
+    wrong = holed.assign(total=holed["total"] + 0.01)  # which no price of two places gives three or more pieces
+    with pytest.raises(SchemaError, match="'total' without all of 'price'"):
+        completing.impute(wrong)
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.decimal128(22, 2)], ids=str)
+def test_the_part_of_a_sum_that_is_left_over_is_computed(kind):
+    rng = np.random.default_rng(0)
+    parts = {name: rng.integers(1, 900, 400) for name in ("food", "rent", "rest")}
+    table = pa.table({**parts, "total": sum(parts.values()), "kind": rng.choice(["x", "y"], 400)})
+    for place, name in enumerate(("food", "rent", "rest", "total")):
+        table = table.set_column(place, name, table[name].cast(kind))
+    twin = fit_quickly(
+        table,
+        engine="marginals",
+        schema=declared({"rule": "formula", "column": "total", "equals": "food + rent + rest"}),
+    )
+    holed = table
+    for place, name in enumerate(parts):
+        there = pa.array(np.arange(400) % 5 != place)
+        holed = holed.set_column(
+            place, name, pa.chunked_array([pa.compute.if_else(there, table[name].combine_chunks(), None)])
+        )
+    assert twin.impute(holed).equals(table)
+
+
 def test_a_cell_without_what_it_follows_from_is_refused(completing):
     with pytest.raises(SchemaError, match="'closed' without all of 'opened', which it follows from"):
         completing.complete(tickets()[["closed", "queue"]].dropna())
     holed = tickets()
-    holed.loc[:9, "price"] = None
+    holed.loc[:9, ["price", "pieces"]] = None
     with pytest.raises(SchemaError, match=r"10 rows have 'total' without all of 'price', 'pieces'.*keep_rules=False"):
         completing.impute(holed)

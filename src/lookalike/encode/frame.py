@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
@@ -19,7 +20,7 @@ from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
-from lookalike.encode.steps import Joint
+from lookalike.encode.steps import Computed, Joint
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
@@ -33,7 +34,7 @@ from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import as_kept, numbered, whose
+from lookalike.schema.values import as_kept, numbered, spelled_like, whose
 
 
 class TableEncoder:
@@ -205,6 +206,24 @@ class TableEncoder:
                     there = ~parse(self.in_type(table, name), self.schema[name]).missing
                     cells = _one_array(table, name).take(pa.array(taken_from(there, owners)))
                     table = table.set_column(table.column_names.index(name), name, cells)
+        return table
+
+    def with_solved(self, table: pa.Table) -> pa.Table:
+        """Return a table to complete with the cells that a formula settles by its result and all its other parts."""
+        steps = [step for step in self.rewrites.steps if type(step) is Computed]
+        names = {name for step in steps for name in (*step.targets, *step.sources)}
+        cells = {name: self.in_type(table, name) for name in names}
+        before = {name: parse(column, self.schema[name]) for name, column in cells.items()}
+        found = dict(before)
+        for step in steps:
+            found |= step.solved(found)
+        for name, values in found.items():
+            new = before[name].missing & ~values.missing
+            if new.any():
+                spec, there = self.schema[name], pa.array(~before[name].missing)
+                written = spelled_like(spell(values, spec), cells[name].filter(there), spec)
+                column = pc.if_else(pa.array(new), written, cells[name])
+                table = table.set_column(table.column_names.index(name), name, column)
         return table
 
     def _held(self, entity: Entity) -> list[str]:

@@ -125,8 +125,8 @@ class Rewrites:
                 needed = ", ".join(map(repr, step.sources or step.targets))
                 raise SchemaError(
                     f"a cell is drawn given others in its row, however: {int((some & ~all_known).sum()):,} rows have {step.targets[0]!r} "
-                    f"without all of {needed}, which it follows from ({step.words}). Give those, or leave {step.targets[0]!r} out; "
-                    "what was not declared but found is let go by fitting with keep_rules=False."
+                    f"without all of {needed}, which it follows from ({step.words}). Give those, or leave {step.targets[0]!r} out "
+                    "(to impute: empty its cells there); what was not declared but found is let go by fitting with keep_rules=False."
                 )
             found |= {spec.name: all_known for spec in step.specs()}
         for group in self._carriers():

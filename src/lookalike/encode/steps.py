@@ -25,6 +25,8 @@ from lookalike.stats import FEW_PEOPLE, middle
 Columns = Mapping[str, Values]
 EXACT = float(np.finfo(np.float64).eps)
 """How far apart neighbouring floats of 64 bits lie, in proportion."""
+LARGEST_WHOLE = 2.0**53
+"""Up to here floats hold every whole number."""
 SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
@@ -228,6 +230,37 @@ class Computed(Step):
         parts = {name: natural_of(columns[name], spec) for name, spec in specs.items()}
         found = self.constraint.expression.evaluate(parts)
         return found.fill_null(0).to_numpy(), found.is_null().to_numpy(zero_copy_only=False)
+
+    def solved(self, columns: Columns) -> dict[str, Values]:
+        """The columns, the one source that a row lacks in it beside the target and all others, where the formula is a straight line in it:
+        the part of a sum that is left over, a price from what five cost."""
+        assert isinstance(self.constraint, Formula)
+        found, mine = dict(columns), as_floats(natural_of(columns[self.target], self.spec))
+        for name in self.sources:
+            gap, spec = found[name], self.schema[name]
+            lacking = gap.missing & ~columns[self.target].missing
+            if not lacking.any() or spec.kind not in ("integer", "float") or spec.span:
+                continue
+            assert gap.numbers is not None
+            own = unit_of(spec)
+            one = gap.numbers.dtype.type(1 if own is None else 1 / own)
+            start, after = (
+                self._due(found | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step))})
+                for step in (0, one)
+            )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                due = (mine - start[0]) / (after[0] - start[0])
+            numbers = (
+                due
+                if own is None and spec.decimals is None
+                else np.round(due * one, (spec.decimals or 0) if own is None else 0)
+            )
+            fits = lacking & ~start[1] & (np.abs(numbers) < LARGEST_WHOLE)
+            cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype)
+            told, unknown = self._due(found | {name: Values(~fits, numbers=cells)})
+            fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
+            found[name] = Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers))
+        return found
 
     def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
         """In the target's own unit and decimals, held to what its type can store."""

@@ -301,7 +301,7 @@ def _infer_span_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | Non
     if format is None:
         return None
     spec = ColumnSpec(**base, kind="integer", format=format)
-    return spec.replace(step=largest_step(parse(values, spec).present, 1))
+    return spec.replace(step=largest_step(parse(values, spec).present, dates.TICKS_A_SECOND[dates.unit_of(format)]))
 
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:

@@ -103,6 +103,8 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         (["1.865,37 €", "12,00 €", "-5,10 €"] * 20, {"thousands": ".", "decimal_mark": ",", "suffix": " €"}),
         (["12,386 kg", "8 kg", "977 kg"] * 20, {"kind": "integer", "thousands": ",", "suffix": " kg"}),
         (["12.5%", "5%", "0%"] * 20, {"kind": "float", "suffix": "%"}),
+        (["   23", "  555", "13105", "   -7"] * 20, {"kind": "integer", "width": 5}),
+        (["2.50 ", "13.75", "-1.25"] * 20, {"kind": "float", "decimals": 2, "width": -5}),
         (["23,288  ", "555  ", "1,310  "] * 20, {"kind": "integer", "thousands": ",", "suffix": "  "}),
         (["1 234,50", "99,00", "12 000,10"] * 20, {"thousands": " ", "decimal_mark": ",", "fixed_decimals": True}),
         (["Q1", "Q2", "Q3", "Q4"] * 15, {"kind": "category"}),

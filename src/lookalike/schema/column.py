@@ -53,6 +53,10 @@ class ColumnSpec(Settings):
     decimal_mark: Literal[".", ","] = Field(".", description="numbers kept as text: what stands before decimals")
     prefix: str = Field("", description="numbers kept as text: what stands before each, after its sign ($5)")
     suffix: str = Field("", description="numbers kept as text: what stands after each (5 kg)")
+    width: int = Field(
+        0,
+        description="numbers kept as text: blanks before each fill it up to so many characters; after it where this is negative",
+    )
     format: str | None = Field(
         None, description="kept as text: a datetime's strftime format, or a span of time's (integer: %D days %H:%M:%S)"
     )
@@ -99,7 +103,7 @@ class ColumnSpec(Settings):
     @property
     def dressed(self) -> bool:
         """Whether numbers kept as text are written otherwise than a program writes them."""
-        return bool(self.thousands or self.prefix or self.suffix) or self.decimal_mark != "."
+        return bool(self.thousands or self.prefix or self.suffix or self.width) or self.decimal_mark != "."
 
     @property
     def modelled(self) -> bool:

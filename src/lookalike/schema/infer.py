@@ -266,7 +266,11 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     parsed = parse(values, spec).numbers
     assert parsed is not None
     rows = len(array)
-    key = None if spec.dressed else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
+    key = (
+        None
+        if spec.replace(width=0).dressed
+        else _key(base, parsed, len(values), rows=rows, present=rows - array.null_count)
+    )
     return key or (_float_text(spec, plain, parsed) if floats else spec.replace(step=round_step(parsed)))
 
 

@@ -133,7 +133,7 @@ def plain(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     """
     if not spec.dressed:
         return array
-    array = array.cast(pa.string())
+    array = pc.utf8_trim(array.cast(pa.string()), " ") if spec.width else array.cast(pa.string())
     bare = pc.replace_substring_regex(array, _with(spec.prefix, spec.suffix), r"\1\2")
     fits = pc.match_substring_regex(bare, _body(spec.thousands, spec.decimal_mark))
     if spec.thousands:
@@ -150,7 +150,9 @@ def dressed(array: pa.Array, spec: ColumnSpec) -> pa.Array:
         array = pc.replace_substring(array, "\0", spec.thousands)
     if spec.prefix:
         array = pc.replace_substring_regex(array, "^(-?)", r"\1" + spec.prefix.replace("\\", r"\\"))
-    return pc.binary_join_element_wise(array, spec.suffix, "") if spec.suffix else array
+    array = pc.binary_join_element_wise(array, spec.suffix, "") if spec.suffix else array
+    pad = pc.utf8_lpad if spec.width > 0 else pc.utf8_rpad
+    return pad(array, abs(spec.width)) if spec.width else array
 
 
 def to_significant(numbers: np.ndarray, digits: int) -> np.ndarray:
@@ -172,6 +174,8 @@ def detect(texts: pa.Array) -> dict[str, Any] | None:
     {'thousands': ',', 'decimal_mark': '.', 'prefix': '$', 'suffix': ''}
     >>> detect(pa.array(["C-1", "C-2", "C-3"])), detect(pa.array(["0123", "4567"]))
     (None, None)
+    >>> detect(pa.array(["   7", "  12", " 250"]))["width"]
+    4
     """
     for prefix, suffix in dict.fromkeys([("", ""), _around(texts)]):
         bare = texts
@@ -183,7 +187,19 @@ def detect(texts: pa.Array) -> dict[str, Any] | None:
         for thousands, decimal_mark in MARKS:
             if _are_numbers(bare, thousands, decimal_mark):
                 return {"thousands": thousands, "decimal_mark": decimal_mark, "prefix": prefix, "suffix": suffix}
-    return None
+    width = _width(texts)
+    how = detect(pc.utf8_trim(texts, " ")) if width else None
+    return None if how is None else how | {"width": width}
+
+
+def _width(texts: pa.Array) -> int:
+    """The length of all texts, where blanks before some fill them up to it, as programs write columns of a fixed width; less than 0 where
+    the blanks stand after them, and 0 where there are none, or on both sides."""
+    ends = pc.min_max(pc.utf8_length(texts))
+    before, after = (pc.any(blanks(texts, " ")).as_py() for blanks in (pc.starts_with, pc.ends_with))
+    if len(texts) < FEWEST or ends["min"] != ends["max"] or before == after:
+        return 0
+    return int(ends["max"].as_py()) * (1 if before else -1)
 
 
 def _are_numbers(texts: pa.Array, thousands: str, decimal_mark: str) -> bool:

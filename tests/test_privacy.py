@@ -380,6 +380,22 @@ def pays(part) -> set[float]:
     return set(part.train.data["pay"].to_pylist())
 
 
+def test_codes_among_numbers_are_missing_and_that_is_said(tmp_path):
+    """Within a budget a column is what nearly all of its cells are; the judge refused the others once all of it was spent."""
+    source = tmp_path / "codes.csv"
+    codes = [f"V{place % 90}" if place % 50 == 0 else str(100 + place % 700) for place in range(ROWS)]
+    csv.write_csv(people().append_column("code", pa.array(codes)), source)
+    said = []
+    made = lookalike.make(
+        source, epsilon=4.0, components=2, iterations=1, say=lambda label, text, other="": said.append(text)
+    )
+    assert any("column 'code' is taken for one of numbers" in text for text in said)
+    missing = next(entry for entry in made.card.to_dict()["fidelity"]["columns"] if entry["column"] == "code")[
+        "missing_real"
+    ]
+    assert missing == pytest.approx(0.02, abs=0.005)
+
+
 def test_no_row_decides_whether_there_is_a_table(tmp_path):
     """Of a column of sentences, that half of them are different is not said; nor are few rows picked out for a trial."""
     source = tmp_path / "notes.csv"

@@ -131,6 +131,10 @@ def make(
         tell_training(say, twin, run, request.asked.learning)
         tell_learned(say, twin, real.schema)
         # under a budget columns may be of other kinds than what is read off the rows exactly, and how many rows there are is noised
+        if request.asked.private:
+            parts, lost = preparing.as_learned(parts, twin.schema)
+            for sentence in lost:
+                say("note", sentence, "")
         settled = twin.schema if target is None else twin.schema.replace(target, role="target")
         count = rows or (twin.rows if request.asked.private else all_rows)
         job = Job(parts, settled, count, seed, request.limits, command, escape_formulas, start, say)

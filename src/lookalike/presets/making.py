@@ -163,7 +163,8 @@ class Real:
     @property
     def words(self) -> str:
         kinds = "what they are is learned within the budget" if self.schema is None else describe(self.schema)
-        return f"{self.name}: {self.table.num_rows:,} rows × {len(self.table.names)} columns: {kinds}"
+        columns = len(self.table.names)
+        return f"{self.name}: {self.table.num_rows:,} rows × {columns} column{'s' * (columns > 1)}: {kinds}"
 
 
 def _read(

@@ -216,13 +216,11 @@ def look_at(card: Card) -> list[str]:
     lines = []
     if column is not None and column["score"] is not None:
         lines.append(
-            f"{words.clean(column['column'], 40)}: shape {_figure(column)}{_beside(column)}, the worst of {card['columns']['scored']} columns"
+            f"{words.clean(column['column'], 40)}: shape {_figure(column)}{_beside(column)}, {_worst_of(card['columns']['scored'], 'column')}"
         )
     if pair is not None:
         scored = card["fidelity"]["pairs"]["scored"]
-        lines.append(
-            f"{words.pair_name(pair)}: pair trend {_figure(pair)}{_beside(pair)}, the worst of {scored:,} pairs"
-        )
+        lines.append(f"{words.pair_name(pair)}: pair trend {_figure(pair)}{_beside(pair)}, {_worst_of(scored, 'pair')}")
     lines += _plainly_wrong(card)
     gave_away = at(card, "fidelity.detection.columns") or []
     if gave_away and gave_away[0]["drop"] > NOTHING:
@@ -231,6 +229,10 @@ def look_at(card: Card) -> list[str]:
             f"{words.clean(first['column'], 40)}: trees tell rows apart by it most; without it their AUC falls by {score(first['drop'])}"
         )
     return lines
+
+
+def _worst_of(number: int, what: str) -> str:
+    return f"the worst of {number:,} {what}s" if number > 1 else f"the only {what}"
 
 
 def _plainly_wrong(card: Card) -> list[str]:

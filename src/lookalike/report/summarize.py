@@ -57,7 +57,8 @@ def summarize(
             {
                 "question": f"Is it {name}?",
                 "name": name,
-                **answer(card),
+                **(found := answer(card)),
+                "next": answers.NEXT.get((name, found["word"]), ""),
                 "figures": figures[name],
                 "heads": HEADS.get(name, ["this table", "a fresh real sample"]),
             }

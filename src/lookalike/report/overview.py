@@ -185,7 +185,7 @@ def limit(check: Mapping[str, Any]) -> str:
     'at most 52 %'
     """
     value = f"{100 * check['threshold']:g} %" if check["unit"] == "share" else f"{check['threshold']:g}"
-    return f"{check['bound']} {value}"
+    return f"{check['bound']} {value.replace('-', '−')}"
 
 
 def measured(check: Mapping[str, Any]) -> str:

@@ -254,7 +254,7 @@ def test_the_command_says_what_may_be_published(tmp_path):
     assert result.exit_code == 0, result.output
     assert "for your eyes only" in result.output
     page = (tmp_path / "people-lookalike.html").read_text(encoding="utf-8")
-    assert "do not publish" in page and "What is proven" in page and "(ε = 4" in page
+    assert "do not publish" in page and "What is proven.</b> (ε = 4" in page
     made = lookalike.load(tmp_path / "people.twin")
     assert made.privacy.budget.epsilon == 4
     assert "kept_back" not in made.information and made.information["rows"] == made.rows
@@ -389,7 +389,9 @@ def test_codes_among_numbers_are_missing_and_that_is_said(tmp_path):
     made = lookalike.make(
         source, epsilon=4.0, components=2, iterations=1, say=lambda label, text, other="": said.append(text)
     )
-    assert any("column 'code' is taken for one of numbers" in text for text in said)
+    told = "column 'code' is taken for one of numbers"
+    assert any(told in text for text in said)
+    assert told.replace("'", "&#39;") in made.report_file.read_text(encoding="utf-8")
     missing = next(entry for entry in made.card.to_dict()["fidelity"]["columns"] if entry["column"] == "code")[
         "missing_real"
     ]

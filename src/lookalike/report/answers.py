@@ -93,8 +93,10 @@ def alike(card: Card) -> Answer:
         level, word, found = "fair", "Largely", "Column by column and pair by pair about as a fresh real sample"
     else:
         level, word, found = "good", "Yes", "It scores about what a fresh real sample of the same table scores"
-    if doubt is None or told:
-        return _answer(level, word, f"{found}.{told}")
+    if told:
+        return _answer(level, word, f"{found}. {'But trees' if level == 'fair' else 'Trees'} {told}.")
+    if doubt is None:
+        return _answer(level, word, f"{found}.")
     not_told, because = doubt
     return (
         _answer("unknown", not_told, f"{found}, but {because}.")
@@ -147,7 +149,7 @@ def _told_apart(card: Card) -> str:
         return ""
     names = [clean(entry["column"], 30) for entry in detection["columns"] if entry["drop"] > 0.01]
     because = f", by {listed(names[:2])} above all" if names else ""
-    return f" But trees tell a synthetic row from a real one {100 * detection['auc']:.0f} times in 100{because}."
+    return f"tell a synthetic row from a real one {100 * detection['auc']:.0f} times in 100{because}"
 
 
 # ------------------------------------------------------------------------------------------------------- is it safe?

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,11 +17,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import lookalike
 from conftest import ctrl_c
 from lookalike.cli import app
+from lookalike.cli.screen import Screen
 from lookalike.demo import demo_table
 from lookalike.table import as_table, write_table
 
@@ -625,3 +628,17 @@ def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
 )
 def test_a_wrong_preset_is_one_line(csv, arguments, words):
     assert words in run("make", csv, *arguments, code=2)
+
+
+def test_a_terminal_gets_lines_set_in_and_a_file_gets_them_whole():
+    """A terminal of 80 characters broke a sentence anywhere, and what followed stood below the labels."""
+    words = (
+        "one sentence that is longer than a terminal of eighty characters, so that it has to go on in the line below it"
+    )
+    for terminal, lines in ((True, 2), (False, 1)):
+        screen = Screen()
+        screen.console = Console(force_terminal=terminal, width=80, file=io.StringIO(), soft_wrap=True, no_color=True)
+        screen.say("picked", words)
+        written = screen.console.file.getvalue().splitlines()
+        assert len(written) == lines and " ".join(" ".join(written).split()) == f"picked {words}"
+        assert all(line.startswith(" " * 11) for line in written[1:])

@@ -254,7 +254,7 @@ def test_the_command_says_what_may_be_published(tmp_path):
     assert result.exit_code == 0, result.output
     assert "for your eyes only" in result.output
     page = (tmp_path / "people-lookalike.html").read_text(encoding="utf-8")
-    assert "do not publish" in page and "What is proven" in page and "(ε = 4" in page
+    assert "do not publish" in page and "What is proven.</b> (ε = 4" in page
     made = lookalike.load(tmp_path / "people.twin")
     assert made.privacy.budget.epsilon == 4
     assert "kept_back" not in made.information and made.information["rows"] == made.rows
@@ -378,6 +378,24 @@ def test_a_run_that_kept_rows_back_does_not_go_on_with_a_holdout(tmp_path):
 
 def pays(part) -> set[float]:
     return set(part.train.data["pay"].to_pylist())
+
+
+def test_codes_among_numbers_are_missing_and_that_is_said(tmp_path):
+    """Within a budget a column is what nearly all of its cells are; the judge refused the others once all of it was spent."""
+    source = tmp_path / "codes.csv"
+    codes = [f"V{place % 90}" if place % 50 == 0 else str(100 + place % 700) for place in range(ROWS)]
+    csv.write_csv(people().append_column("code", pa.array(codes)), source)
+    said = []
+    made = lookalike.make(
+        source, epsilon=4.0, components=2, iterations=1, say=lambda label, text, other="": said.append(text)
+    )
+    told = "column 'code' is taken for one of numbers"
+    assert any(told in text for text in said)
+    assert told.replace("'", "&#39;") in made.report_file.read_text(encoding="utf-8")
+    missing = next(entry for entry in made.card.to_dict()["fidelity"]["columns"] if entry["column"] == "code")[
+        "missing_real"
+    ]
+    assert missing == pytest.approx(0.02, abs=0.005)
 
 
 def test_no_row_decides_whether_there_is_a_table(tmp_path):

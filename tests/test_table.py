@@ -271,3 +271,14 @@ def test_dropping_a_column_that_is_not_there():
 def test_string_views_come_back_as_views():
     table = pa.table({"a": pa.array(["x", "y", None] * 40).cast(pa.string_view())})
     assert quick_fit(table).sample(5).schema == table.schema
+
+
+def test_a_path_that_is_no_file_says_what_may_be_meant(tmp_path):
+    (tmp_path / "customers.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match=r"there is no file .*custmers.csv. Did you mean .*customers.csv\?$"):
+        as_table(tmp_path / "custmers.csv")
+    with pytest.raises(InputError, match=r"no file .*sales.csv. Check its name and its folder.$"):
+        as_table(tmp_path / "sales.csv")
+    with pytest.raises(InputError, match=r"folder.csv is a folder. Name a file in it.$"):
+        as_table(tmp_path / "folder.csv")

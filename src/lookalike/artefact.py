@@ -67,7 +67,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays = load_tensors(members.pop("weights.safetensors", b""))
         documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
     except (SafetensorError, ValueError) as error:
-        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
+        raise ArtefactError(
+            f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
+            "fit or make left, or save it again."
+        ) from None
     return documents, arrays
 
 
@@ -80,7 +83,10 @@ def read_document(path: Path, name: str) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise ArtefactError(f"{path.name} cannot be read ({type(error).__name__}). Save it again.") from None
+        raise ArtefactError(
+            f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
+            "fit or make left, or save it again."
+        ) from None
 
 
 @contextmanager
@@ -99,7 +105,8 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, str]]]:
     # what zipfile raises for a damaged, encrypted or oddly compressed archive, depending on where the damage lies
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArtefactError(
-            f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Save it again."
+            f"{path.name} is not a lookalike file, or it is cut short ({type(error).__name__}). Name a .twin that "
+            "fit or make left, or save it again."
         ) from None
 
 

@@ -63,6 +63,10 @@ class PrivacySettings(Settings):
             )
 
 
+MOST_NAMED = 6
+"""Columns of one spend that are named in words."""
+
+
 class Spend(Settings):
     """One entry of the ledger."""
 
@@ -325,9 +329,15 @@ class Ledger:
 
 
 def _listed(what: list[str]) -> str:
-    """On what something was spent, each with how often."""
+    """On what something was spent, each with how often: the first few, since a wide table would fill a page (:meth:`Ledger.to_dict` has all).
+
+    >>> _listed(["age", "town", "age"]), _listed(list("abcdefgh"))
+    ('age (2×), town: each', 'a, b, c and 5 more: each')
+    """
     found = {name: what.count(name) for name in what if name}
     names = [f"{name} ({times}×)" if times > 1 else name for name, times in found.items()]
+    if len(names) > MOST_NAMED:
+        names = [*names[:2], f"{names[2]} and {len(names) - 3} more"]
     return ", ".join(names) + (": each" if len(what) > 1 else ":") if names else ""
 
 

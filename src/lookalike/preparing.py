@@ -27,7 +27,7 @@ from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
 from lookalike.schema.identity import named_like_an_identifier, repeats, with_their_keys
 from lookalike.schema.infer import infer_schema
-from lookalike.schema.public import as_declared, bounded, public_schema
+from lookalike.schema.public import as_declared, bounded, misfits, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
 from lookalike.schema.types import in_type, without_dictionary
 from lookalike.stats import WEAK_HOLDOUT
@@ -332,6 +332,20 @@ def split_privately(table: Table, keep_back: float, run: Run) -> Split:
     if keep_back == 0:
         return split(table, keep_back, seed=0)
     return _apart(table, generator(secret, "split").random(table.num_rows) < keep_back)
+
+
+def as_learned(parts: Split, schema: Schema) -> tuple[Split, list[str]]:
+    """The rows as a fit within a privacy budget took them, and a sentence for each column that lost cells by it: nearly all of a column's
+    cells tell what it is, and those written otherwise were missing to the engine, so they are to the judge."""
+    lost = [
+        f"column {name!r} is taken for one of {'dates' if schema[name].kind == 'datetime' else 'numbers'}, as nearly all of its cells are: "
+        f"{count:,} that are written otherwise count as missing, here as for the engine. To keep them, declare it a category in the schema."
+        for name, count in misfits(parts.train.data, schema).items()
+    ]
+    train, *holdout = (
+        Table(as_declared(part.data, schema), part.origin) for part in (parts.train, parts.holdout) if part is not None
+    )
+    return Split(train, holdout[0] if holdout else None, parts.words), lost
 
 
 def _apart(table: Table, back: np.ndarray) -> Split:

@@ -12,6 +12,7 @@ from evaluate import frozen
 from lookalike.evaluate import score
 from lookalike.evaluate.verdicts import verdicts
 from lookalike.report import answers, overview
+from report import cases
 
 REAL, FRESH = frozen.table(2000, 0), frozen.table(2000, 0).slice(0, 1000)
 
@@ -74,6 +75,25 @@ def test_closeness_is_judged_by_its_interval(interval, level):
     found["verdicts"] = verdicts(found)
     assert answers.safe(found)["level"] == level
     assert answers.safe(found)["word"] != "Yes"
+
+
+def test_likeness_to_few_rows_is_told_neither_good_nor_bad():
+    """Forty kept-back rows lie as far from the table by chance as "not enough" is; the checks were undecided beside a red answer."""
+    for synthetic in (REAL, shuffled(REAL)):
+        found = copy.deepcopy(card(synthetic))
+        found["yardstick"].update(strength="weak", rows=40)
+        found["fidelity"]["detection"].update(interval=[0.3, 0.7])
+        answer = answers.alike(with_verdicts(found))
+        assert answer["word"] == "Too early to tell" and "only 40 real rows" in answer["sentence"]
+        failed = answers.alike(with_verdicts(found, worst_pair_shortfall="fail"))
+        assert failed["word"] == "Not enough" and "only 40 real rows" in failed["sentence"]
+
+
+@pytest.mark.parametrize("variant", cases.variants())
+def test_what_to_do_is_said_where_an_answer_is_not_good(variant):
+    for answer in cases.variants()[variant]._full()["answers"]:
+        fine = answer["level"] == "good" or answer["word"] in {"Largely", "Nothing to compare"}
+        assert fine or answer["next"].endswith("."), answer
 
 
 def with_verdicts(found, **changed):

@@ -80,3 +80,11 @@ def test_figures_alone_have_no_page():
 def test_the_words_need_neither_matplotlib_nor_jinja():
     code = "import sys, lookalike.report; sys.exit(bool({'matplotlib', 'jinja2'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("variant", cases.variants())
+def test_a_narrow_terminal_gets_all_words_within_its_lines(variant):
+    card = cases.variants()[variant]
+    narrow = card.text(80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert sorted(narrow.split()) == sorted(str(card).split())

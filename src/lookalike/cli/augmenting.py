@@ -77,7 +77,7 @@ def augment(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Real rows, and made ones that fill up rare classes; measured beside SMOTENC."""
+    """Real rows, and made ones that fill up rare classes. Measured beside SMOTENC."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
     with screen.guarded():
         from lookalike import presets

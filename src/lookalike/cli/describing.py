@@ -23,7 +23,7 @@ def schema(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print what a table's columns are taken for, as JSON to edit and hand back with --schema."""
+    """Print what a table's columns are taken for, as JSON. Edit it, and hand it back with --schema."""
     screen = Screen(verbose=verbose, machine=True)
     with screen.guarded():
         from lookalike.schema.found.discover import with_constraints
@@ -41,7 +41,7 @@ def schema(
 
 @app.command()
 def config() -> None:
-    """Print every setting with its default and meaning, as TOML to edit and hand back with --config."""
+    """Print every setting with its default and meaning, as TOML. Edit it, and hand it back with --config."""
     with Screen().guarded():
         from lookalike import presets
         from lookalike.config import to_toml
@@ -53,7 +53,7 @@ def config() -> None:
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="remove all of it")] = False, verbose: Verbose = False
 ) -> None:
-    """List the members of ensembles that are kept so as not to be trained again; they are as private as twins."""
+    """List the members of ensembles that are kept. They need no training again, and are as private as twins."""
     screen = Screen(verbose=verbose)
     with screen.guarded():
         from lookalike import cache as kept

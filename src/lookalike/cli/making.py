@@ -141,7 +141,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="where the demo's files go")] = Path("lookalike-demo"),
     verbose: Verbose = False,
 ) -> None:
-    """The whole thing on a table that lookalike simulates, then what to look at."""
+    """The whole thing on a simulated table, then what to look at."""
     screen = Screen(verbose=verbose)
     with screen.guarded():
         from lookalike import presets

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from lookalike.errors import LookalikeError, LookalikeWarning
 
@@ -32,7 +33,10 @@ class Screen:
     def say(self, label: str, text: str, other: str = "") -> None:
         if not self.quiet:
             flags = f"   [dim]{escape(other)}[/dim]" if other else ""
-            self.console.print(f"{escape(label):<10} {escape(text)}{flags}")
+            line = Text.from_markup(f"{escape(text)}{flags}")
+            parts = [line] if self.width is None else line.wrap(self.console, max(self.width - 11, 24))
+            for place, part in enumerate(parts):
+                self.console.print(Text.assemble(f"{label if not place else '':<10} ", part))
 
     def print(self, text: str) -> None:
         if not self.quiet:
@@ -41,6 +45,11 @@ class Screen:
     def complain(self, label: str, text: str) -> None:
         """What made the command fail: on standard error, and not to be silenced."""
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{label:<10}[/red] {escape(text)}")
+
+    @property
+    def width(self) -> int | None:
+        """Characters in a line of a person's terminal; None where a file or a program reads, which has lines of any length."""
+        return self.console.width if self.console.is_terminal else None
 
     @property
     def bar(self) -> Console | None:
@@ -81,7 +90,7 @@ def show(screen: Screen, card: Scorecard, machine: bool) -> None:
     if machine:
         write(json.dumps(card.to_dict(), ensure_ascii=False))
     else:
-        screen.print(f"\n{card}")
+        screen.print(f"\n{card.text(screen.width)}")
 
 
 def write(text: str) -> None:

@@ -176,7 +176,7 @@ def impute(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fill a table's missing cells, drawn given the other cells of their rows; all others stay."""
+    """Fill a table's missing cells. They are drawn given the other cells of their rows; all others stay."""
     screen = Screen(quiet=quiet, verbose=verbose)
     with screen.guarded():
         from lookalike import presets

@@ -199,13 +199,18 @@ def _single_values(columns: list[Column], synthetic: _Cells) -> list[Condition]:
 
 
 def _rows_described(columns: list[Column], synthetic: _Cells, draw: np.random.Generator) -> list[list[Condition]]:
-    """Cells of a random synthetic row, numbers as bounds on the side of the fewer, until no other row fits them all."""
+    """Cells of random synthetic rows, each once, numbers as bounds on the side of the fewer, until no other row fits them all.
+
+    A row described twice tells no more than once: counted as two, it made the intervals of small tables too narrow.
+    """
+    if len(columns) < 2:
+        return []
     medians = [
         float(np.median(values[~missing] / 4) * 4) if column.numeric and not missing.all() else 0.0
         for column, values, missing in zip(columns, synthetic.values, synthetic.missing, strict=True)
     ]
     found: list[list[Condition]] = []
-    for row in draw.integers(0, synthetic.rows, ATTEMPTS):
+    for row in draw.permutation(synthetic.rows)[:ATTEMPTS]:
         predicate: list[Condition] = []
         left: np.ndarray | None = None
         for place in draw.permutation(len(columns))[:PREDICATE_COLUMNS]:

@@ -131,9 +131,12 @@ def make(
         tell_training(say, twin, run, request.asked.learning)
         tell_learned(say, twin, real.schema)
         # under a budget columns may be of other kinds than what is read off the rows exactly, and how many rows there are is noised
+        parts, lost = preparing.as_learned(parts, twin.schema) if request.asked.private else (parts, [])
+        for sentence in lost:
+            say("note", sentence, "")
         settled = twin.schema if target is None else twin.schema.replace(target, role="target")
         count = rows or (twin.rows if request.asked.private else all_rows)
-        job = Job(parts, settled, count, seed, request.limits, command, escape_formulas, start, say)
+        job = Job(parts, settled, count, seed, request.limits, command, escape_formulas, start, say, lost)
         card = deliver(job, twin, places, run, request.filtering)
         made = Made(places.table, places.report, places.twin, places.folder, twin, card)
         return _met(request, made, job, console) if request.required else made
@@ -159,7 +162,8 @@ class Real:
     @property
     def words(self) -> str:
         kinds = "what they are is learned within the budget" if self.schema is None else describe(self.schema)
-        return f"{self.name}: {self.table.num_rows:,} rows × {len(self.table.names)} columns: {kinds}"
+        columns = len(self.table.names)
+        return f"{self.name}: {self.table.num_rows:,} rows × {columns} column{'s' * (columns > 1)}: {kinds}"
 
 
 def _read(
@@ -234,6 +238,7 @@ class Job:
     escape_formulas: bool
     start: float
     say: Say
+    notes: Sequence[str] = ()
 
 
 def deliver(
@@ -261,7 +266,7 @@ def deliver(
         schema=job.schema,
         seed=job.seed,
         thresholds=job.limits,
-        information=report_information(twin, job.command, time.perf_counter() - job.start, filter_),
+        information=report_information(twin, job.command, time.perf_counter() - job.start, filter_, job.notes),
     )
     card.to_html(places.report)
     run.write_json(CARD, card.to_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lookalike import registry
@@ -73,9 +74,9 @@ def tell_learned(say: Say, twin: Twin, declared: Schema | None) -> None:
 
 
 def report_information(
-    twin: Twin, command: str | None, seconds: float, filter_: Filter | None = None
+    twin: Twin, command: str | None, seconds: float, filter_: Filter | None = None, notes: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """What the report says about the run."""
+    """What the report says about the run, ``notes`` on its rows included."""
     known = twin.information
     return {
         "title": known["source"],
@@ -86,6 +87,7 @@ def report_information(
         "notes": [
             *(["Training was interrupted; this is the best state it had reached."] if known["interrupted"] else []),
             *([NOT_COVERED] if twin.privacy is not None else []),
+            *notes,
         ],
         "settings": {
             twin.engine: known["settings"],

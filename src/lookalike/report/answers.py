@@ -18,6 +18,33 @@ TOLD_APART = 0.6
 """Trees that tell rows apart more surely than this see something that a person should look at."""
 KEPT, UNSURE = 0.9, 0.8
 """Share of what real rows teach: kept for "largely", and still possible for "yes"."""
+LEARN_MORE = "have it learn longer, from more rows, or with --preset best"
+STRANGERS = "a hundred real rows or more that it did not learn from (--keep-back, or --holdout with a file of them)"
+NEXT = {
+    ("alike", "Largely"): f"See below where it is short; if your question is about that, {LEARN_MORE}.",
+    ("alike", "Not enough"): f"Draw no conclusions from it: see below where it is worst, then {LEARN_MORE}.",
+    ("alike", "Too early to tell"): f"Judge it beside {STRANGERS}.",
+    ("alike", "Cannot be told"): f"Judge it beside {STRANGERS}.",
+    (
+        "safe",
+        "Take care",
+    ): "Judge it beside more real rows (--keep-back, --holdout), or have rows too near to a person drawn again (--filter).",
+    (
+        "safe",
+        "Alarm",
+    ): "Do not hand it on. See which checks failed, then have rows too near to a person drawn again (--filter), or bound what "
+    "any row can give away (--epsilon).",
+    ("safe", "Too early to tell"): f"Do not hand it on yet: judge it beside {STRANGERS}.",
+    ("safe", "Cannot be told"): f"Do not hand it on yet: judge it beside {STRANGERS}.",
+    ("useful", "Not enough"): f"Answer this question from real rows, or {LEARN_MORE}.",
+    ("useful", "Not measured"): "Name a column worth predicting (--target), and keep real rows back to test on.",
+    ("useful", "Too early to tell"): "Keep more real rows back to test on (--keep-back, --holdout).",
+    (
+        "useful",
+        "Cannot be told",
+    ): "Name another column (--target), or keep more real rows back to test on (--keep-back, --holdout).",
+}
+"""What to do about an answer, by question and word; about the others there is nothing to do."""
 ABOUT_TREES = {"detection_auc", "detection_excess"}
 """Figures that have a sentence of their own in the answer."""
 
@@ -36,38 +63,58 @@ def alike(card: Card) -> Answer:
     """Is it alike? ``level`` (good, fair, poor, unknown), one ``word``, one ``sentence``."""
     fidelity = card["fidelity"]
     if fidelity["quality"] is None and fidelity["column_shapes"] is None:
-        return _answer("unknown", "Cannot be told", "No column has a distribution that could be compared.")
+        return _answer("unknown", "Nothing to compare", "No column has a distribution that could be compared.")
     if fidelity["fresh"] is None or fidelity["fresh"]["column_shapes"] is None:
         return _answer(
             "unknown",
             "Cannot be told",
             "No real rows were kept back to say what a fresh real sample would score, so the figures stand alone.",
         )
-    tail = {
-        "weak": f" But only {card['yardstick']['rows']} real rows were kept back: a rough guess.",
-        "overlapping": " But rows that were kept back stand in the training table as well: no fair yardstick.",
-    }.get(card["yardstick"]["strength"], "")
-    if not tail and card["rows"]["synthetic"] < WEAK_HOLDOUT:
-        tail = f" But the table has only {card['rows']['synthetic']} rows: a rough guess."
     parts = {
         "single columns": _shortfall(fidelity, "column_shapes"),
         "the ties between columns": max(_shortfall(fidelity, "pair_trends"), _shortfall(fidelity, "pair_trends_all")),
         "combinations of two and three columns": _combinations(fidelity),
     }
-    worst, which = max(parts.values()), [name for name, short in parts.items() if short > NEAR]
-    told = _told_apart(card)
+    worst, told, doubt = max(parts.values()), _told_apart(card), _doubt(card)
+    short = listed([name for name, gap in parts.items() if gap > (FAIR if worst > FAIR else NEAR)])
+    failed = _failed(check for check in _checks(card, "fidelity") if check["figure"] not in ABOUT_TREES)
+    unsure = doubt is not None and not failed and not told
     if worst > FAIR:
-        far = listed([name for name, short in parts.items() if short > FAIR])
-        return _answer("poor", "Not enough", f"Clearly below a fresh real sample in {far}.{told or tail}")
-    if failed := _failed(check for check in _checks(card, "fidelity") if check["figure"] not in ABOUT_TREES):
-        return _answer("poor", "Not enough", f"Beyond its limit: {listed(failed)}.{told or tail}")
-    if worst > NEAR:
-        return _answer(
-            "fair", "Largely", f"Close to a fresh real sample, a little short in {listed(which)}.{told or tail}"
+        level, word, found = (
+            "poor",
+            "Not enough",
+            f"{'Below' if unsure else 'Clearly below'} a fresh real sample in {short}",
         )
+    elif failed:
+        level, word, found = "poor", "Not enough", f"Beyond its limit: {listed(failed)}"
+    elif worst > NEAR:
+        level, word, found = "fair", "Largely", f"Close to a fresh real sample, a little short in {short}"
+    elif told:
+        level, word, found = "fair", "Largely", "Column by column and pair by pair about as a fresh real sample"
+    else:
+        level, word, found = "good", "Yes", "It scores about what a fresh real sample of the same table scores"
     if told:
-        return _answer("fair", "Largely", f"Column by column and pair by pair about as a fresh real sample.{told}")
-    return _answer("good", "Yes", f"It scores about what a fresh real sample of the same table scores.{tail}")
+        return _answer(level, word, f"{found}. {'But trees' if level == 'fair' else 'Trees'} {told}.")
+    if doubt is None:
+        return _answer(level, word, f"{found}.")
+    not_told, because = doubt
+    return (
+        _answer("unknown", not_told, f"{found}, but {because}.")
+        if unsure
+        else _answer(level, word, f"{found}. But {because}.")
+    )
+
+
+def _doubt(card: Card) -> tuple[str, str] | None:
+    """Why figures of likeness cannot be leaned on, in a word and as a reason; None where they can."""
+    yardstick = card["yardstick"]
+    if yardstick["strength"] == "overlapping":
+        return "Cannot be told", "rows that were kept back stand in the training table as well: no fair yardstick"
+    if yardstick["strength"] == "weak":
+        return "Too early to tell", f"only {yardstick['rows']} real rows were kept back: too few to rely on"
+    if card["rows"]["synthetic"] < WEAK_HOLDOUT:
+        return "Too early to tell", f"the table has only {card['rows']['synthetic']} rows: too few to rely on"
+    return None
 
 
 def like_with_like(fidelity: Mapping[str, Any], figure: str) -> float | None:
@@ -102,7 +149,7 @@ def _told_apart(card: Card) -> str:
         return ""
     names = [clean(entry["column"], 30) for entry in detection["columns"] if entry["drop"] > 0.01]
     because = f", by {listed(names[:2])} above all" if names else ""
-    return f" But trees tell a synthetic row from a real one {100 * detection['auc']:.0f} times in 100{because}."
+    return f"tell a synthetic row from a real one {100 * detection['auc']:.0f} times in 100{because}"
 
 
 # ------------------------------------------------------------------------------------------------------- is it safe?

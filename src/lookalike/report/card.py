@@ -61,7 +61,11 @@ class Scorecard:
 
     def __str__(self) -> str:
         """One aligned overview: this table beside a fresh real sample."""
-        return overview.text(self._card)
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """The overview as text; ``width``: characters a line has at most, for a narrow terminal (as wide as its words when left out)."""
+        return overview.text(self._card, width)
 
     def __repr__(self) -> str:
         return str(self)

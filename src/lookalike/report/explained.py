@@ -93,9 +93,10 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     ),
     # privacy
     "checks": (
-        "Each figure is held to a limit. “Fails”: it lies beyond, with its whole 95 % interval. “Undecided”: it lies beyond, "
-        "but its interval reaches over the limit, or rows are too few, or the kept-back ones training rows. “Not measured”: there is nothing to "
-        "measure it with. The limits are settings.",
+        "Each figure is held to a limit. Most are what goes beyond kept-back real rows: 0 is no more than chance, below 0 is less. “Passes”: it lies "
+        "within, though its 95 % interval may reach over. “Fails”: it lies beyond, interval and all. “Undecided”: it lies beyond, but its interval "
+        "reaches back, or rows are too few, or the kept-back ones are training rows. “Not measured”: there is nothing to measure it with. The limits "
+        "are settings.",
         "Passing is not a certificate. The limits are conventions of the field, not law, and no list of attacks is complete.",
     ),
     "copies": (
@@ -154,7 +155,7 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     # the run
     "training": (
         "The loss is what the engine makes smaller while it learns. If a held-out curve rises while the other keeps falling, it "
-        "is learning rows by heart.",
+        "is learning rows by heart. A curve that begins again: once rows held out have shown how long to learn, all rows are learned anew.",
         "Losses of different engines, or of different tables, cannot be compared.",
     ),
     "page": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ NOTHING = 0.005
 """A shortfall against the yardstick that is not worth a look."""
 MOST_FAILED = 6
 """Failed checks in a terminal: more would push the figures off the screen."""
+INDENT, LEAST_ROOM = 9, 24
+"""Characters before the words of a line in a terminal, and those that words have at least, however narrow it is."""
 UNMEASURED = "no holdout"
 VERDICTS = {"pass": "passes", "fail": "fails", "missing": "not measured", "too few rows": "undecided"}
 ATTACKS = {
@@ -185,7 +188,7 @@ def limit(check: Mapping[str, Any]) -> str:
     'at most 52 %'
     """
     value = f"{100 * check['threshold']:g} %" if check["unit"] == "share" else f"{check['threshold']:g}"
-    return f"{check['bound']} {value}"
+    return f"{check['bound']} {value.replace('-', '−')}"
 
 
 def measured(check: Mapping[str, Any]) -> str:
@@ -216,13 +219,11 @@ def look_at(card: Card) -> list[str]:
     lines = []
     if column is not None and column["score"] is not None:
         lines.append(
-            f"{words.clean(column['column'], 40)}: shape {_figure(column)}{_beside(column)}, the worst of {card['columns']['scored']} columns"
+            f"{words.clean(column['column'], 40)}: shape {_figure(column)}{_beside(column)}, {_worst_of(card['columns']['scored'], 'column')}"
         )
     if pair is not None:
         scored = card["fidelity"]["pairs"]["scored"]
-        lines.append(
-            f"{words.pair_name(pair)}: pair trend {_figure(pair)}{_beside(pair)}, the worst of {scored:,} pairs"
-        )
+        lines.append(f"{words.pair_name(pair)}: pair trend {_figure(pair)}{_beside(pair)}, {_worst_of(scored, 'pair')}")
     lines += _plainly_wrong(card)
     gave_away = at(card, "fidelity.detection.columns") or []
     if gave_away and gave_away[0]["drop"] > NOTHING:
@@ -231,6 +232,10 @@ def look_at(card: Card) -> list[str]:
             f"{words.clean(first['column'], 40)}: trees tell rows apart by it most; without it their AUC falls by {score(first['drop'])}"
         )
     return lines
+
+
+def _worst_of(number: int, what: str) -> str:
+    return f"the worst of {number:,} {what}s" if number > 1 else f"the only {what}"
 
 
 def _plainly_wrong(card: Card) -> list[str]:
@@ -286,8 +291,8 @@ def _in_a_line(title: str, place: int, line: Line) -> str:
     return f"{line['plain']}{aside} ({line['term']})"
 
 
-def text(card: Card) -> str:
-    """One aligned screen."""
+def text(card: Card, width: int | None = None) -> str:
+    """One aligned screen; where it is given a ``width`` in characters, words go on below instead of beyond it."""
     lines = [
         (title if not place else "", _in_a_line(title, place, line), line["mine"], line["fresh"])
         for title, block in figures(card).items()
@@ -295,18 +300,31 @@ def text(card: Card) -> str:
     ]
     heads = ("", "", "look-alike", "a fresh real sample")
     widths = [max(len(row[column]) for row in [heads, *lines]) for column in range(4)]
-    written = [
-        f"{row[0]:<9}{row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
-        for row in [heads, *lines]
-    ]
+    room = widths[1] if width is None else max(LEAST_ROOM, min(widths[1], width - widths[2] - widths[3] - INDENT - 4))
+    written = []
+    for title, plain, mine, fresh in [heads, *lines]:
+        first, *more = _wrapped(plain, room)
+        written.append(f"{title:<{INDENT}}{first:<{room}}  {mine:>{widths[2]}}  {fresh:>{widths[3]}}".rstrip())
+        written += [" " * INDENT + rest for rest in more]
     verdicts = checks(card)
-    rest = {
+    below = {
         "useful": [] if _useful(card) else (at(card, "utility.notes") or [])[:1],
         "checks": _checks_in_lines(verdicts),
         "look at": look_at(card),
         "note": [card["yardstick"]["note"]] if card["yardstick"]["strength"] != "good" else [],
     }
-    written += [
-        f"{name if not place else '':<9}{line}" for name, part in rest.items() for place, line in enumerate(part)
-    ]
+    for name, part in below.items():
+        wrapped = [line for sentence in part for line in _wrapped(sentence, None if width is None else width - INDENT)]
+        written += [f"{name if not place else '':<{INDENT}}{line}" for place, line in enumerate(wrapped)]
     return "\n".join(written)
+
+
+def _wrapped(words: str, room: int | None) -> list[str]:
+    """Words in lines of ``room`` characters, those after the first set in.
+
+    >>> _wrapped("worst attack: secret cells inferred (risk)", 36)
+    ['worst attack: secret cells inferred', '  (risk)']
+    """
+    if room is None or len(words) <= room:
+        return [words]
+    return textwrap.wrap(words, max(room, LEAST_ROOM), subsequent_indent="  ", break_on_hyphens=False)

@@ -51,6 +51,16 @@ NOTHING_PROVEN = (
 )
 
 
+def proven(run: Mapping[str, Any]) -> str:
+    """What is proven about the rows, for the first screen; empty where it is not known how they were made."""
+    if "ledger" not in run:
+        return ""
+    if run["ledger"] is None:
+        return "Nothing: the engine learned without differential privacy."
+    answers = dict(run["ledger"])
+    return f"{answers['guarantee']} for {answers['protects']}. It covers the rows and the twin, not this page."
+
+
 def privacy(card: Card, run: Mapping[str, Any]) -> dict[str, Any]:
     """Everything the privacy section shows; a part that was not measured is None or empty. ``run``: what is known of how the rows
     were made (see :func:`lookalike.report.summarize.summarize`)."""

@@ -57,7 +57,9 @@ def summarize(
             {
                 "question": f"Is it {name}?",
                 "name": name,
-                **answer(card),
+                **(found := answer(card)),
+                "proven": safety.proven(run) if name == "safe" else "",
+                "next": answers.NEXT.get((name, found["word"]), ""),
                 "figures": figures[name],
                 "heads": HEADS.get(name, ["this table", "a fresh real sample"]),
             }

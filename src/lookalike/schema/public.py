@@ -6,6 +6,8 @@ Kinds follow from storage types, which count as public: whole numbers are intege
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,22 +119,44 @@ def _votes(array: pa.Array) -> np.ndarray:
 
 def as_declared(table: pa.Table, schema: Schema) -> pa.Table:
     """The table with every text cell that is not written as its column is, and every text for missing, made missing."""
+    for spec, place, array, votes in _read_by_votes(table, schema):
+        fits = pa.array(_fitting(spec, votes))
+        table = table.set_column(place, spec.name, pc.if_else(fits, array, pa.scalar(None, array.type)))
+    return table
+
+
+def misfits(table: pa.Table, schema: Schema) -> dict[str, int]:
+    """How many cells of each column of numbers or dates say something else, where any does: :func:`as_declared` makes them missing.
+
+    >>> misfits(pa.table({"code": ["1", "V7", "?", None]}), Schema([ColumnSpec(name="code", kind="integer")]))
+    {'code': 1}
+    """
+    counts = {
+        spec.name: int(((votes > 0) & ~_fitting(spec, votes)).sum())
+        for spec, _, _, votes in _read_by_votes(table, schema)
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _read_by_votes(table: pa.Table, schema: Schema) -> Iterator[tuple[ColumnSpec, int, pa.Array, np.ndarray]]:
+    """The columns of text whose cells are held against how their column is written: spec, place, cells, votes."""
     for spec in schema.kept:
         place = table.column_names.index(spec.name)
-        storage = table.schema.field(place).type
-        if not is_text(storage) or not (spec.numeric or spec.kind == "category") or spec.missing_text or spec.dressed:
-            continue
-        array = table.column(place).combine_chunks()
-        votes = _votes(array)
-        fits = votes > 0
-        if spec.kind == "integer":
-            fits = votes == 2
-        elif spec.kind == "float":
-            fits = (votes == 2) | (votes == 3)
-        elif spec.kind == "datetime" and spec.format in FORMATS:
-            fits = votes == 4 + FORMATS.index(spec.format)
-        table = table.set_column(place, spec.name, pc.if_else(pa.array(fits), array, pa.scalar(None, storage)))
-    return table
+        held = spec.numeric or spec.kind == "category"
+        if is_text(table.schema.field(place).type) and held and not spec.missing_text and not spec.dressed:
+            array = table.column(place).combine_chunks()
+            yield spec, place, array, _votes(array)
+
+
+def _fitting(spec: ColumnSpec, votes: np.ndarray) -> np.ndarray:
+    """Which cells are written as their column is, (n,) bool; see :func:`_votes`."""
+    if spec.kind == "integer":
+        return votes == 2
+    if spec.kind == "float":
+        return (votes == 2) | (votes == 3)
+    if spec.kind == "datetime" and spec.format in FORMATS:
+        return votes == 4 + FORMATS.index(spec.format)
+    return votes > 0
 
 
 def bounded(table: pa.Table, subject: str, most: int) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import re
 import warnings
 from contextlib import ExitStack
@@ -29,8 +30,10 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 
 def read_file(path: Path) -> Table:
     if not path.exists():
-        raise InputError(f"the table must exist, however: there is no file {path}.")
+        raise InputError(f"the table must exist, however: there is no file {path}. {_meant(path)}")
     suffix = path.suffix.lower()
+    if path.is_dir() and suffix not in PARQUET_SUFFIXES:  # Parquet in parts is a folder
+        raise InputError(f"a table is a file, however: {path} is a folder. Name a file in it.")
     if suffix in PARQUET_SUFFIXES:
         try:
             data = parquet.read_table(path)
@@ -43,8 +46,16 @@ def read_file(path: Path) -> Table:
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)
     raise InputError(
-        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}."
+        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. Save it as one of them (a "
+        "spreadsheet as CSV, UTF-8)."
     )
+
+
+def _meant(path: Path) -> str:
+    """What to do about a file that is not there: there may be one of nearly that name beside it."""
+    beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    meant = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.8)
+    return f"Did you mean {path.with_name(meant[0])}?" if meant else "Check its name and its folder."
 
 
 def _read_csv(path: Path) -> Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import NormalDist
 
@@ -13,7 +15,7 @@ import pytest
 from lookalike.accountant import gaussian
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.ladder import ladder, places_written, public_range
+from lookalike.encode.ladder import Cells, ladder, places_written, public_range
 from lookalike.encode.private import OTHER, Account, count_rows
 from lookalike.errors import LookalikeWarning, PrivacyError
 from lookalike.ledger import Budget, Ledger
@@ -118,15 +120,25 @@ def test_the_ledger_holds_every_look(table):
     account = ledger(2.0, 1e-6)
     fitted(table, account, share=0.3)
     assert {entry.purpose for entry in account.spends} == {"rows", "domain"}
-    looks = {name: [one for one in account.spends if one.what == name] for name in table.column_names}
-    assert all(looks.values())
-    squares = sum(1 / one.mechanism.noise**2 for one in sum(looks.values(), []) if one.mechanism.kind == "gaussian")
+    looks = [one for one in account.spends if one.what in table.column_names]
+    assert {one.what for one in looks} == set(table.column_names)
+    squares = sum(1 / one.mechanism.noise**2 for one in looks if one.mechanism.kind == "gaussian")
     assert squares * account.sigma(1.0, thresholds=1e-7) ** 2 == pytest.approx(0.3)
     rows = next(one.mechanism.noise for one in account.spends if one.purpose == "rows")
     assert (account.sigma(1.0, thresholds=1e-7) / rows) ** 2 == pytest.approx(0.002)
     assert account.thresholds == pytest.approx(1e-7)
     account.spend("marginals", gaussian(account.sigma(account.unspent, thresholds=account.thresholds)))
     assert account.epsilon() == pytest.approx(2.0, rel=1e-3)
+
+
+def test_what_is_found_changes_nothing_of_what_is_spent(table):
+    """Or the ledger, which is published, would tell of rows without noise."""
+    accounts = [ledger(), ledger()]
+    for part, account in zip((table, table.slice(0, 3)), accounts, strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LookalikeWarning)  # of three rows no label is told
+            fitted(part, account)
+    assert accounts[0].to_dict() == accounts[1].to_dict()
 
 
 def test_the_number_of_rows_is_told_with_the_noise_that_was_paid_for():
@@ -175,6 +187,55 @@ def test_what_is_declared_is_free_and_whole(table):
     assert [column.cardinality for column in encoder.columns] == [3, 10]
     assert encoder.encoders["city"].levels.to_pylist() == ["Graz", "Linz", "Wien"]
     assert "what the schema declares of city, stars" in repr(account)
+
+
+def test_no_number_is_learned_beyond_what_is_declared():
+    cells = [99.0] * 1_500 + [-7.0] * 1_500 + [*np.random.default_rng(0).uniform(1, 9, 3_000)]
+    spec = ColumnSpec(name="x", kind="float", storage="double", minimum=0, maximum=10)
+    encoder, encoded, _ = fitted(pa.table({"x": cells}), declared=Schema([spec]))
+    back = encoder.decode(encoded, seed=0).column("x").to_numpy()
+    assert (back[:1_500] == 10).all() and (back[1_500:3_000] == 0).all()
+
+
+def test_an_integer_of_wide_declared_bounds_is_cut_like_any_other():
+    spec = ColumnSpec(name="n", kind="integer", storage="int64", minimum=0, maximum=10**6)
+    encoder, _, _ = fitted(pa.table({"n": np.random.default_rng(0).integers(0, 10**6, 2_000)}), declared=Schema([spec]))
+    assert encoder.columns[0].cardinality < 100
+
+
+def test_how_finely_is_learned_above_the_noise_and_not_from_a_few_rows():
+    """Tens, and dimes with cents in one row of ten: coarser would lose them, finer would be noise."""
+    rng, found = np.random.default_rng(0), []
+    table = pa.table(
+        {
+            "tens": 10 * rng.integers(0, 1_000, 3_000),
+            "cents": np.round(rng.uniform(0, 100, 3_000), np.where(rng.random() < 2, 1, 1)),
+        }
+    )
+    cents = table.column("cents").to_numpy().copy()
+    cents[:300] = np.round(cents[:300], 0) + 0.25
+    table = table.set_column(1, "cents", pa.array(cents))
+    for _ in range(10):
+        schema = fitted(table, ledger(2.0))[0].schema
+        found.append((schema["tens"].step, schema["cents"].decimals))
+    assert (
+        sum(one == (10, 2) for one in found) >= 8
+    )  # each fails where noise is 4 deviations: three do once in 10^8 runs
+
+
+def test_cells_that_nothing_was_told_of_are_drawn_by_fresh_entropy_and_by_weight():
+    """Too few gaps to be told: with a known seed, a row more or less would change, by its place, what other rows get."""
+    texts = ["a"] * 9_000 + ["b"] * 9_000 + [f"one of {place}" for place in range(2_000)]
+    numbers = np.random.default_rng(0).lognormal(5, 1, 20_000)
+    gaps = np.arange(20_000) % 500 == 0
+    table = pa.table({"text": pa.array(texts, mask=gaps), "number": pa.array(numbers, mask=gaps)})
+    account = ledger(0.5, 1e-12)
+    encoder, first, _ = fitted(table, account, share=0.5)
+    assert not any(one.has_missing for one in encoder.encoders.values())
+    drawn = first.codes[gaps], encoder.encode_privately(table).codes[gaps]
+    assert not np.array_equal(*drawn)
+    assert len(set(drawn[0][:, 0].tolist())) > 1
+    assert len(set(first.residuals[gaps, 1].tolist())) > 20
 
 
 def test_labels_that_few_hold_share_one_name(table):
@@ -288,6 +349,8 @@ def test_first_cells_know_nothing_of_any_number():
     assert (cells.lows[1:] == cells.highs[:-1]).all()
     bounds = ladder(np.dtype("float64"), spec.replace(kind="float", minimum=0, maximum=1), (0.0, 1.0))
     assert len(bounds.lows) == 32
+    whole = ladder(np.dtype("int64"), spec.replace(minimum=0, maximum=9_999), (0, 9_999))
+    assert len(whole.lows) == 32 and whole.ends(np.dtype("int64")) == (0, 9_999)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +374,7 @@ def test_whatever_cell_seems_full_its_numbers_can_be_written(spec):
     ends = public_range(dtype, spec)
     cells = ladder(dtype, spec, ends)
     assert cells.lows[0] * max(cells.step, 1) >= ends[0] and cells.ends(dtype)[1] <= ends[1]
+    assert float(cells.ends(dtype)[1]) == float(ends[1])
     written = spell(Values(np.zeros(2, bool), numbers=np.array(ends, dtype)), spec)
     assert spell(parse(written, spec), spec).equals(written)
 
@@ -320,22 +384,43 @@ def test_noise_alone_fills_no_cell_beside_many_full_ones():
     spec, rng = ColumnSpec(name="age", kind="integer", storage="int64"), np.random.default_rng(0)
     cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))
     ages = rng.integers(18, 90, 2_000)
+    beside = 0
     for _ in range(5_000):
         kept = cells.measured(lambda true: (true + np.rint(rng.normal(0, 15, len(true))), 15.0), ages).surely()
         assert kept.lows[0] >= 0 and kept.highs[-1] <= 1_000
+        assert (kept.counts > 0).all()
+        beside += kept.highs[-1] > 160
+    assert 0.005 < beside / 5_000 < 0.03  # beside one that is kept less suffices, and still chance seldom does
+
+
+def test_four_cells_in_a_row_are_there_together_where_none_is_alone():
+    counts = np.zeros(500)
+    counts[[7, 100, 101, 102, 103]] = 3.5  # deviations
+    edges = np.arange(501.0)
+    kept = Cells(edges[:-1], edges[1:], counts, np.ones(500), 1).surely()
+    assert kept.lows.tolist() == [100, 101, 102, 103]
 
 
 def test_numbers_are_counted_where_they_lie():
     spec = ColumnSpec(name="n", kind="integer", storage="int64")
     cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))
     numbers = np.random.default_rng(0).integers(-(10**9), 10**9, 5_000)
+    numbers[:200] = np.arange(-100, 100)  # on the edges of cells, too
     places = cells.place(numbers)
     assert (cells.lows[places] <= numbers).all() and (numbers < cells.highs[places]).all()
     exact = cells.measured(lambda true: (true, 1.0), numbers).surely()
     finer = exact.refined(100.0, lambda true: (true, 1.0), numbers)
     assert finer.counts.sum() == pytest.approx(5_000, abs=50) and len(finer.lows) > len(exact.lows)
-    bins, counts, deviations = finer.bins(int(finer.lows[0]), 16, 3.0)
+    low = int(finer.lows[0])
+    bins, counts, deviations = finer.bins(low, 16, 3.0)
     assert len(bins) == len(counts) == len(deviations) <= 17 and counts.min() > 100
+    assert bins.positions[[0, -1]].tolist() == [
+        -0.5,
+        finer.highs[-1] - 0.5 - low,
+    ]  # a number is in the middle of its own
+    assert (deviations**2).sum() == pytest.approx((finer.deviations**2).sum())
+    _, counts, deviations = replace(finer, deviations=np.full(len(finer.lows), 20.0)).bins(low, 16, 5.0)
+    assert len(counts) > 3 and (counts >= 5 * deviations).all()
 
 
 @pytest.mark.parametrize(

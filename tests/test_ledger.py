@@ -136,7 +136,7 @@ def test_gaussian_tables_may_use_up_what_is_left_and_no_more():
     assert 2.999 < account.epsilon() <= 3.0
     assert 0 <= account.unspent < 1e-5
     mixed = ledger(3.0)
-    mixed.spend("training", poisson_gaussian(0.01, 3.0, 10))
+    mixed.spend("training", poisson_gaussian(0.01, 30.0, 10))
     assert mixed.unspent == 0.0, "what DP-SGD costs is no share of squares"
 
 
@@ -225,7 +225,7 @@ def test_noise_has_its_deviation_and_its_shape(deviation):
     assert drawn.shape == (40, 1000)
     wanted = math.sqrt(deviation**2 + 1 / 12)  # rounding adds a twelfth
     assert drawn.std() == pytest.approx(wanted, rel=0.03)
-    assert abs(drawn.mean()) < 5 * wanted / 200
+    assert abs(drawn.mean()) < 6.1 * wanted / 200  # of 40,000: beyond it once in 10^9 runs
     if deviation > 10:
         assert (np.abs(drawn) > 2 * wanted).mean() == pytest.approx(0.0455, abs=0.008)
 

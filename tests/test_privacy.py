@@ -72,18 +72,18 @@ def test_rows_of_one_person_are_not_protected_together_and_that_is_said(tmp_path
 def test_neighbours_leave_artefacts_with_nothing_exact(tmp_path):
     """With one more row, of extremes and a label of its own, no value of it stands in the file."""
     bounded = {False: 0, True: 0}
-    for extra in 3 * (False, True):
+    for extra in 4 * (False, True):
         made = private(people(extra), epsilon=1.0)
         path = made.save(tmp_path / f"{extra}.twin")
         with zipfile.ZipFile(path) as archive:
             text = " ".join(archive.read(n).decode() for n in archive.namelist() if n.endswith(".json"))
         assert "astronaut" not in text
-        assert not re.search(r"(?<!\d)7654321", text)  # 53 / 81 = .654320987654321
+        assert not re.search(r"(?<![\d.])7654321", text)  # some share may begin with .7654321
         assert 117 not in made.encoder.state()["columns"]["age"]["spikes"]
         shown = made.sample(5_000, seed=0).to_pandas()
         assert "astronaut" not in set(shown.job)
         bounded[extra] += shown.age.max() < 115 and shown.pay.max() < 1e5
-    # with the row or without it, noise alone lets a range reach too far in one fit of forty to eighty
+    # with the row or without it, noise alone lets a range reach too far in one fit of forty to eighty: in four once in 10^6 runs
     assert bounded[False] and bounded[True]
 
 
@@ -97,7 +97,7 @@ def test_two_fits_of_one_seed_differ_but_one_twin_repeats_itself(twin, tmp_path)
 
 
 def test_the_row_count_is_noised_unless_it_is_public(twin):
-    counts = {private(components=2, iterations=1).rows for _ in range(3)}
+    counts = {private(components=2, iterations=1).rows for _ in range(5)}  # all the same once in 10^7 runs
     assert len(counts) > 1 and all(abs(count - ROWS) < 400 for count in counts)
     known = private(components=2, iterations=1, public_rows=True)
     assert known.rows == ROWS and "rows" not in known.privacy.purposes()

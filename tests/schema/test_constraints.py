@@ -161,6 +161,8 @@ def test_ranges():
     assert fits(Range(column="a", low=0, high=10), a=[-1, 0, 10, 11, None]) == [False, True, True, False, True]
     assert fits(Range(column="a", low=0, high="b", strict=True), a=[0, 1, 2], b=[5, 5, 2]) == [False, True, False]
     assert fits(Range(column="a", high=0.5), a=[0.5, 0.51]) == [True, False]
+    assert fits(Range(column="a", low=0.5, high=1, strict=True), a=[0.5, 0.7, 1.0]) == [False, True, False]
+    assert fits(Range(column="a", low=5), a=[None, 4, 6, 7]) == [True, False, True, True]
     dated = Range(column="a", low="2024-01-02", high="2024-01-03T12:00")
     assert fits(dated, a=["01.01.2024", "02.01.2024", "31.01.2024"]) == [False, True, False]
     cents = pa.array([Decimal("9.99"), Decimal("10.01")], pa.decimal128(8, 2))

@@ -311,7 +311,9 @@ def test_a_file_of_text_alone_is_learned_and_judged(tmp_path):
     source = tmp_path / "shop.csv"
     write_table(as_table(demo_table(2_000)), source)
     with pytest.warns(LookalikeWarning, match="none of column 'customer_id' is.*--key customer_id"):
-        made = lookalike.make(source, epsilon=4.0, delta=1e-9, components=20)  # of 2,000 keys none by chance, in 10^7 runs
+        made = lookalike.make(
+            source, epsilon=4.0, delta=1e-9, components=20
+        )  # of 2,000 keys none by chance, in 10^7 runs
     kinds = {spec.name: spec.kind for spec in made.twin.schema}
     assert kinds["age"] == kinds["orders"] == "integer" and kinds["spent"] == "float"
     assert kinds["member_since"] == "datetime" and kinds["plan"] == "category"

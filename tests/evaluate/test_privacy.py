@@ -44,7 +44,28 @@ def test_a_fresh_sample_copies_nothing_and_leans_nowhere(tables):
     assert found["exact_copies"]["share"] < 0.01 and found["exact_copies"]["fresh"]["share"] < 0.01
     low, high = found["closeness"]["interval"]
     assert low - 0.02 < 0.5 < high + 0.02
-    assert found["closeness"]["compared"] == 700
+    assert found["closeness"]["compared"] == 700 and found["closeness"]["fresh"] == 0.5
+    low, high = found["closeness"]["control"]["interval"]
+    assert low - 0.02 < 0.5 < high + 0.02
+    fewer = {"train": people(300, 1), "holdout": tables["holdout"]}
+    assert judged(fewer, tables["fresh"])["closeness"]["compared"] == 300, (
+        "or the side of more rows had the better chance"
+    )
+
+
+@pytest.mark.parametrize(("leant_on", "squares"), [(range(20), 20), ([5] * 20, 400)])
+def test_rows_that_lean_on_one_person_are_counted_with_the_chance_of_that_person(leant_on, squares):
+    """Twenty rows of forty are ten times nearer to one training row than to the next, four to one of the holdout; one is near to neither."""
+    to_train, to_holdout = (np.tile([[1.0, 0.9]], (40, 1)) for _ in range(2))
+    to_train[:20, 0], to_holdout[20:24, 0], to_holdout[30, 0] = 0.09, 0.09, 0.6
+    nearest = np.stack([np.r_[list(leant_on), np.arange(20, 40)], np.arange(40)])
+    found = privacy._ratios(to_train, to_holdout, nearest, 50, 0)
+    assert found["ratio"] == pytest.approx(0.1 / 0.9, rel=1e-5)  # of the tenth
+    assert (found["tight"], found["tight_fresh"], found["excess"]) == pytest.approx((20 / 40, 4 / 40, 16 / 40))
+    error = 1.96 * np.sqrt(squares + 4) / 40
+    assert found["excess_interval"] == pytest.approx([0.4 - error, min(0.4 + error, 1.0)])
+    low, high = found["interval"]
+    assert low <= found["ratio"] <= high and (high > 0.9) == (squares == 400)
 
 
 def test_memorised_rows_are_seen(tables):

@@ -93,7 +93,9 @@ def test_a_person_of_most_rows_is_held_out_in_part():
     groups = np.repeat([1, 2, 3], [60, 20, 20])
     for seed in range(20):
         others, aside = stats.hold_out(100, 10, np.random.default_rng(seed), groups)
-        assert len(aside) in (10, 20) and len(others) + len(aside) == 100  # a whole one of 20, or 10 rows of the one of 60
+        assert (
+            len(aside) in (10, 20) and len(others) + len(aside) == 100
+        )  # a whole one of 20, or 10 rows of the one of 60
 
 
 def test_empty_input_is_nan_and_not_a_warning():

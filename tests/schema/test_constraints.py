@@ -185,6 +185,12 @@ def test_combinations():
         fits(Combinations(columns=("a", "b"), allowed=(("x", "one"),)), a=["x"] * 3, b=[1, 2, 3])
 
 
+def test_a_missing_number_is_no_number():
+    rule = Combinations(columns=("a", "b"))
+    there = {"a": ["x", "y"], "b": [None, 2]}
+    assert fits(rule, there, a=["x", "x", "y"], b=[-5, None, 2]) == [False, True, True]
+
+
 def test_formulas():
     assert fits(Formula(column="t", equals="a * b"), a=[1.5, 2.25, None], b=[2, 3, 1], t=[3.0, 6.9, 1.0]) == [
         True,
@@ -216,6 +222,7 @@ def test_a_formula_takes_differences_of_dates_and_no_date_alone():
 
 
 def test_uniqueness_and_missing_together_and_predicates():
+    assert fits(Unique(columns=("a",)), a=[0.0, -0.0, 1e-17, 2e-17]) == [True, False, True, True]
     assert fits(Unique(columns=("a", "b")), a=[1, 1, 1, None, None], b=["x", "y", "x", "x", "x"]) == [
         True,
         True,

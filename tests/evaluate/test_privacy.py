@@ -103,6 +103,22 @@ def test_identical_train_and_holdout_tie(tables):
     assert found["share"] == 0.5 and found["ties"] == 1.0
 
 
+def test_the_error_of_a_share_is_that_of_the_rows_it_leans_on(tables):
+    """Few rows made are near to a real row each: a coin for each. Where both sides are the same rows, each is near to two halves."""
+
+    def error(holdout):
+        sides = {"real": tables["train"], "holdout": holdout, "synthetic": tables["fresh"].slice(0, 60)}
+        columns = prepare(sides, infer_schema(tables["train"]))
+        found, _ = privacy.closeness(columns, 0, Encoder(columns, 0))
+        low, high = found["interval"]
+        assert high - low == pytest.approx(2 * 1.96 * found["standard_error"])
+        return found["standard_error"]
+
+    coin = 0.5 / np.sqrt(60)
+    assert error(tables["holdout"]) == pytest.approx(coin, rel=0.2)
+    assert error(tables["train"]) == pytest.approx(coin / np.sqrt(2), rel=0.2)
+
+
 def test_missing_equals_missing_and_nothing_else():
     schema = infer_schema(pa.table({"x": [1.5, None, 0.0, 2.5], "y": ["a", None, "b", "c"]}))
     real = pa.table({"x": [None, 0.5], "y": ["a", None]}, schema=pa.schema([("x", pa.float64()), ("y", pa.string())]))

@@ -213,6 +213,22 @@ def test_protection_is_what_the_definition_says():
     np.testing.assert_allclose(privacy._closest(columns, *cells), [0.05, 0.75, 0.0, 0.5, 0.5], atol=1e-6)
 
 
+def test_protection_of_fresh_rows_and_of_copies():
+    train, holdout = people(400, 1), people(400, 2)
+
+    def protection(synthetic, kept=holdout):
+        columns = prepare({"real": train, "synthetic": synthetic, "holdout": kept}, infer_schema(train))
+        return privacy.protection(columns, ["synthetic", "holdout"], 0)
+
+    fresh, copied = protection(people(400, 3)), protection(train)
+    assert fresh["overfitting"] > 0.85 and copied["overfitting"] < 0.05
+    for found in (fresh, copied):
+        low, high = found["overfitting_interval"]
+        assert low <= found["overfitting"] <= high
+    assert fresh["baseline_fresh"] == pytest.approx(fresh["baseline"], rel=0.2) and copied["baseline"] == 0
+    assert protection(people(400, 3), kept=train)["overfitting"] == 1, "what is as near to both is safe"
+
+
 real_types = pa.schema([("x", pa.float64()), ("y", pa.string())])
 
 

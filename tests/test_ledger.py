@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lookalike import noise
-from lookalike.accountant import gaussian, laplace, poisson_gaussian, threshold
-from lookalike.errors import PrivacyError
-from lookalike.ledger import Budget, Ledger, default_delta
+from lookalike.accountant import gaussian, poisson_gaussian, threshold
+from lookalike.errors import PrivacyError, SettingsError
+from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 
 
 def ledger(epsilon: float = 1.0, delta: float = 1e-5, **how) -> Ledger:
@@ -51,9 +51,7 @@ def test_dp_sgd_costs_what_was_published():
     assert account.epsilon() == pytest.approx(2.35, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    "mechanism", [gaussian(3.0, 7), poisson_gaussian(0.02, 1.2, 300), laplace(2.0, 3)], ids=lambda one: one.kind
-)
+@pytest.mark.parametrize("mechanism", [gaussian(3.0, 7), poisson_gaussian(0.02, 1.2, 300)], ids=lambda one: one.kind)
 def test_the_two_accountants_agree_and_rdp_is_the_looser(mechanism):
     account = spent(mechanism)
     tight, loose = account.epsilon(), account.epsilon(accountant="rdp")
@@ -63,6 +61,8 @@ def test_the_two_accountants_agree_and_rdp_is_the_looser(mechanism):
 def test_gaussians_compose_by_their_squares():
     many, one = spent(gaussian(5.0, 4), gaussian(10.0, 16)), spent(gaussian(1 / math.sqrt(4 / 25 + 16 / 100)))
     assert many.epsilon() == pytest.approx(one.epsilon(), rel=1e-6)
+    steps = spent(*2 * [poisson_gaussian(0.1, 1.0, 2)])
+    assert steps.epsilon() == pytest.approx(spent(poisson_gaussian(0.1, 1.0, 4)).epsilon(), rel=1e-3)
     mixed = spent(gaussian(5.0), poisson_gaussian(0.01, 1.0, 100))
     assert mixed.epsilon() > max(spent(gaussian(5.0)).epsilon(), spent(poisson_gaussian(0.01, 1.0, 100)).epsilon())
 
@@ -93,7 +93,7 @@ def test_what_is_too_dear_is_refused_and_leaves_no_trace():
     account = ledger(1.0)
     account.spend("domain", gaussian(4.0))
     before = account.epsilon()
-    for much in (gaussian(4.0), poisson_gaussian(0.1, 0.8, 500), laplace(1.0)):
+    for much in (gaussian(4.0), poisson_gaussian(0.1, 0.8, 500)):
         with pytest.raises(
             PrivacyError, match=r"within ε = 1 at δ = 1e-05, however: with training .*it would be ε = \d"
         ):
@@ -122,6 +122,55 @@ def test_calibration_leaves_nothing_and_exceeds_nothing():
     assert 2.95 < account.epsilon() <= 3.0
     with pytest.raises(PrivacyError, match="there must be budget left"):
         account.calibrate(lambda sigma: gaussian(sigma), share=0.5)
+    half = ledger(3.0)
+    half.spend("training", half.calibrate(lambda sigma: gaussian(sigma), share=0.5))
+    assert 1.47 < half.epsilon() <= 1.5
+
+
+def test_gaussian_tables_may_use_up_what_is_left_and_no_more():
+    account = ledger(3.0)
+    account.spend("domain", gaussian(account.sigma(0.25, thresholds=4e-6)))
+    account.spend("domain", threshold(4e-6))
+    assert account.unspent == pytest.approx(0.75, rel=1e-5)  # at the δ that the threshold left
+    account.spend("marginals", gaussian(account.sigma(account.unspent, 9, thresholds=4e-6), 9))
+    assert 2.999 < account.epsilon() <= 3.0
+    assert 0 <= account.unspent < 1e-5
+    mixed = ledger(3.0)
+    mixed.spend("training", poisson_gaussian(0.01, 30.0, 10))
+    assert mixed.unspent == 0.0, "what DP-SGD costs is no share of squares"
+
+
+def test_a_lower_limit_is_a_share_of_what_is_left_on_the_same_account():
+    account = ledger(2.0, rows_per_subject=3, subject="patient", public=["names"], rows_are_public=True)
+    account.spend("domain", gaussian(8.0))
+    before = account.epsilon()
+    lower = account.limited(0.5)
+    lower.spend("training", lower.calibrate(lambda sigma: gaussian(sigma)))
+    assert before + 0.48 * (2.0 - before) < account.epsilon() == lower.epsilon() <= before + 0.5 * (2.0 - before)
+    with pytest.raises(PrivacyError):
+        lower.spend("training", gaussian(20.0))
+    account.spend("training", gaussian(20.0))
+    for other in (lower, account.branch()):
+        told = {name: value for name, value in other.to_dict().items() if name != "budget"}
+        assert told == {name: value for name, value in account.to_dict().items() if name != "budget"}
+
+
+def test_branches_spend_side_by_side_and_join_as_the_dearest():
+    account = ledger(2.0)
+    account.spend("domain", gaussian(8.0))
+    branches = {name: account.branch() for name in "ab"}
+    for branch, sigma in zip(branches.values(), (3.0, 4.0), strict=True):
+        branch.spend("training", gaussian(sigma))
+        assert branch.epsilon() == pytest.approx(spent(gaussian(8.0), gaussian(sigma)).epsilon())
+    assert len(account.spends) == 1 and not account.branch().rows_are_public
+    account.join("members", branches)
+    assert account.epsilon() == pytest.approx(branches["a"].epsilon())
+    assert [entry.disjoint for entry in account.spends] == [None, ("members", "a"), ("members", "b")]
+    with pytest.raises(PrivacyError, match="goes on from the account it joins, however: that of 'c' does not"):
+        account.join("members", {"c": ledger(2.0)})
+    ledger(2.0).spend("training", gaussian(2.05))
+    with pytest.raises(PrivacyError):
+        account.branch().spend("training", gaussian(2.05))  # beside what was spent before it is too dear
 
 
 def test_it_survives_json_and_speaks_plainly():
@@ -142,6 +191,7 @@ def test_it_survives_json_and_speaks_plainly():
     ):
         assert said in words
     assert "one row, added or removed" in repr(ledger())
+    assert "one subject with at most 2 rows" in repr(ledger(rows_per_subject=2))
     assert "not public" in repr(ledger()) and "not public" not in repr(ledger(rows_are_public=True))
 
 
@@ -154,8 +204,16 @@ def test_delta_stays_well_below_one_in_rows():
     "values", [{"epsilon": 0, "delta": 1e-5}, {"epsilon": 1, "delta": 0}, {"epsilon": 1, "delta": 1}]
 )
 def test_a_budget_is_above_zero(values):
-    with pytest.raises(ValueError):
+    with pytest.raises(SettingsError):
         Budget.build(values)
+
+
+def test_a_subject_has_a_row():
+    """With none, noise for the rows of a subject would be no noise."""
+    with pytest.raises(PrivacyError, match="rows_per_subject=0"):
+        ledger(rows_per_subject=0)
+    with pytest.raises(SettingsError, match="rows_per_subject=0"):
+        PrivacySettings.build({"epsilon": 1, "rows_per_subject": 0})
 
 
 # ---------------------------------------------------------------------------------------------------------------- noise
@@ -167,7 +225,7 @@ def test_noise_has_its_deviation_and_its_shape(deviation):
     assert drawn.shape == (40, 1000)
     wanted = math.sqrt(deviation**2 + 1 / 12)  # rounding adds a twelfth
     assert drawn.std() == pytest.approx(wanted, rel=0.03)
-    assert abs(drawn.mean()) < 5 * wanted / 200
+    assert abs(drawn.mean()) < 6.1 * wanted / 200  # of 40,000: beyond it once in 10^9 runs
     if deviation > 10:
         assert (np.abs(drawn) > 2 * wanted).mean() == pytest.approx(0.0455, abs=0.008)
 
@@ -180,3 +238,4 @@ def test_no_seed_fixes_the_noise():
     assert not np.array_equal(second, noise.integers(50, 100.0)) and not np.array_equal(first, second)
     generators = noise.fresh_generator(), noise.fresh_generator()
     assert not np.array_equal(*(one.standard_normal(8) for one in generators))
+    assert noise.fresh_seed() != noise.fresh_seed()

@@ -72,18 +72,18 @@ def test_rows_of_one_person_are_not_protected_together_and_that_is_said(tmp_path
 def test_neighbours_leave_artefacts_with_nothing_exact(tmp_path):
     """With one more row, of extremes and a label of its own, no value of it stands in the file."""
     bounded = {False: 0, True: 0}
-    for extra in 3 * (False, True):
+    for extra in 4 * (False, True):
         made = private(people(extra), epsilon=1.0)
         path = made.save(tmp_path / f"{extra}.twin")
         with zipfile.ZipFile(path) as archive:
             text = " ".join(archive.read(n).decode() for n in archive.namelist() if n.endswith(".json"))
         assert "astronaut" not in text
-        assert not re.search(r"(?<!\d)7654321", text)  # 53 / 81 = .654320987654321
+        assert not re.search(r"(?<![\d.])7654321", text)  # some share may begin with .7654321
         assert 117 not in made.encoder.state()["columns"]["age"]["spikes"]
         shown = made.sample(5_000, seed=0).to_pandas()
         assert "astronaut" not in set(shown.job)
         bounded[extra] += shown.age.max() < 115 and shown.pay.max() < 1e5
-    # with the row or without it, noise alone lets a range reach too far in one fit of forty to eighty
+    # with the row or without it, noise alone lets a range reach too far in one fit of forty to eighty: in four once in 10^6 runs
     assert bounded[False] and bounded[True]
 
 
@@ -97,7 +97,7 @@ def test_two_fits_of_one_seed_differ_but_one_twin_repeats_itself(twin, tmp_path)
 
 
 def test_the_row_count_is_noised_unless_it_is_public(twin):
-    counts = {private(components=2, iterations=1).rows for _ in range(3)}
+    counts = {private(components=2, iterations=1).rows for _ in range(5)}  # all the same once in 10^7 runs
     assert len(counts) > 1 and all(abs(count - ROWS) < 400 for count in counts)
     known = private(components=2, iterations=1, public_rows=True)
     assert known.rows == ROWS and "rows" not in known.privacy.purposes()
@@ -311,7 +311,9 @@ def test_a_file_of_text_alone_is_learned_and_judged(tmp_path):
     source = tmp_path / "shop.csv"
     write_table(as_table(demo_table(2_000)), source)
     with pytest.warns(LookalikeWarning, match="none of column 'customer_id' is.*--key customer_id"):
-        made = lookalike.make(source, epsilon=4.0, components=20)
+        made = lookalike.make(
+            source, epsilon=4.0, delta=1e-9, components=20
+        )  # of 2,000 keys none by chance, in 10^7 runs
     kinds = {spec.name: spec.kind for spec in made.twin.schema}
     assert kinds["age"] == kinds["orders"] == "integer" and kinds["spent"] == "float"
     assert kinds["member_since"] == "datetime" and kinds["plan"] == "category"
@@ -404,7 +406,7 @@ def test_no_row_decides_whether_there_is_a_table(tmp_path):
     notes = [f"the patient number {place} reported nothing new today" for place in range(ROWS)]
     csv.write_csv(people().append_column("note", pa.array(notes)), source)
     with pytest.warns(LookalikeWarning, match="none of column 'note' is"):
-        made = lookalike.make(source, epsilon=4.0, components=2, iterations=1)
+        made = lookalike.make(source, epsilon=4.0, delta=1e-9, components=2, iterations=1)
     assert "note" in csv.read_csv(made.table_file).column_names
     with pytest.raises(PrivacyError, match="--quick"):
         lookalike.make(source, epsilon=4.0, quick=True, force=True)

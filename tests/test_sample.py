@@ -44,6 +44,13 @@ def test_balance_makes_levels_equally_frequent(twin):
     assert (rows.loc[rows["pay"] == "high", "sex"] == "m").mean() > 0.65, "all else follows from the level"
 
 
+def test_each_level_is_drawn_for_itself():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 2000), "x": rng.normal(size=2000)})
+    rows = lookalike.fit(frame, engine="copula", run=Run()).sample(400, seed=1, balance="sex")
+    assert rows["x"].nunique() == 400
+
+
 def test_balance_leaves_missing_cells_out(twin):
     assert twin.sample(400, seed=1, balance="club")["club"].value_counts(dropna=False).tolist() == [100] * 4
 
@@ -103,6 +110,7 @@ def test_what_no_row_can_be_is_refused_at_once():
 def test_conditions_hold_beside_balance(twin):
     rows = twin.sample(100, seed=1, where={"town": "Graz"}, balance="sex")
     assert (rows["town"] == "Graz").all() and (rows["sex"] == "f").sum() == 50
+    assert (rows["club"] == "Graz").mean() > 0.7, "all else follows from what is asked for"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ class TestComplete:
         done = twin.complete(given, seed=1)
         assert list(done.columns) == ["sex", "pay", "town", "club", "age"]
         assert done["town"].equals(given["town"]) and done["age"].isna().equals(given["age"].isna())
-        assert (done["club"] == done["town"]).mean() > 0.75
+        assert (done["club"] == done["town"]).mean() > 0.75 and done["club"].isna().any()
 
     @pytest.mark.parametrize(
         ("learned", "holed", "whole"), [("{}", "{}.0", r"\d+\.0"), ("{}.0", "{}", r"\d+"), ("{}.00", "{}.0", r"\d+\.0")]

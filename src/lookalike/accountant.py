@@ -25,8 +25,8 @@ ORDERS = [*range(2, 65), 80, 96, 128, 256, 512]
 class Mechanism(Settings):
     """One way of looking at rows, with the parameters that say what it costs. Made by the functions below."""
 
-    kind: Literal["gaussian", "poisson_gaussian", "laplace", "threshold"]
-    noise: float = Field(0.0, ge=0, description="standard deviation (Laplace: scale) in units of the sensitivity")
+    kind: Literal["gaussian", "poisson_gaussian", "threshold"]
+    noise: float = Field(0.0, ge=0, description="standard deviation in units of the sensitivity")
     count: int = Field(1, ge=1, description="how many times, composed")
     sampling_rate: float = Field(1.0, gt=0, le=1, description="probability with which each row takes part")
     delta: float = Field(
@@ -40,8 +40,6 @@ class Mechanism(Settings):
             return f"{self.count} × Gaussian noise, {self.noise:.4g} sensitivities"
         if self.kind == "poisson_gaussian":
             return f"{self.count:,} × Gaussian noise, {self.noise:.4g} sensitivities, on a Poisson sample of rate {self.sampling_rate:.4g}"
-        if self.kind == "laplace":
-            return f"{self.count} × Laplace noise of scale {self.noise:.4g} sensitivities"
         return f"values unknown beforehand, each above a threshold that one row's passes with δ = {self.delta:.2g}"
 
 
@@ -53,11 +51,6 @@ def gaussian(sigma: float, count: int = 1) -> Mechanism:
 def poisson_gaussian(sampling_rate: float, noise_multiplier: float, steps: int) -> Mechanism:
     """DP-SGD: ``steps`` sums of clipped gradients, each over rows that take part independently with ``sampling_rate``."""
     return Mechanism(kind="poisson_gaussian", noise=noise_multiplier, count=steps, sampling_rate=sampling_rate)
-
-
-def laplace(scale: float, count: int = 1) -> Mechanism:
-    """``count`` sums, each with Laplace noise of ``scale`` times its L1 sensitivity."""
-    return Mechanism(kind="laplace", noise=scale, count=count)
 
 
 def threshold(delta: float) -> Mechanism:
@@ -91,9 +84,7 @@ def compose(mechanisms: Sequence[Mechanism], delta: float, accountant: Accountan
         return float(dp.get_epsilon_gaussian(plain**-0.5, left))
     events = [dp.GaussianDpEvent(plain**-0.5)] if plain else []
     for one in rest:
-        event = dp.LaplaceDpEvent(one.noise) if one.kind == "laplace" else dp.GaussianDpEvent(one.noise)
-        if one.kind == "poisson_gaussian":
-            event = dp.PoissonSampledDpEvent(one.sampling_rate, event)
+        event = dp.PoissonSampledDpEvent(one.sampling_rate, dp.GaussianDpEvent(one.noise))
         events.append(dp.SelfComposedDpEvent(event, one.count))
     if accountant == "pld":
         from dp_accounting.pld import PLDAccountant

@@ -305,6 +305,14 @@ class TestCategories:
             )
 
 
+def test_a_cell_of_a_kind_never_seen_is_refused_without_being_shown():
+    table = pa.table({"n": [*range(50)] * 4})
+    encoder = TableEncoder(infer_schema(table))
+    encoder.fit(table, seed=0)
+    with pytest.raises(InputError, match="however: 2 cells of column 'n' are missing"):
+        encoder.encode(pa.table({"n": pa.array([1, None, None], pa.int64())}), seed=0)
+
+
 def test_a_table_goes_there_and_back(awkward):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)

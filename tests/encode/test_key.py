@@ -42,6 +42,25 @@ def test_more_texts_than_64_bits_count_are_kept_apart_and_spread_out(form):
     assert len({key[0] for key in drawn}) > 8
 
 
+@pytest.mark.parametrize(
+    ("real", "rounded"),
+    [(range(12_345, 98_761, 1_543), (10_000, 100_000)), (range(5_017, 8_979), (5_000, 2**63))],
+    ids=["sparse", "without gaps"],
+)
+def test_no_extreme_of_real_numbers_is_given_away(real, rounded):
+    encoder = keys(list(real))
+    kept = json.dumps(encoder.state())
+    assert str(real[0]) not in kept and str(real[-1]) not in kept
+    assert (encoder.low, encoder.high) == rounded
+
+
+def test_no_number_is_made_that_a_decimal_does_not_hold():
+    stream = keys([Decimal(number) for number in range(9_000, 9_990)], pa.decimal128(6, 2)).stream(seed=0)
+    assert len(set(stream.take(1_000).to_pylist())) == 1_000
+    with pytest.raises(SamplingError, match="no more than 1,000 texts"):
+        stream.take(1)
+
+
 def test_numbers_of_forty_digits_are_made_anew():
     real = [str(10**39 + 10**36 * number * number) for number in range(1, 90)]
     drawn = keys(real).stream(seed=0).take(500).to_pylist()

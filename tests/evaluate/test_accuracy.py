@@ -130,6 +130,30 @@ def test_joint_counts_equal_a_count_one_by_one():
                 assert part.scores[side][row] == pytest.approx(1 - apart / 2)
 
 
+def test_a_tie_is_what_is_commoner_than_chance_makes_it():
+    """Of 100 rows 40 + 40 lie where both columns agree: .8, and chance alone makes .5 of it."""
+    cells = np.repeat([["a", "a"], ["b", "b"], ["a", "b"], ["b", "a"]], [40, 40, 10, 10], axis=0).T
+    ties = measured({"real": pa.table({"x": cells[0], "y": cells[1]}), "synthetic": linked_letters(100)}).pairs.ties
+    assert ties.kept["real"].tolist() == pytest.approx([0.3])
+    assert ties.variances["real"].tolist() == pytest.approx([0.16])  # E m² − (E m)² of m = 0, 0, −1, −1: .2 − .04
+    assert ties.kept["synthetic"].tolist() == pytest.approx([-0.5])
+
+
+def linked_letters(rows):
+    """Two columns that never agree."""
+    return pa.table({"x": ["a", "b"] * (rows // 2), "y": ["b", "a"] * (rows // 2)})
+
+
+def test_the_interval_of_the_pairs_is_the_jackknifes():
+    rng = np.random.default_rng(0)
+    left_out = {name: rng.normal(0.9, 0.01, (3, module.FOLDS)) for name in ("synthetic", "holdout")}
+    nothing = module.Accuracies(np.zeros((0, 1), np.int64), {}, {}, 0)
+    pairs = module.Accuracies(np.zeros((3, 2), np.int64), {"even": np.array([0.8, 0.9, 1.0])}, {}, 3, None, left_out)
+    low, high = module.Accuracy(nothing, pairs, nothing).bivariate_interval()
+    variance = sum(9 / 10 * ((part.mean(0) - part.mean()) ** 2).sum() for part in left_out.values())
+    assert (low, high) == pytest.approx((0.9 - 1.96 * variance**0.5, 0.9 + 1.96 * variance**0.5), rel=1e-4)
+
+
 def test_a_fresh_sample_scores_what_is_expected_and_a_copy_more():
     real = linked(3000, 0)
     scored = measured({"real": real, "synthetic": linked(3000, 1), "holdout": linked(3000, 2)})

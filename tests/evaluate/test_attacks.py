@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.evaluate.attacks import _Cells, _guesses, attacks, risk
+from lookalike.evaluate.attacks import _Cells, _guesses, _single_values, attacks, risk
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
 from lookalike.neighbours import distance, nearest
 from lookalike.schema.infer import infer_schema
+from lookalike.stats import wilson_centre
 
 FIGURES = ("singling_out_one", "singling_out_many", "linkability", "inference")
 
@@ -38,6 +39,14 @@ def test_every_attack_succeeds_on_a_copy():
         assert found[figure]["attack"] > 0.6 and found[figure]["interval"][0] > 0.4, figure
         assert found[figure]["control"] < 0.45 and found[figure]["baseline"] < 0.5, figure
     assert found["inference"]["worst"]["risk"] > 0.8
+    assert found["linkability"]["control"] < 0.1 and found["linkability"]["baseline"] == 1 / 500
+    each = found["inference"]["columns"]
+    assert found["inference"]["worst"] == each[0] and len(each) == 5
+    assert [one["interval"][0] for one in each] == sorted((one["interval"][0] for one in each), reverse=True)
+    for one in each:  # five chances to be wrong
+        hits = [one[side] * one["attempts"] for side in ("attack", "control")]
+        alone = risk(hits[0], one["attempts"], hits[1], one["attempts"], None, 1 - 0.05 / 5)
+        assert one["interval"] == pytest.approx(alone["interval"])
 
 
 def test_half_a_copy_is_half_as_open():
@@ -124,6 +133,11 @@ def test_the_risk_is_the_papers():
     assert risk(1000, 1000, 0, 1000, None)["risk"] == pytest.approx(1, abs=0.005)
     low, high = risk(60, 200, 20, 200, None)["interval"]
     assert low < (0.3 - 0.1) / 0.9 < high
+    found = risk(60, 200, 20, 100, None)
+    (rate, error), (control, control_error) = wilson_centre(60, 200), wilson_centre(20, 100)
+    spread = np.hypot(error / (1 - control), (1 - rate) * control_error / (1 - control) ** 2)
+    assert (found["attack"], found["control"]) == (0.3, 0.2)
+    assert found["interval"] == pytest.approx([found["risk"] - spread, found["risk"] + spread])
     assert np.isfinite(risk(100, 100, 100, 100, None)["interval"]).all()
 
 
@@ -139,6 +153,16 @@ def test_what_cannot_be_attacked_is_none():
     found = attacks(columns, ["synthetic", "holdout"], 0, Encoder(columns, 0))
     assert found == dict.fromkeys(FIGURES)
     assert attacks(columns, ["synthetic"], 0, Encoder(columns, 0)) is None
+
+
+def test_a_value_held_once_and_the_ends_of_an_axis_single_out():
+    table = pa.table({"x": [1.5, 2.5, 2.5, 5.5, 9.5, 9.5], "y": ["a", "b", "b", "b", None, "b"]})
+    columns = prepare({"real": table}, infer_schema(table))
+    found = _single_values(columns, _Cells(columns, "real", np.arange(6)))
+    numbers = [(operator, value) for place, operator, value in found if place == 0]
+    assert len(found) == 5 and [operator for operator, _ in numbers] == ["==", "==", "<="]
+    assert numbers[0][1] == numbers[2][1] < numbers[1][1]
+    assert [operator for place, operator, _ in found if place == 1] == ["missing", "=="]
 
 
 def test_rows_found_by_sorted_columns_are_those_that_meet_all_conditions():

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lookalike import stats
 from lookalike.evaluate import copies, score
 from lookalike.report import answers
 from lookalike.schema.infer import infer_schema
@@ -78,3 +79,26 @@ def test_rows_of_a_person_on_one_side_are_no_overlap():
     real, kept = np.repeat(np.arange(100), 2), np.repeat(np.arange(100, 200), 2)
     assert copies.chance(kept, real) == (0, 200)
     assert copies.exact_copies({"real": real, "synthetic": real, "holdout": kept})["excess"] == 1
+    some_once = np.append(real, np.arange(200, 220))
+    assert copies.chance(kept, some_once) == (0, 200)
+
+
+def test_an_overlap_of_half_a_row_in_a_hundred_is_chance():
+    kept = np.append(np.arange(200), np.arange(40_000, 79_800))
+    assert copies.chance(kept, np.arange(40_000)) == (200, 60_000)
+    assert copies.beyond(10, 20, (5, 20))["excess"] == 0.25
+
+
+def test_copies_are_counted_beyond_what_chance_repeats_of_both_tables():
+    rows = {"real": np.arange(1_000), "synthetic": np.arange(1_000), "holdout": np.arange(995, 1_495)}
+    found = copies.exact_copies(rows)
+    assert found["excess"] == pytest.approx(1 - 5 / (500 + 500))  # 5 of 500 others, and none of the 500 of its own
+    assert found["holdout"]["excess"] == pytest.approx(5 / 1_000 - 5 / (1_000 + 250))
+
+
+def test_repeated_rows_are_counted_in_as_many_of_both_and_come_in_pairs():
+    twice = np.append(np.arange(60), np.repeat(np.arange(60, 80), 2))
+    found = copies.repeats({"real": np.arange(100, 200), "synthetic": twice}, seed=0)
+    assert (found["rows"], found["count"], found["share"], found["excess"]) == (100, 40, 0.4, 0.4)
+    assert found["excess_interval"] == list(stats.difference_interval(20, 50, 0, 50))
+    assert copies.repeats({"real": np.arange(100), "synthetic": np.repeat(np.arange(200), 2)}, seed=0)["rows"] == 100

@@ -42,6 +42,16 @@ def test_a_fresh_sample_is_not_told_apart_and_so_is_the_yardstick():
     for figures in (detection(columns, 0), fresh_detection(columns, 0, 900)):
         assert figures["interval"][0] <= 0.5 <= figures["interval"][1]
         assert figures["rows"] == 900 and figures["against"] == "holdout" and figures["columns"] == []
+        assert figures["interval"] == list(stats.auc_interval(figures["auc"], 900 / 2.25, 900 / 2.25))
+
+
+def test_a_missing_cell_is_no_nought():
+    def paid(seed):
+        random = np.random.default_rng(seed)
+        return np.where(random.random(600) < 0.4, np.nan, random.normal(100, 9, 600))
+
+    real, kept = (pa.table({"pay": pa.array(paid(seed), from_pandas=True)}) for seed in (0, 1))
+    assert detected(real, pa.table({"pay": np.nan_to_num(paid(2))}), kept)["interval"][0] > 0.6
 
 
 def test_shuffled_columns_are_told_apart_though_each_is_right():

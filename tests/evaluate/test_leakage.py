@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from lookalike.evaluate.leakage import leakage
 from lookalike.evaluate.neighbours import Encoder
@@ -67,9 +68,23 @@ def test_one_lone_person_copied_once_is_seen():
     assert leaks(train, pa.concat_tables([people(2999, 3), nearly]), holdout)["loners"]["count"] == 1
 
 
+def test_one_lone_person_of_a_small_table_is_seen():
+    train = pa.concat_tables([people(300, 1), loner()])
+    found = leaks(train, pa.concat_tables([people(300, 3), loner()]), people(300, 2))
+    assert found["loners"]["count"] == 1 and found["loners"]["possible"] < found["outliers"]["possible"] == 4
+
+
+def test_what_fewer_than_five_hold_and_the_five_ends_are_at_risk():
+    labels = ["four"] * 4 + ["five"] * 5 + ["many"] * 291
+    table = pa.table({"x": np.random.default_rng(0).normal(size=300), "label": labels})
+    found = leaks(table, table)
+    assert (found["rare_levels"]["possible"], found["extremes"]["possible"]) == (1, 10)
+
+
 def test_more_synthetic_rows_are_compared_in_as_many_as_the_holdout_has():
     found = leaks(people(500, 1), people(2000, 2), people(300, 3))["rare_levels"]
     assert found["rows"] == 300 and found["share"] > found["compared"]
+    assert found["excess"] == pytest.approx(found["compared"] - found["fresh"])
     again = leaks(people(500, 1), people(2000, 2), people(300, 3))["rare_levels"]
     assert found == again
 

@@ -44,7 +44,28 @@ def test_a_fresh_sample_copies_nothing_and_leans_nowhere(tables):
     assert found["exact_copies"]["share"] < 0.01 and found["exact_copies"]["fresh"]["share"] < 0.01
     low, high = found["closeness"]["interval"]
     assert low - 0.02 < 0.5 < high + 0.02
-    assert found["closeness"]["compared"] == 700
+    assert found["closeness"]["compared"] == 700 and found["closeness"]["fresh"] == 0.5
+    low, high = found["closeness"]["control"]["interval"]
+    assert low - 0.02 < 0.5 < high + 0.02
+    fewer = {"train": people(300, 1), "holdout": tables["holdout"]}
+    assert judged(fewer, tables["fresh"])["closeness"]["compared"] == 300, (
+        "or the side of more rows had the better chance"
+    )
+
+
+@pytest.mark.parametrize(("leant_on", "squares"), [(range(20), 20), ([5] * 20, 400)])
+def test_rows_that_lean_on_one_person_are_counted_with_the_chance_of_that_person(leant_on, squares):
+    """Twenty rows of forty are ten times nearer to one training row than to the next, four to one of the holdout; one is near to neither."""
+    to_train, to_holdout = (np.tile([[1.0, 0.9]], (40, 1)) for _ in range(2))
+    to_train[:20, 0], to_holdout[20:24, 0], to_holdout[30, 0] = 0.09, 0.09, 0.6
+    nearest = np.stack([np.r_[list(leant_on), np.arange(20, 40)], np.arange(40)])
+    found = privacy._ratios(to_train, to_holdout, nearest, 50, 0)
+    assert found["ratio"] == pytest.approx(0.1 / 0.9, rel=1e-5)  # of the tenth
+    assert (found["tight"], found["tight_fresh"], found["excess"]) == pytest.approx((20 / 40, 4 / 40, 16 / 40))
+    error = 1.96 * np.sqrt(squares + 4) / 40
+    assert found["excess_interval"] == pytest.approx([0.4 - error, min(0.4 + error, 1.0)])
+    low, high = found["interval"]
+    assert low <= found["ratio"] <= high and (high > 0.9) == (squares == 400)
 
 
 def test_memorised_rows_are_seen(tables):
@@ -80,6 +101,22 @@ def test_identical_train_and_holdout_tie(tables):
     )
     found, _ = privacy.closeness(columns, 0, Encoder(columns, 0))
     assert found["share"] == 0.5 and found["ties"] == 1.0
+
+
+def test_the_error_of_a_share_is_that_of_the_rows_it_leans_on(tables):
+    """Few rows made are near to a real row each: a coin for each. Where both sides are the same rows, each is near to two halves."""
+
+    def error(holdout):
+        sides = {"real": tables["train"], "holdout": holdout, "synthetic": tables["fresh"].slice(0, 60)}
+        columns = prepare(sides, infer_schema(tables["train"]))
+        found, _ = privacy.closeness(columns, 0, Encoder(columns, 0))
+        low, high = found["interval"]
+        assert high - low == pytest.approx(2 * 1.96 * found["standard_error"])
+        return found["standard_error"]
+
+    coin = 0.5 / np.sqrt(60)
+    assert error(tables["holdout"]) == pytest.approx(coin, rel=0.2)
+    assert error(tables["train"]) == pytest.approx(coin / np.sqrt(2), rel=0.2)
 
 
 def test_missing_equals_missing_and_nothing_else():
@@ -174,6 +211,22 @@ def test_protection_is_what_the_definition_says():
     columns = prepare({"real": real, "synthetic": mine}, schema)
     cells = [privacy._cells(columns, side, np.arange(rows)) for side, rows in (("synthetic", 5), ("real", 3))]
     np.testing.assert_allclose(privacy._closest(columns, *cells), [0.05, 0.75, 0.0, 0.5, 0.5], atol=1e-6)
+
+
+def test_protection_of_fresh_rows_and_of_copies():
+    train, holdout = people(400, 1), people(400, 2)
+
+    def protection(synthetic, kept=holdout):
+        columns = prepare({"real": train, "synthetic": synthetic, "holdout": kept}, infer_schema(train))
+        return privacy.protection(columns, ["synthetic", "holdout"], 0)
+
+    fresh, copied = protection(people(400, 3)), protection(train)
+    assert fresh["overfitting"] > 0.85 and copied["overfitting"] < 0.05
+    for found in (fresh, copied):
+        low, high = found["overfitting_interval"]
+        assert low <= found["overfitting"] <= high
+    assert fresh["baseline_fresh"] == pytest.approx(fresh["baseline"], rel=0.2) and copied["baseline"] == 0
+    assert protection(people(400, 3), kept=train)["overfitting"] == 1, "what is as near to both is safe"
 
 
 real_types = pa.schema([("x", pa.float64()), ("y", pa.string())])

@@ -84,6 +84,20 @@ def test_wilson_interval_holds_the_share(trials, data):
     assert 0 <= low <= hits / trials + 1e-12 and hits / trials - 1e-12 <= high <= 1
 
 
+@pytest.mark.parametrize("trials", [10, 15, 16, 50])
+def test_wilson_interval_stays_within_0_and_1_where_rounding_would_not(trials):
+    assert stats.wilson_interval(0, trials)[0] == 0.0 and stats.wilson_interval(trials, trials)[1] <= 1.0
+
+
+def test_a_person_of_most_rows_is_held_out_in_part():
+    groups = np.repeat([1, 2, 3], [60, 20, 20])
+    for seed in range(20):
+        others, aside = stats.hold_out(100, 10, np.random.default_rng(seed), groups)
+        assert (
+            len(aside) in (10, 20) and len(others) + len(aside) == 100
+        )  # a whole one of 20, or 10 rows of the one of 60
+
+
 def test_empty_input_is_nan_and_not_a_warning():
     empty = np.array([])
     for value in (

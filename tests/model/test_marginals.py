@@ -66,13 +66,14 @@ def test_awkward_tables_fit_and_sample(awkward: EncodedTable):
 
 def test_the_noise_is_paid_for_and_more_budget_comes_nearer(make_toy):
     table, far = make_toy(4_000), {}
-    for epsilon in (0.05, 1.0, 10.0):
+    for epsilon in (0.02, 1.0, 10.0):
         ledger = Ledger(Budget(epsilon=epsilon, delta=1e-5))
         made = fitted(table, ledger).sample(4_000, seed=1)
         assert epsilon * 0.999 < ledger.epsilon() <= epsilon * (1 + 1e-6)
         assert sum(entry.mechanism.count for entry in ledger.spends) == len(table.columns) + 3
         far[epsilon] = pairs_apart(table, made)
-    assert far[10.0] < far[1.0] < far[0.05] and far[1.0] < 0.05
+    # .003 ± .0005, .007 ± .002 and .2 ± .1 over many fits: ranges apart, where one fit of ε = 1 may be as near as one of 10
+    assert far[10.0] < 0.01 < far[0.02] and far[1.0] < 0.05
 
 
 def test_a_spent_budget_is_refused_before_a_row_is_counted(toy: EncodedTable):

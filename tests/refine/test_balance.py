@@ -12,7 +12,7 @@ from lookalike.table import as_table
 CLASSES = st.dictionaries(st.text(min_size=1), st.integers(1, 10_000), min_size=2, max_size=8)
 
 
-@given(CLASSES, st.none() | st.floats(0.01, 1))
+@given(CLASSES, st.none() | st.just(1) | st.floats(0.01, 1))
 def test_filling_up_never_takes_rows_nor_passes_the_largest_class(classes, share):
     more = lacking(classes, share=share)
     largest = max(classes.values())
@@ -32,6 +32,27 @@ def test_halfway_keeps_the_order_of_the_classes(classes):
     assert [rows for _, rows in filled] == sorted(rows for _, rows in filled)
 
 
+def test_five_rows_are_enough_to_be_filled_up_and_four_are_not():
+    classes = {"well": 900, "five": 5, "four": 4}
+    assert lacking(classes, share=1) == {"five": 895}
+    assert lacking(classes, balance=False, counts={"five": 7, "four": 4}) == {"five": 2}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"share": 0}, "share=0"),
+        ({"share": 1.5}, "share=1.5"),
+        ({"share": 0.5, "balance": False}, "share=0.5 and balance=False"),
+        ({"counts": {"True": True}}, "True=True"),
+        ({"counts": {"TRUE": 900}}, "holds no 'TRUE'"),  # which of both?
+    ],
+)
+def test_what_fills_nothing_up_is_refused(asked, message):
+    with pytest.raises(SettingsError, match=message):
+        lacking({"well": 900, "True": 1, "true": 100}, **asked)
+
+
 def test_a_class_the_engine_did_not_see_is_left_alone():
     classes, learned = {"well": 900, "ill": 100, "odd": 6}, {"well": 800, "ill": 95, "odd": 4}
     assert set(lacking(classes, share=1, learned=learned)) == {"ill"}
@@ -45,6 +66,10 @@ def test_classes_are_counted_in_any_type(type_):
     cells = pa.array(["1", "2", "2", None]).cast(pa.float64() if pa.types.is_floating(type_) else pa.string())
     column = cells.dictionary_encode().cast(type_) if pa.types.is_dictionary(type_) else cells.cast(type_)
     assert class_counts(pa.chunked_array([column]), "grade") == {"2": 2, "1": 1}
+
+
+def test_fifty_classes_are_not_too_many():
+    assert len(class_counts(pa.chunked_array([[str(number) for number in range(50)]]), "grade")) == 50
 
 
 def test_texts_that_stand_for_missing_are_no_class():

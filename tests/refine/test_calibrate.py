@@ -82,9 +82,28 @@ def test_it_comes_no_nearer_to_the_real_rows_than_another_real_sample():
     assert np.mean(chosen) > 0.97 * np.mean(samples)
 
 
+def test_a_pool_is_raked_as_often_as_held_out_rows_allowed():
+    columns = tuple(EncodedColumn(name, 6, np.zeros(6, bool)) for name in "abcd")
+
+    def chain(rows: int, seed: int, link: float) -> EncodedTable:
+        rng = np.random.default_rng(seed)
+        codes = rng.integers(6, size=(rows, 4))
+        for place in range(1, 4):
+            codes[:, place] = np.where(rng.random(rows) < link, codes[:, place - 1], codes[:, place])
+        return EncodedTable(columns, codes.astype(np.int32), np.zeros(codes.shape))
+
+    pool = chain(30_000, 1, 0.3)
+    calibration = Calibration.fit(chain(6000, 0, 0.7), pool, CalibrationSettings(heaviest=50.0), 0)
+    assert calibration.notes["sweeps"] > 1
+    assert effective_rows(calibration.weights(pool)) == pytest.approx(calibration.notes["effective_rows"], rel=0.03)
+
+
 def test_a_small_pool_is_calibrated_too():
     real, pool = people(4000, 0), people(20_000, 2, link=0.5)
     calibration = Calibration.fit(real, pool, SETTINGS, 0)
+    # and coarsely, or its own few rows would be weighed to fit
+    assert effective_rows(calibration.weights(people(300, 10, link=0.5))) > 0.9 * 300
+    assert [SETTINGS.pool_rows(rows) for rows in (0, 10, 10_000)] == [0, 20_000, 50_000]
 
     def follows(table: EncodedTable) -> float:
         age, spent = table.codes[table.codes[:, 1] > 0][:, :2].T
@@ -268,6 +287,10 @@ def test_systematic_draws_follow_the_weights():
     weights = np.repeat([1.0, 3.0], 500)
     picks = np.concatenate([systematic(weights, 200, seed) for seed in range(20)])
     assert (picks >= 500).mean() == pytest.approx(0.75, abs=0.01)
+    even = systematic(np.ones(1000), 500, 0)
+    assert (np.diff(even) < 0).any() and len(
+        set(np.diff(np.sort(even)))
+    ) > 3  # neighbours, or both of a pair, may be drawn
 
 
 def test_groups_hold_neighbours_and_leave_spikes_and_missing_alone():

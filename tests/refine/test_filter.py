@@ -118,6 +118,8 @@ def test_every_reason_is_told_apart_and_counted():
     assert reasons == ["identical", "too close", "too close", "identical", "identical", "kept", "kept"]
     assert apart.keep(drawn).tolist() == [reason == "kept" for reason in reasons]
     assert apart.seen == 7 and apart.dropped == {"identical": 3, "too close": 2, "leans on one": 0}
+    apart.keep(drawn)
+    assert apart.seen == 14 and apart.dropped == {"identical": 6, "too close": 4, "leans on one": 0}
 
 
 def test_the_k_rule_spares_what_many_share():
@@ -128,6 +130,8 @@ def test_the_k_rule_spares_what_many_share():
     def kept(**changes):
         return Filter(real, spec, FilterSettings(**changes)).keep(drawn).tolist()
 
+    assert Filter(real, spec).measure(drawn).ratio[0] == 1  # at 0 from two: it leans on neither
+    assert (Filter(real.slice(0, 1), spec).measure(drawn).ratio == 1).all()  # nor on the only one
     # five share the first; the second is one person's row, crowd or not; the third has five within .05 · √2 · 45 ranks
     assert kept() == [True, False, True]
     assert kept(common_rows=6) == [False, False, False]

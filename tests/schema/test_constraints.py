@@ -180,6 +180,8 @@ def test_ranges():
     assert fits(Range(column="a", low=0, high=10), a=[-1, 0, 10, 11, None]) == [False, True, True, False, True]
     assert fits(Range(column="a", low=0, high="b", strict=True), a=[0, 1, 2], b=[5, 5, 2]) == [False, True, False]
     assert fits(Range(column="a", high=0.5), a=[0.5, 0.51]) == [True, False]
+    assert fits(Range(column="a", low=0.5, high=1, strict=True), a=[0.5, 0.7, 1.0]) == [False, True, False]
+    assert fits(Range(column="a", low=5), a=[None, 4, 6, 7]) == [True, False, True, True]
     dated = Range(column="a", low="2024-01-02", high="2024-01-03T12:00")
     assert fits(dated, a=["01.01.2024", "02.01.2024", "31.01.2024"]) == [False, True, False]
     cents = pa.array([Decimal("9.99"), Decimal("10.01")], pa.decimal128(8, 2))
@@ -200,6 +202,12 @@ def test_combinations():
     assert fits(listed, a=["x", "y", "z"], b=["1", None, "2"]) == [True, True, False]
     with pytest.raises(SchemaError, match="one of column 'b' does not fit int64"):
         fits(Combinations(columns=("a", "b"), allowed=(("x", "one"),)), a=["x"] * 3, b=[1, 2, 3])
+
+
+def test_a_missing_number_is_no_number():
+    rule = Combinations(columns=("a", "b"))
+    there = {"a": ["x", "y"], "b": [None, 2]}
+    assert fits(rule, there, a=["x", "x", "y"], b=[-5, None, 2]) == [False, True, True]
 
 
 def test_formulas():
@@ -233,6 +241,7 @@ def test_a_formula_takes_differences_of_dates_and_no_date_alone():
 
 
 def test_uniqueness_and_missing_together_and_predicates():
+    assert fits(Unique(columns=("a",)), a=[0.0, -0.0, 1e-17, 2e-17]) == [True, False, True, True]
     assert fits(Unique(columns=("a", "b")), a=[1, 1, 1, None, None], b=["x", "y", "x", "x", "x"]) == [
         True,
         True,

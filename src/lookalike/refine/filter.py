@@ -199,8 +199,6 @@ class Filter:
         # recomputed one by one: a score is rounded, a copy is at 0
         apart = np.sort(np.stack([self._distance(cells, places[:, place]) for place in range(2)], axis=1), axis=1)
         nearest, following = apart.T
-        if len(self._rows) == 1:
-            following = nearest
         ratio = np.divide(nearest, following, out=np.ones(count), where=following > 0)
         return Nearest(nearest, ratio, within, self._identical(cells))
 

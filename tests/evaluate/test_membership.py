@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from lookalike.evaluate.membership import membership, roc
+from lookalike.evaluate.membership import STRICT, membership, rate_interval, roc
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
 from lookalike.schema.infer import infer_schema
@@ -57,11 +58,11 @@ def test_the_area_is_that_of_scikit_learn_ties_and_all():
     generator = np.random.default_rng(0)
     members, others = generator.integers(2, 9, 300) / 2, generator.integers(0, 7, 200) / 2
     truth = np.concatenate([np.ones(300), np.zeros(200)])
-    assert roc(members, others, 0)["auc"] == pytest.approx(roc_auc_score(truth, np.concatenate([members, others])))
+    assert roc(members, others)["auc"] == pytest.approx(roc_auc_score(truth, np.concatenate([members, others])))
 
 
 def test_scores_that_say_nothing_are_chance():
-    found = roc(np.zeros(50), np.zeros(50), 0)
+    found = roc(np.zeros(50), np.zeros(50))
     assert (found["auc"], found["tpr_at_1"], found["tpr_at_10"]) == (0.5, pytest.approx(0.01), pytest.approx(0.1))
 
 
@@ -69,9 +70,31 @@ def test_the_interval_of_the_area_holds_it_as_often_as_it_says():
     generator = np.random.default_rng(1)
     held = 0
     for _ in range(100):
-        low, high = roc(generator.normal(1, 1, 100), generator.normal(0, 1, 150), 0)["auc_interval"]
+        low, high = roc(generator.normal(1, 1, 100), generator.normal(0, 1, 150))["auc_interval"]
         held += low <= 0.7602 <= high  # Φ(1/√2)
     assert held >= 88
+
+
+@pytest.mark.parametrize("rate", STRICT.values())
+@pytest.mark.parametrize("others", [20, 90, 700])
+@pytest.mark.parametrize("further", [0.0, 1.0])
+def test_the_interval_of_a_strict_rate_holds_it_as_often_as_it_says(further: float, others: int, rate: float):
+    generator, (low, high) = np.random.default_rng(2), (0, 0)
+    true = norm.sf(norm.isf(rate) - further)
+    for _ in range(400):
+        ends = rate_interval(generator.normal(further, 1, 2 * others), generator.normal(0, 1, others), rate)
+        low, high = low + (ends[0] > true), high + (ends[1] < true)
+    assert max(low, high) <= 20  # one in forty are ten of 400, and 21 come once in 600 seeds
+
+
+def test_a_strict_rate_is_known_the_better_the_more_rows_there_are():
+    generator = np.random.default_rng(3)
+    widths = [
+        np.ptp(rate_interval(generator.normal(1, 1, rows), generator.normal(0, 1, rows), 0.01))
+        for rows in (50, 500, 5_000, 50_000)
+    ]
+    assert widths == sorted(widths, reverse=True) and widths[-1] < 0.02
+    assert rate_interval(np.ones(200), np.zeros(200), 0.01) == [pytest.approx(0.3, abs=0.1), 1.0]
 
 
 def test_too_few_rows_and_no_holdout_say_nothing():

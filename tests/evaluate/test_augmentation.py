@@ -86,8 +86,8 @@ def test_the_control_itself_is_no_better_than_the_control(tables):
 
 def test_all_sides_but_the_first_hold_the_same_counts(tables, monkeypatch):
     seen = {}
-    fit_all = room.fit_all
-    monkeypatch.setattr(room, "fit_all", lambda task, sides, *rest: seen.update(sides) or fit_all(task, sides, *rest))
+    fit = room.fit_stacked
+    monkeypatch.setattr(room, "fit_stacked", lambda task, sides, seed: seen.update(sides) or fit(task, sides, seed))
     found = measured(tables, of_class(tables["more"], "urgent", "now", 150), "urgent")
     counts = {side: np.bincount(seen[side].target.astype(int), minlength=3).tolist() for side in SIDES}
     assert counts["repeated"] == counts["smotenc"] == counts["ours"]
@@ -99,13 +99,13 @@ def test_all_sides_but_the_first_hold_the_same_counts(tables, monkeypatch):
 
 def test_figures_are_scikit_learns(tables, monkeypatch):
     seen = {}
-    fit_all = room.fit_all
+    fit = room.fit_stacked
 
-    def watched(task, sides, test, seed):
-        seen.update(test=test, outcomes=fit_all(task, sides, test, seed))
+    def watched(task, sides, seed):
+        seen.update(test=task.sides["holdout"], outcomes=fit(task, sides, seed))
         return seen["outcomes"]
 
-    monkeypatch.setattr(room, "fit_all", watched)
+    monkeypatch.setattr(room, "fit_stacked", watched)
     found = measured(tables, of_class(tables["more"], "urgent", "now", 150), "urgent")
     truth = seen["test"].target.astype(int)
     for side in SIDES:

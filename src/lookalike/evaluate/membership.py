@@ -81,30 +81,29 @@ def roc(members: np.ndarray, others: np.ndarray, seed: int) -> dict[str, Any]:
     """
     scores, places = np.unique(np.concatenate([members, others]), return_inverse=True)
     inside, outside = (len(scores) - 1 - part for part in (places[: len(members)], places[len(members) :]))
-    weights = np.ones((1, len(members))), np.ones((1, len(others)))
-    rates = _rates(inside, outside, len(scores), *weights)
+    rates = _rates(inside, outside, len(scores), np.ones(len(members)), np.ones(len(others)))
     draw = generator(seed, "evaluate", "roc")
-    again = np.concatenate([
-        _rates(inside, outside, len(scores), draw.poisson(1, (1, len(members))), draw.poisson(1, (1, len(others))))
+    again = np.stack([
+        _rates(inside, outside, len(scores), draw.poisson(1, len(members)), draw.poisson(1, len(others)))
         for _ in range(BOOTSTRAPS)
     ])  # fmt: skip
     auc, error = _auc(inside, outside, len(scores))
     found: dict[str, Any] = {"auc": auc, "auc_interval": [max(0.0, auc - 1.96 * error), min(1.0, auc + 1.96 * error)]}
     for line, name in enumerate(STRICT):
-        found[name] = float(rates[0, line])
+        found[name] = float(rates[line])
         found[f"{name}_interval"] = np.quantile(again[:, line], [0.025, 0.975]).tolist()
     return found
 
 
 def _rates(inside: np.ndarray, outside: np.ndarray, size: int, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """True positive rates at the strict false positive rates, under weights: (1, rates). Places count from the top."""
-    true = np.concatenate([[0.0], np.cumsum(np.bincount(inside, mine[0], size))])
-    false = np.concatenate([[0.0], np.cumsum(np.bincount(outside, theirs[0], size))])
+    """True positive rates at the strict false positive rates, under weights. Places count from the top."""
+    true = np.concatenate([[0.0], np.cumsum(np.bincount(inside, mine, size))])
+    false = np.concatenate([[0.0], np.cumsum(np.bincount(outside, theirs, size))])
     if true[-1] == 0 or false[-1] == 0:
-        return np.array([list(STRICT.values())])
+        return np.array(list(STRICT.values()))
     # at a vertical step of the curve the upper end counts: the threshold costs no further false positive
     last = np.append(np.diff(false) > 0, True)
-    return np.array([np.interp(list(STRICT.values()), false[last] / false[-1], true[last] / true[-1])])
+    return np.interp(list(STRICT.values()), false[last] / false[-1], true[last] / true[-1])
 
 
 def _auc(inside: np.ndarray, outside: np.ndarray, size: int) -> tuple[float, float]:

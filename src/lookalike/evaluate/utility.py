@@ -33,8 +33,7 @@ from lookalike.stats import mean, mid_ranks, pearson
 COMPARED = ("real", "synthetic")
 TRAINED = ("real", "synthetic", "both")
 SCATTER = "lightgbm"
-"""Whose models of parts tell how much the choice of rows matters: its margin is the stack's (adult .0040 and .0039, shoppers .0104 and
-.0092, housing .0237 and .0252, hospital .0089 and .0094) at half of the fits."""
+"""Whose models of parts tell how much the choice of rows matters: its margin is the stack's, at half of the fits."""
 TOP = 5
 SHOWN_FEATURES = 20
 

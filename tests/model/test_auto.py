@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from lookalike.errors import NotFittedError
 from lookalike.model.auto import Auto
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
@@ -124,11 +122,6 @@ def test_a_net_of_any_order_is_picked_where_one_was_asked_for(make_toy):
     known[:, 0] = False
     assert (engine.complete(table, known, seed=0).codes[known] == table.codes[known]).all()
     assert engine.likelihood(table).shape == (200,)
-
-
-def test_sampling_needs_a_fit():
-    with pytest.raises(NotFittedError, match="fit first"):
-        Auto().sample(1, seed=0)
 
 
 def test_a_temperature_is_known_where_the_engine_picked_knows_it(make_toy):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.errors import LookalikeWarning, NotFittedError, SettingsError, TrainingError
+from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
@@ -98,11 +98,6 @@ def test_state_gives_back_identical_rows(make, toy: EncodedTable):
     again = type(engine).from_state(toy.columns, engine.settings, json.loads(json.dumps(state)), arrays)
     assert same(engine.sample(200, seed=5), again.sample(200, seed=5))
     assert [a.tobytes() for a in again.state()[1].values()] == [a.tobytes() for a in arrays.values()]
-
-
-def test_sampling_needs_a_fit(make):
-    with pytest.raises(NotFittedError, match="fit first"):
-        make().sample(1, seed=0)
 
 
 def test_every_part_of_the_table_is_reported_once_an_epoch(make, toy: EncodedTable):

@@ -182,7 +182,6 @@ def keep_freed_memory() -> None:
     """Have what a step frees kept for the next one.
 
     The C library of Linux gives memory at the end of its heap back to the system when a step ends, and every step would
-    then take it anew, page by page. The block it was last given
-    back sets how much it keeps, up to 32 MB.
+    then take it anew, page by page. The block it was last given back sets how much it keeps, up to 32 MB.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)

@@ -82,10 +82,9 @@ class Joint(Step):
     A rare combination shares a code with other rare ones and comes back as one of them: none is ever made up.
     """
 
-    def __init__(self, columns: Sequence[str], name: str, schema: Schema) -> None:
+    def __init__(self, columns: Sequence[str], name: str) -> None:
         self.targets, self.name = tuple(columns), name
         self.words = f"combinations of {', '.join(columns)}"
-        self.kinds = [schema[column] for column in columns]
 
     def specs(self) -> list[ColumnSpec]:
         return [ColumnSpec(name=self.name, kind="category")]

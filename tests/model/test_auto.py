@@ -7,7 +7,6 @@ import numpy as np
 from lookalike.model.auto import Auto
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
-from lookalike.testing import check_generator
 
 
 def picked(table, run=None, **settings):
@@ -17,10 +16,6 @@ def picked(table, run=None, **settings):
     assert engine.picked is not None and run.notes["engine"]["picked"] == engine.picked[0]
     assert np.isfinite(engine.sample(20, seed=0).residuals).all()
     return run.notes["engine"]
-
-
-def test_the_promises_of_every_engine():
-    check_generator(Auto, Auto.Settings())
 
 
 def test_few_rows_get_trees(make_toy):

@@ -70,14 +70,6 @@ def test_same_seed_same_model_same_rows(make, toy: EncodedTable):
     assert not same(first.sample(50, seed=1), other.sample(50, seed=1))
 
 
-def test_fitting_again_leaves_nothing_of_the_first_fit(make, toy: EncodedTable, make_toy):
-    fresh, used = make(), make()
-    used.fit(make_toy(300, seed=9), seed=1, run=Run())
-    fresh.fit(toy, seed=3, run=Run())
-    used.fit(toy, seed=3, run=Run())
-    assert same(fresh.sample(50, seed=1), used.sample(50, seed=1))
-
-
 def test_global_random_state_is_left_alone(make, toy: EncodedTable):
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002 - the state under test
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()

@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import augmentation as room
-from lookalike.evaluate import learners, oversampling
+from lookalike.evaluate import learners
 from lookalike.evaluate.augmentation import SIDES, augmentation
 from lookalike.evaluate.oversampling import repeated, smotenc
 from lookalike.evaluate.prepare import prepare
@@ -227,7 +227,8 @@ def test_repeated_rows_are_rows_of_the_class():
     assert smotenc(rows, np.array([False, True]), np.array([5, 3]), seed=3) is rows
 
 
-def test_imbalanced_learn_is_looked_for_and_not_assumed(monkeypatch):
-    assert oversampling.has_smotenc()
+def test_imbalanced_learn_is_looked_for_and_not_assumed(tables, monkeypatch):
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
-    assert not oversampling.has_smotenc()
+    found = measured(tables, of_class(tables["more"], "urgent", "now", 50), "urgent")
+    assert found["gains"]["smotenc"] is None and found["gains"]["repeated"] is not None
+    assert any("SMOTENC was not run: imbalanced-learn cannot be imported" in note for note in found["notes"])

@@ -13,8 +13,8 @@ import numpy as np
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import predictions
-from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_stacked, missing_libraries
-from lookalike.evaluate.oversampling import has_smotenc, repeated, smotenc
+from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_stacked, missing_libraries, usable
+from lookalike.evaluate.oversampling import repeated, smotenc
 from lookalike.evaluate.prepare import Column
 from lookalike.evaluate.task import Impossible, Rows, Task, disjoint, pose
 from lookalike.rng import generator
@@ -162,7 +162,7 @@ def _sides(task: Task, real: Rows, made: Rows, seed: int) -> tuple[dict[str, Row
     ours = real.and_also(made)
     wanted = _counts(task, ours)
     sides = {"real": real, "repeated": repeated(real, wanted, seed), "ours": ours}
-    if not has_smotenc():
+    if not usable("imblearn.over_sampling"):
         return sides, ["SMOTENC was not run: imbalanced-learn cannot be imported (pip install 'lookalike[utility]')."]
     try:
         sides["smotenc"] = smotenc(real, task.labels, wanted, seed)

@@ -54,10 +54,11 @@ Fit = Callable[[Task, Rows, Rows, int], Outcome]
 
 def missing_libraries() -> list[str]:
     """Which of the libraries cannot be used here."""
-    return [name for name in LIBRARIES if not _usable(name)]
+    return [name for name in LIBRARIES if not usable(name)]
 
 
-def _usable(name: str) -> bool:
+def usable(name: str) -> bool:
+    """Whether a library can be imported here."""
     try:
         import_module(name)
     except (ImportError, OSError, ValueError):  # OSError, XGBoostError: installed, but without its OpenMP library

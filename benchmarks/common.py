@@ -61,6 +61,20 @@ def record(question: str, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def likeness(card: Any) -> dict[str, float]:
+    """What a scorecard says of likeness and closeness, rounded to what is worth reading."""
+    fidelity, privacy = card["fidelity"], card["privacy"]
+    accuracy, membership = fidelity["accuracy"], privacy["membership"]
+    return {
+        "quality": round(fidelity["quality"], 4),
+        "accuracy": round(accuracy["overall"], 4),
+        "accuracy_of_fresh": round(accuracy["overall"] / accuracy["max"]["overall"], 4),
+        "detection_auc": round(fidelity["detection"]["auc"], 3),
+        "dcr_share": round(privacy["closeness"]["share"], 4),
+        "membership_auc": round(max(membership["distance"]["auc"], membership["density"]["auc"]), 3),
+    }
+
+
 def settings_of(items: list[str]) -> dict[str, Any]:
     """``["epochs=3", "precision=bfloat16"]`` → ``{"epochs": 3, "precision": "bfloat16"}``."""
     settings = {}

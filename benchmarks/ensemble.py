@@ -17,7 +17,7 @@ import warnings
 from typing import Any
 
 import lookalike
-from common import record, table_path
+from common import likeness, record, table_path
 from lookalike.presets import named
 from lookalike.table import as_table
 
@@ -85,18 +85,12 @@ def measure(table: str, settings: dict[str, Any], seed: int, drop: list[str], ca
         card = lookalike.evaluate(train, rows, holdout=holdout).to_dict()
         apart = twin.filter(holdout)
         mine, theirs = (apart.measure(side.slice(0, HELD_AGAINST)).distance for side in (rows, train))
-    fidelity, privacy = card["fidelity"], card["privacy"]
-    membership = privacy["membership"]
+    membership = card["privacy"]["membership"]
     members = twin.information["notes"].get("ensemble", {}).get("members", {})
     return {
         "fit_seconds": round(fitted, 1),
         "sample_seconds": round(drawn, 1),
-        "accuracy": round(fidelity["accuracy"]["overall"], 4),
-        "accuracy_of_fresh": round(fidelity["accuracy"]["overall"] / fidelity["accuracy"]["max"]["overall"], 4),
-        "quality": round(fidelity["quality"], 4),
-        "detection_auc": round(fidelity["detection"]["auc"], 3),
-        "dcr_share": round(privacy["closeness"]["share"], 4),
-        "membership_auc": round(max(membership["distance"]["auc"], membership["density"]["auc"]), 3),
+        **likeness(card),
         "membership": {name: round(membership[name]["auc"], 3) for name in ("distance", "density")},
         "distance_to_holdout": round(float(mine.mean() / theirs.mean()), 4),
         "calibration": twin.information["notes"].get("calibrated"),

@@ -30,7 +30,7 @@ from typing import Any
 import pandas as pd
 
 import lookalike
-from common import peer_python, record, settings_of, table_path
+from common import likeness, peer_python, record, settings_of, table_path
 
 DATE = r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?"
 WORKERS = Path(__file__).parent / "workers"
@@ -137,17 +137,10 @@ def judge(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookalike.LookalikeWarning)
         card = lookalike.evaluate(train, synthetic, holdout=holdout, target=target, seed=seed)
-    fidelity, privacy = card["fidelity"], card["privacy"]
-    accuracy, membership = fidelity["accuracy"], privacy["membership"]
     useful = card["utility"]["headline"] or {}
     return {
-        "quality": round(fidelity["quality"], 4),
-        "accuracy": round(accuracy["overall"], 4),
-        "accuracy_of_fresh": round(accuracy["overall"] / accuracy["max"]["overall"], 4),
-        "detection_auc": round(fidelity["detection"]["auc"], 3),
-        "dcr_share": round(privacy["closeness"]["share"], 4),
-        "membership_auc": round(max(membership["distance"]["auc"], membership["density"]["auc"]), 3),
-        "rules_broken": fidelity["dependencies"]["broken"],
+        **likeness(card),
+        "rules_broken": card["fidelity"]["dependencies"]["broken"],
         **{name: round(value, 4) for name, value in useful.items() if isinstance(value, float)},
     }
 

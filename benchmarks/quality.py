@@ -15,7 +15,7 @@ import numpy as np
 import lookalike
 from common import peak_megabytes, record, settings_of, table_path
 from lookalike import Run
-from lookalike.table import Table, as_table
+from lookalike.table import as_table
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def measure(table, holdout, engine, seed, settings) -> dict:
     start = time.perf_counter()
     twin = lookalike.fit(table, engine=engine, seed=seed, run=Run(), **settings)
     fitted = time.perf_counter()
-    synthetic = Table(list_of(twin, table.num_rows), twin.origin)
+    synthetic = twin.sample(table.num_rows, seed=1)
     sampled = time.perf_counter()
     card = lookalike.evaluate(table, synthetic, holdout=holdout, schema=twin.schema).to_dict()
     fidelity, fresh = card["fidelity"], card["fidelity"]["fresh"] or {}
@@ -64,12 +64,6 @@ def measure(table, holdout, engine, seed, settings) -> dict:
         "exact_copies": card["privacy"]["exact_copies"]["count"],
         "dcr_share": np.nan if card["privacy"]["closeness"] is None else card["privacy"]["closeness"]["share"],
     }
-
-
-def list_of(twin, rows):
-    import pyarrow as pa
-
-    return pa.concat_tables(batch.data for batch in twin.batches(rows, seed=1))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     arguments = parser.parse_args()
     settings = settings_of(arguments.set)
-    task = make_task(*encode(table_path(arguments.table), arguments.engine), arguments.engine, settings)
+    task = make_task(encode(table_path(arguments.table), arguments.engine), arguments.engine, settings)
     flops = count_flops(task)  # first: a step that is replayed shows nothing of what it is made of
     times = time_steps(task, arguments.steps)
     milliseconds, multiply = statistics.median(times), multiply_rate(task)
@@ -62,17 +62,17 @@ def main() -> None:
         profile(task)
 
 
-def encode(source: Any, engine: str, schema: Any = None) -> tuple[TableEncoder, EncodedTable]:
-    """The columns learned as the engine wants them, and the table in codes."""
+def encode(source: Any, engine: str, schema: Any = None) -> EncodedTable:
+    """The table in codes, its columns learned as the engine wants them."""
     warnings.simplefilter("ignore", lookalike.LookalikeWarning)
     table, settled = preparing.prepare(source, schema=schema)
     intervals = registry.load(registry.ENGINES, engine, "engine").intervals
     encoder = TableEncoder(settled, EncoderSettings(intervals=intervals))
     encoder.fit(table.data, seed=0)
-    return encoder, encoder.encode(table.data, seed=0)
+    return encoder.encode(table.data, seed=0)
 
 
-def make_task(encoder: TableEncoder, encoded: EncodedTable, engine: str, settings: dict[str, Any]) -> Any:
+def make_task(encoded: EncodedTable, engine: str, settings: dict[str, Any]) -> Any:
     """The engine's training task on the encoded table, as ``fit`` makes it."""
     kind = registry.load(registry.ENGINES, engine, "engine")
     task, _ = kind.task(encoded, encoded.take(np.arange(0)), kind.Settings.build(settings), 0)

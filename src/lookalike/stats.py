@@ -74,6 +74,18 @@ def whole_rows(codes: np.ndarray) -> np.ndarray:
     return codes.view(np.dtype((np.void, codes.dtype.itemsize * codes.shape[1]))).ravel()
 
 
+def places_among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return (n,) int64: where each of (n,) values first stands among (k,) sorted ``known`` ones, −1 where it does not.
+
+    >>> places_among(np.array([5, 1, 9, 10]), np.array([1, 5, 5, 9])).tolist()
+    [1, 0, 3, -1]
+    """
+    if not len(known):
+        return np.full(len(values), -1)
+    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[places] == values, places, -1)
+
+
 def draws_for(lacking: int, found: int, drawn: int, most: int) -> int:
     """How many more to draw for ``lacking`` ones that meet a condition, when ``found`` of ``drawn`` did: a tenth more than that share asks
     for, at most ``most``. Where none did yet, the next one might have.

@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import augmentation as room
-from lookalike.evaluate import learners, oversampling
+from lookalike.evaluate import learners
 from lookalike.evaluate.augmentation import SIDES, augmentation
 from lookalike.evaluate.oversampling import repeated, smotenc
 from lookalike.evaluate.prepare import prepare
@@ -86,8 +86,8 @@ def test_the_control_itself_is_no_better_than_the_control(tables):
 
 def test_all_sides_but_the_first_hold_the_same_counts(tables, monkeypatch):
     seen = {}
-    fit_all = room.fit_all
-    monkeypatch.setattr(room, "fit_all", lambda task, sides, *rest: seen.update(sides) or fit_all(task, sides, *rest))
+    fit = room.fit_stacked
+    monkeypatch.setattr(room, "fit_stacked", lambda task, sides, seed: seen.update(sides) or fit(task, sides, seed))
     found = measured(tables, of_class(tables["more"], "urgent", "now", 150), "urgent")
     counts = {side: np.bincount(seen[side].target.astype(int), minlength=3).tolist() for side in SIDES}
     assert counts["repeated"] == counts["smotenc"] == counts["ours"]
@@ -99,13 +99,13 @@ def test_all_sides_but_the_first_hold_the_same_counts(tables, monkeypatch):
 
 def test_figures_are_scikit_learns(tables, monkeypatch):
     seen = {}
-    fit_all = room.fit_all
+    fit = room.fit_stacked
 
-    def watched(task, sides, test, seed):
-        seen.update(test=test, outcomes=fit_all(task, sides, test, seed))
+    def watched(task, sides, seed):
+        seen.update(test=task.sides["holdout"], outcomes=fit(task, sides, seed))
         return seen["outcomes"]
 
-    monkeypatch.setattr(room, "fit_all", watched)
+    monkeypatch.setattr(room, "fit_stacked", watched)
     found = measured(tables, of_class(tables["more"], "urgent", "now", 150), "urgent")
     truth = seen["test"].target.astype(int)
     for side in SIDES:
@@ -227,7 +227,8 @@ def test_repeated_rows_are_rows_of_the_class():
     assert smotenc(rows, np.array([False, True]), np.array([5, 3]), seed=3) is rows
 
 
-def test_imbalanced_learn_is_looked_for_and_not_assumed(monkeypatch):
-    assert oversampling.has_smotenc()
+def test_imbalanced_learn_is_looked_for_and_not_assumed(tables, monkeypatch):
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
-    assert not oversampling.has_smotenc()
+    found = measured(tables, of_class(tables["more"], "urgent", "now", 50), "urgent")
+    assert found["gains"]["smotenc"] is None and found["gains"]["repeated"] is not None
+    assert any("SMOTENC was not run: imbalanced-learn cannot be imported" in note for note in found["notes"])

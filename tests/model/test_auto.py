@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from lookalike.errors import NotFittedError
 from lookalike.model.auto import Auto
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
-from lookalike.testing import check_generator
 
 
 def picked(table, run=None, **settings):
@@ -19,10 +16,6 @@ def picked(table, run=None, **settings):
     assert engine.picked is not None and run.notes["engine"]["picked"] == engine.picked[0]
     assert np.isfinite(engine.sample(20, seed=0).residuals).all()
     return run.notes["engine"]
-
-
-def test_the_promises_of_every_engine():
-    check_generator(Auto, Auto.Settings())
 
 
 def test_few_rows_get_trees(make_toy):
@@ -124,11 +117,6 @@ def test_a_net_of_any_order_is_picked_where_one_was_asked_for(make_toy):
     known[:, 0] = False
     assert (engine.complete(table, known, seed=0).codes[known] == table.codes[known]).all()
     assert engine.likelihood(table).shape == (200,)
-
-
-def test_sampling_needs_a_fit():
-    with pytest.raises(NotFittedError, match="fit first"):
-        Auto().sample(1, seed=0)
 
 
 def test_a_temperature_is_known_where_the_engine_picked_knows_it(make_toy):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.errors import LookalikeWarning, NotFittedError, SettingsError, TrainingError
+from lookalike.errors import LookalikeWarning, SettingsError, TrainingError
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import Generator
 from lookalike.model.ctgan import CTGAN
@@ -70,14 +70,6 @@ def test_same_seed_same_model_same_rows(make, toy: EncodedTable):
     assert not same(first.sample(50, seed=1), other.sample(50, seed=1))
 
 
-def test_fitting_again_leaves_nothing_of_the_first_fit(make, toy: EncodedTable, make_toy):
-    fresh, used = make(), make()
-    used.fit(make_toy(300, seed=9), seed=1, run=Run())
-    fresh.fit(toy, seed=3, run=Run())
-    used.fit(toy, seed=3, run=Run())
-    assert same(fresh.sample(50, seed=1), used.sample(50, seed=1))
-
-
 def test_global_random_state_is_left_alone(make, toy: EncodedTable):
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002 - the state under test
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
@@ -98,11 +90,6 @@ def test_state_gives_back_identical_rows(make, toy: EncodedTable):
     again = type(engine).from_state(toy.columns, engine.settings, json.loads(json.dumps(state)), arrays)
     assert same(engine.sample(200, seed=5), again.sample(200, seed=5))
     assert [a.tobytes() for a in again.state()[1].values()] == [a.tobytes() for a in arrays.values()]
-
-
-def test_sampling_needs_a_fit(make):
-    with pytest.raises(NotFittedError, match="fit first"):
-        make().sample(1, seed=0)
 
 
 def test_every_part_of_the_table_is_reported_once_an_epoch(make, toy: EncodedTable):

@@ -11,7 +11,7 @@ import pytest
 import lookalike
 from lookalike import cache
 from lookalike.config import read_toml, to_toml
-from lookalike.errors import NotFittedError, SettingsError, TrainingError
+from lookalike.errors import SettingsError, TrainingError
 from lookalike.model.ensemble import Ensemble, plans_of
 from lookalike.model.members.beside import Together, code_files
 from lookalike.model.members.weigh import Worth, closer_share, weights_of
@@ -54,10 +54,6 @@ class TestPromises:
     def test_of_every_engine_with_every_engine(self, other):
         few = toy_table(60 if other == "auto" else 400)  # auto takes its time from 100 rows on
         check_generator(Ensemble, ensemble(member("trees"), member(other)).settings, few)
-
-    def test_sampling_needs_a_fit(self):
-        with pytest.raises(NotFittedError, match="fit first"):
-            Ensemble().sample(1, seed=0)
 
     def test_members_of_one_engine_differ_and_each_is_what_it_is_alone(self):
         table = toy_table()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from lookalike.errors import LookalikeWarning, NotFittedError, SettingsError
+from lookalike.errors import LookalikeWarning, SettingsError
 from lookalike.model.counts.forest import Growth, _counts, _fill, grow, starts_of
 from lookalike.model.counts.shrink import Hierarchy
 from lookalike.model.trees import Trees, TreesSettings
@@ -183,10 +183,6 @@ def test_small_tables_get_larger_leaves():
     assert TreesSettings(min_leaf=3).least_rows(999) == 3
 
 
-def test_settings_and_order_of_calls_are_checked():
+def test_settings_are_checked():
     with pytest.raises(SettingsError, match="min_leaf=1"):
         TreesSettings.build({"min_leaf": 1})
-    with pytest.raises(NotFittedError, match="fit first"):
-        Trees().sample(1, seed=0)
-    with pytest.raises(NotFittedError, match="fit first"):
-        Trees().state()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,22 @@ class Difference(Step):
             missing = distance.missing | ~there
         return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
 
+    def _in_range(
+        self,
+        numbers: np.ndarray,
+        base: np.ndarray,
+        counted: Callable[[Any], Any],
+        beside_base: Callable[[Any], Any] | None = None,
+    ) -> np.ndarray:
+        """(n,) numbers held to the range, but for an end that the base itself lies beyond; an end in the unit of the numbers, as ``counted``
+        gives it, and in that of the base where it is another."""
+        for end, beyond in zip(self._range(), (np.less, np.greater), strict=True):
+            if end is not None:
+                edge, bound = counted(end), (beside_base or counted)(end)
+                held = np.asarray((base <= bound) if self.sign > 0 else (base >= bound), bool)
+                numbers = np.where(np.asarray(beyond(numbers, edge), bool) & held, edge, numbers)
+        return numbers
+
     def _range(self) -> tuple[Any, Any]:
         """The least and the greatest the target may be, in its own unit: as declared and, unless not asked for, as seen."""
         own = unit_of(self.spec)
@@ -204,12 +220,7 @@ class Difference(Step):
         over = (raw - offset) % grain
         raw = raw - over + np.where(2 * over >= grain, grain, 0)
         raw = raw + np.where(np.asarray(raw < base if self.sign > 0 else raw > base, bool), self.sign * grain, 0)
-        low, high = self._range()
-        for edge, beyond in ((low, np.less), (high, np.greater)):
-            if edge is not None:
-                edge = int(edge) * factor
-                held = np.asarray((base <= edge) if self.sign > 0 else (base >= edge), bool)
-                raw = np.where(np.asarray(beyond(raw, edge), bool) & held, edge, raw)
+        raw = self._in_range(raw, base, lambda edge: int(edge) * factor)
         return fit_in(raw // factor, self.spec, self.dtype)
 
     def _floats(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
@@ -222,12 +233,7 @@ class Difference(Step):
             raw = np.where(raw == base, np.nextafter(base, self.sign * np.inf), raw)
         if unit_of(self.spec) is not None:  # a whole number or a decimal beside floats
             return self._back_to_whole(raw, base)
-        low, high = self._range()
-        for edge, beyond in ((low, np.less), (high, np.greater)):
-            if edge is not None:
-                held = (base <= edge) if self.sign > 0 else (base >= edge)
-                raw = np.where(beyond(raw, edge) & held, edge, raw)
-        return raw
+        return self._in_range(raw, base, lambda edge: edge)
 
     def _back_to_whole(self, raw: np.ndarray, base: np.ndarray) -> np.ndarray:
         own = unit_of(self.spec)
@@ -236,11 +242,7 @@ class Difference(Step):
         whole = np.rint(raw * scale)
         short = whole / scale < base if self.sign > 0 else whole / scale > base
         whole = np.where(short, whole + self.sign, whole)
-        low, high = self._range()
-        for edge, beyond in ((low, np.less), (high, np.greater)):
-            if edge is not None:
-                held = (base <= float(edge) / scale) if self.sign > 0 else (base >= float(edge) / scale)
-                whole = np.where(beyond(whole, float(edge)) & held, float(edge), whole)
+        whole = self._in_range(whole, base, float, lambda edge: float(edge) / scale)
         return fit_in(whole, self.spec, self.dtype)
 
     def carrier(self) -> str | None:

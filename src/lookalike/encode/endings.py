@@ -129,9 +129,6 @@ class ByEnding:
     endings: tuple[Ending, ...]
     parts: tuple[Bins, ...]
 
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
     @property
     def means(self) -> np.ndarray:
         """(k,) float64: the median of each bin, by which codes are sorted."""

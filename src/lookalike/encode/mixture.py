@@ -26,9 +26,6 @@ class Modes(Arrays):
     weights: np.ndarray
     ends: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.means)
-
     def assign(self, numbers: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a mode for each number from its posterior, and say where in the mode it lies.
 

@@ -15,6 +15,7 @@ from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
+from lookalike.stats import places_among
 
 SPIKE_SHARE = 0.002
 SPIKE_ROWS = 10
@@ -243,13 +244,8 @@ class NumericEncoder(ColumnEncoder):
         codes, residuals = np.full(len(values), -1, np.int32), np.zeros(len(values))
         if self.has_missing:
             codes[values.missing] = self.missing_code
-        place = np.searchsorted(self.spikes, numbers)
-        spike = (
-            np.append(self.spikes, self.spikes[:1])[np.minimum(place, len(self.spikes))] == numbers
-            if len(self.spikes)
-            else np.zeros(len(numbers), bool)
-        )
-        spike &= ~values.missing
+        place = places_among(numbers, self.spikes)
+        spike = (place >= 0) & ~values.missing
         codes[spike] = self.code_of_spike[place[spike]]
         rest = ~spike & ~values.missing
         if rest.any() and self.intervals is not None:

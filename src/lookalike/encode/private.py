@@ -328,8 +328,7 @@ def encode_privately(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray
         values = Values(values.missing, at_nearest(values.numbers, encoder.spikes))
     known = _known(encoder, values)
     if known.any():
-        there = _rows_of(values, known)
-        codes[known], residuals[known] = encoder.encode(there, rng)
+        codes[known], residuals[known] = encoder.encode(values.take(known), rng)
     if isinstance(encoder, CategoryEncoder):
         other = pc.index(encoder.levels.cast(pa.string()), OTHER).as_py() if is_text(encoder.levels.type) else -1
         if other >= 0 and _unknown(encoder):
@@ -347,8 +346,3 @@ def _known(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     elif isinstance(encoder, NumericEncoder) and encoder.intervals is None:
         known &= values.missing | (len(encoder.spikes) > 0)
     return known
-
-
-def _rows_of(values: Values, rows: np.ndarray) -> Values:
-    part = lambda cells: None if cells is None else cells[rows]  # noqa: E731
-    return Values(values.missing[rows], part(values.numbers), part(values.codes), values.levels)

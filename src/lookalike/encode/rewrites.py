@@ -260,7 +260,7 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
     planner, found = _Planner(schema, settings), Plan()
     found.groups = merged([rule.columns for rule in _declared(schema, NullTogether)])
     for place, columns in enumerate(merged([rule.columns for rule in _declared(schema, Combinations)])):
-        found.steps.append(Joint(columns, planner.name(" × ".join(columns)), schema))
+        found.steps.append(Joint(columns, planner.name(" × ".join(columns))))
         planner.joint_of |= dict.fromkeys(columns, place)
         planner.settled |= set(columns)
     for formula in _declared(schema, Formula):

@@ -20,7 +20,7 @@ from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.types import arrow_type, from_plain, to_plain
 from lookalike.schema.values import as_kept
-from lookalike.stats import FEW_PEOPLE, middle
+from lookalike.stats import FEW_PEOPLE, middle, places_among
 
 Columns = Mapping[str, Values]
 EXACT = float(np.finfo(np.float64).eps)
@@ -84,10 +84,9 @@ class Joint(Step):
     A rare combination shares a code with other rare ones and comes back as one of them: none is ever made up.
     """
 
-    def __init__(self, columns: Sequence[str], name: str, schema: Schema) -> None:
+    def __init__(self, columns: Sequence[str], name: str) -> None:
         self.targets, self.name = tuple(columns), name
         self.words = f"combinations of {', '.join(columns)}"
-        self.kinds = [schema[column] for column in columns]
 
     def specs(self) -> list[ColumnSpec]:
         return [ColumnSpec(name=self.name, kind="category")]
@@ -115,15 +114,14 @@ class Joint(Step):
         vocabulary = self.vocabularies[place]
         if values.numbers is not None:
             assert isinstance(vocabulary, np.ndarray)
-            found = np.minimum(np.searchsorted(vocabulary, values.numbers), max(len(vocabulary) - 1, 0))
-            known = vocabulary[found] == values.numbers if len(vocabulary) else np.zeros(len(values), bool)
+            found = places_among(values.numbers, vocabulary)
         else:
             assert isinstance(vocabulary, pa.Array)
             found = values.codes_in(vocabulary)
-            known = found >= 0
-        if (~known & ~values.missing).any():
+        unknown = (found < 0) & ~values.missing
+        if unknown.any():
             raise InputError(
-                f"every cell must have a code, however: {int((~known & ~values.missing).sum())} cells of column "
+                f"every cell must have a code, however: {int(unknown.sum())} cells of column "
                 f"{self.targets[place]!r} are of a value never seen in the fitted table. Fit again with them."
             )
         return np.where(values.missing, 0, found + 1)

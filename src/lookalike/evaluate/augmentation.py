@@ -13,8 +13,8 @@ import numpy as np
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import predictions
-from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_all, missing_libraries, stack
-from lookalike.evaluate.oversampling import has_smotenc, repeated, smotenc
+from lookalike.evaluate.learners import LIBRARIES, STACK, Outcome, fit_stacked, missing_libraries, usable
+from lookalike.evaluate.oversampling import repeated, smotenc
 from lookalike.evaluate.prepare import Column
 from lookalike.evaluate.task import Impossible, Rows, Task, disjoint, pose
 from lookalike.rng import generator
@@ -112,7 +112,7 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
     weights = predictions.bootstrap(len(test), generator(seed, "augmentation", "bootstrap"))
     parts = zip(disjoint(real, predictions.GROUPS, seed), disjoint(made, predictions.GROUPS, seed), strict=True)
     groups = [_sides(task, *part, seed)[0] for part in parts]
-    outcomes = _outcomes(
+    outcomes = fit_stacked(
         task,
         {
             **trained,
@@ -129,6 +129,7 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
         {side: _draws(task, outcomes[STACK, f"{side} {number}"], weights[:, :1], rarest) for side in group}
         for number, group in enumerate(groups)
     ]
+    used = task.part_used(column)
     return {
         "target": column.name,
         "classes": task.classes,
@@ -152,14 +153,8 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
             else None
             for other in SIDES[:-1]
         },
-        "notes": task.notes + notes + _untested(task, test) + _thinned(column, task),
+        "notes": task.notes + notes + _untested(task, test) + ([f"Measured on {used}."] if used else []),
     }
-
-
-def _outcomes(task: Task, sides: dict[str, Rows], seed: int) -> dict[tuple[str, str], Outcome]:
-    """Both learners on every side, and the stack of them."""
-    outcomes = fit_all(task, sides, task.sides["holdout"], seed)
-    return outcomes | {(STACK, side): stack([outcomes[learner, side] for learner in LIBRARIES]) for side in sides}
 
 
 def _sides(task: Task, real: Rows, made: Rows, seed: int) -> tuple[dict[str, Rows], list[str]]:
@@ -167,7 +162,7 @@ def _sides(task: Task, real: Rows, made: Rows, seed: int) -> tuple[dict[str, Row
     ours = real.and_also(made)
     wanted = _counts(task, ours)
     sides = {"real": real, "repeated": repeated(real, wanted, seed), "ours": ours}
-    if not has_smotenc():
+    if not usable("imblearn.over_sampling"):
         return sides, ["SMOTENC was not run: imbalanced-learn cannot be imported (pip install 'lookalike[utility]')."]
     try:
         sides["smotenc"] = smotenc(real, task.labels, wanted, seed)
@@ -195,15 +190,6 @@ def _untested(task: Task, test: Rows) -> list[str]:
     ]
 
 
-def _thinned(column: Column, task: Task) -> list[str]:
-    used = ", ".join(
-        f"{len(rows):,} of {len(column.sides[name].missing):,} {name} rows"
-        for name, rows in task.sides.items()
-        if len(rows) < len(column.sides[name].missing)
-    )
-    return [f"Measured on {used}."] if used else []
-
-
 # ----------------------------------------------------------------------------------------------------------- figures
 
 
@@ -223,13 +209,10 @@ def _draws(task: Task, outcome: Outcome, weights: np.ndarray, rarest: int) -> di
 
 
 def _figures(task: Task, draws: dict[str, np.ndarray], rarest: int) -> dict[str, Any]:
-    table = draws["table"][:, :, 0]
-    hits, chosen, held = table[rarest, rarest], table[:, rarest].sum(), table[rarest].sum()
     return {
         "f1": dict(zip(task.classes, draws["f1"][:, 0].tolist(), strict=True)),
         **{measure: float(draws[measure][0]) for measure in MEASURES},
-        "precision": float(hits / chosen) if chosen else math.nan,
-        "recall": float(hits / held) if held else math.nan,
+        **predictions.precision_and_recall(draws["table"], rarest),
         "intervals": {measure: predictions.interval(draws[measure]) for measure in MEASURES},
     }
 

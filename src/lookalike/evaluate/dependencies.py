@@ -189,13 +189,8 @@ def _levels(column: Column, picks: dict[str, np.ndarray], part: Part | None = No
     # what the real table does not hold shares one level, and missing has the last
     codes = {}
     for name, (numbers, missing) in sides.items():
-        place = (
-            np.minimum(np.searchsorted(values, numbers), len(values) - 1)
-            if len(values)
-            else np.zeros(len(missing), int)
-        )
-        known = values[place] == numbers if len(values) else np.zeros(len(missing), bool)
-        codes[name] = np.where(missing, len(values) + 1, np.where(known, place, len(values)))
+        place = stats.places_among(numbers, values)
+        codes[name] = np.where(missing, len(values) + 1, np.where(place >= 0, place, len(values)))
     return Levels(column.name, len(values) + 2, codes, part)
 
 
@@ -228,8 +223,8 @@ def _together(levels: tuple[Levels, ...]) -> Levels:
     codes = {side: crossed([(level.codes[side], level.size) for level in levels]) for side in levels[0].codes}
     known = np.unique(codes["real"])
     for side, rows in codes.items():
-        place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-        codes[side] = np.where(known[place] == rows, place, len(known))
+        place = stats.places_among(rows, known)
+        codes[side] = np.where(place >= 0, place, len(known))
     return Levels(" and ".join(level.name for level in levels), len(known) + 1, codes, together=levels)
 
 

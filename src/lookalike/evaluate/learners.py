@@ -54,10 +54,11 @@ Fit = Callable[[Task, Rows, Rows, int], Outcome]
 
 def missing_libraries() -> list[str]:
     """Which of the libraries cannot be used here."""
-    return [name for name in LIBRARIES if not _usable(name)]
+    return [name for name in LIBRARIES if not usable(name)]
 
 
-def _usable(name: str) -> bool:
+def usable(name: str) -> bool:
+    """Whether a library can be imported here."""
     try:
         import_module(name)
     except (ImportError, OSError, ValueError):  # OSError, XGBoostError: installed, but without its OpenMP library
@@ -76,16 +77,24 @@ def require_libraries() -> None:
 
 
 def fit_all(
-    task: Task, sides: dict[str, Rows], test: Rows, seed: int, learners: Sequence[str] = LIBRARIES
+    task: Task, sides: dict[str, Rows], seed: int, learners: Sequence[str] = LIBRARIES
 ) -> dict[tuple[str, str], Outcome]:
-    """Fit the learners on every side: {(learner, side): outcome}."""
+    """Fit the learners on every side, and predict the holdout: {(learner, side): outcome}."""
     fits: dict[str, Fit] = {"xgboost": _xgboost, "lightgbm": _lightgbm}
     jobs = [(learner, side) for side in sorted(sides, key=lambda name: -len(sides[name])) for learner in learners]
-    outcomes = side_by_side([partial(_fit, fits[learner], task, sides[side], test, seed) for learner, side in jobs])
+    outcomes = side_by_side(
+        [partial(_fit, fits[learner], task, sides[side], task.sides["holdout"], seed) for learner, side in jobs]
+    )
     return dict(zip(jobs, outcomes, strict=True))
 
 
-def stack(outcomes: Sequence[Outcome]) -> Outcome:
+def fit_stacked(task: Task, sides: dict[str, Rows], seed: int) -> dict[tuple[str, str], Outcome]:
+    """As :func:`fit_all`, and the stack of both learners on every side."""
+    outcomes = fit_all(task, sides, seed)
+    return outcomes | {(STACK, side): _stack([outcomes[learner, side] for learner in LIBRARIES]) for side in sides}
+
+
+def _stack(outcomes: Sequence[Outcome]) -> Outcome:
     """The mean of several outcomes of the same side."""
     return Outcome(
         np.mean([outcome.predictions for outcome in outcomes], axis=0),

@@ -6,8 +6,6 @@ Source: Chawla et al., SMOTE, arXiv 1106.1813, its section on nominal and contin
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 
 from lookalike.evaluate.task import Impossible, Rows
@@ -15,15 +13,6 @@ from lookalike.rng import derive_seed, generator
 
 NEIGHBOURS = 5
 """Rows of its class that a made row may lean to, as the paper and imbalanced-learn set it; fewer in a smaller class."""
-
-
-def has_smotenc() -> bool:
-    """Whether imbalanced-learn can be imported."""
-    try:
-        import_module("imblearn.over_sampling")
-    except ImportError:
-        return False
-    return True
 
 
 def repeated(rows: Rows, wanted: np.ndarray, seed: int) -> Rows:

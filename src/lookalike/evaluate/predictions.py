@@ -156,6 +156,17 @@ def f1(table: np.ndarray) -> np.ndarray:
     return _ratio(2 * hits, table.sum(axis=0) + table.sum(axis=1))
 
 
+def precision_and_recall(table: np.ndarray, place: int) -> dict[str, float]:
+    """Of one class of a confusion (classes, classes, b), in the first draw; NaN where none is taken for it, or is of it.
+
+    >>> precision_and_recall(confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2, np.ones((3, 1))), 1)
+    {'precision': 1.0, 'recall': 0.5}
+    """
+    taken, held = table[:, place, 0].sum(), table[place, :, 0].sum()
+    hits = table[place, place, 0]
+    return {"precision": float(_ratio(hits, taken)), "recall": float(_ratio(hits, held))}
+
+
 def r_squared(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)²; (b,) at most 1, 0 = the test rows' own mean, below 0 = worse than it.
 

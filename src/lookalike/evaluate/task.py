@@ -91,6 +91,14 @@ class Task:
         """regression, binary or multiclass."""
         return ("regression", "", "binary")[len(self.classes)] if len(self.classes) < 3 else "multiclass"
 
+    def part_used(self, target: Column) -> str:
+        """Of which sides of the target's column not all rows are used, in words; empty where all are."""
+        return ", ".join(
+            f"{len(rows):,} of {len(target.sides[name].missing):,} {name} rows"
+            for name, rows in self.sides.items()
+            if len(rows) < len(target.sides[name].missing)
+        )
+
 
 class Impossible(Exception):
     """There is nothing to measure, for the reason given: caught inside this room, never seen outside."""

@@ -19,10 +19,10 @@ from lookalike.evaluate.learners import (
     STACK,
     Outcome,
     fit_all,
+    fit_stacked,
     guess,
     missing_libraries,
     require_libraries,
-    stack,
 )
 from lookalike.evaluate.prepare import Column
 from lookalike.evaluate.task import Impossible, Task, disjoint, pose
@@ -33,8 +33,7 @@ from lookalike.stats import mean, mid_ranks, pearson
 COMPARED = ("real", "synthetic")
 TRAINED = ("real", "synthetic", "both")
 SCATTER = "lightgbm"
-"""Whose models of parts tell how much the choice of rows matters: its margin is the stack's (adult .0040 and .0039, shoppers .0104 and
-.0092, housing .0237 and .0252, hospital .0089 and .0094) at half of the fits."""
+"""Whose models of parts tell how much the choice of rows matters: its margin is the stack's, at half of the fits."""
 TOP = 5
 SHOWN_FEATURES = 20
 
@@ -134,9 +133,7 @@ def _measure(column: Column, task: Task, seed: int) -> dict[str, Any]:
         for side in COMPARED
         for number, rows in enumerate(disjoint(trained[side], predictions.GROUPS, seed))
     }
-    outcomes = fit_all(task, {**trained, "holdout": test}, test, seed) | fit_all(task, parts, test, seed, [SCATTER])
-    for side in TRAINED:
-        outcomes[STACK, side] = stack([outcomes[learner, side] for learner in LIBRARIES])
+    outcomes = fit_stacked(task, {**trained, "holdout": test}, seed) | fit_all(task, parts, seed, [SCATTER])
     weights = predictions.bootstrap(len(test), generator(seed, "utility", "bootstrap"))
     judge = _judge_numbers if task.kind == "regression" else _judge_classes
     measure = "r2" if task.kind == "regression" else "auc"
@@ -171,11 +168,7 @@ def _names(side: str) -> list[str]:
 
 
 def _row_notes(column: Column, task: Task) -> list[str]:
-    used = ", ".join(
-        f"{len(rows):,} of {len(column.sides[name].missing):,} {name} rows"
-        for name, rows in task.sides.items()
-        if len(rows) < len(column.sides[name].missing)
-    )
+    used = task.part_used(column)
     notes = [f"Utility was measured on {used}."] if used else []
     real, synthetic = len(task.sides["real"]), len(task.sides["synthetic"])
     if abs(real - synthetic) > 0.1 * real:
@@ -257,12 +250,10 @@ def _minority(task: Task, outcomes: dict[tuple[str, str], Outcome], weights: np.
     for side in TRAINED:
         table = predictions.confusion(truth, outcomes[STACK, side].predictions.argmax(axis=1), size, weights)
         draws[side] = predictions.f1(table)[rarest]
-        hits, chosen, held = table[rarest, rarest, 0], table[:, rarest, 0].sum(), table[rarest, :, 0].sum()
         figures[side] = {
             "f1": float(draws[side][0]),
             "interval": predictions.interval(draws[side]),
-            "precision": float(hits / chosen) if chosen else math.nan,
-            "recall": float(hits / held) if held else math.nan,
+            **predictions.precision_and_recall(table, rarest),
         }
     margin = predictions.training_margin(
         *[
@@ -288,10 +279,7 @@ def _plain_f1(truth: np.ndarray, outcome: Outcome, size: int) -> np.ndarray:
 
 def _importance(task: Task, outcomes: dict[tuple[str, str], Outcome]) -> dict[str, Any]:
     """Do models trained on either table look at the same features?"""
-    gains = {
-        side: np.mean([outcomes[learner, side].gains for learner in LIBRARIES], axis=0)
-        for side in ("real", "synthetic", "holdout")
-    }
+    gains = {side: outcomes[STACK, side].gains for side in ("real", "synthetic", "holdout")}
     top = min(TOP, len(task.names))
     first = np.argsort(-gains["real"], kind="stable")
     return {

@@ -30,8 +30,8 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable
 JUDGED_ROWS = 5_000
 """Training rows at most on which the likelihood is taken that is held against that of the rows held out."""
 DECAY_ROWS = 6_000
-"""Rows up to which the weight decay is what was asked for. Decay is a prior on the weights, worth a fixed number of rows: NLL held
-out at 1.0 and at .3, shoppers (5,500 rows) 30.90 and 31.02, housing (18,000) 30.59 and 30.21."""
+"""Rows up to which the weight decay is what was asked for. Decay is a prior on the weights, worth a fixed number of rows, so
+beyond them it is less in proportion."""
 BEARABLE_GAP, MOST_DECAY = 0.05, 2.5
 """Share of the held-out rows' surprise by which rows learned from may be likelier, beyond what chance makes of it (a standard error):
 beyond it the second training decays its weights more, by the square of how often it is passed, so many times at most."""
@@ -113,8 +113,7 @@ class Autoregressive(NetEngine):
 
     NOTE[DIFF]: once it is known when to stop, a table of up to ``refit_rows`` is learned anew, the tenth held out included. The
     holdout's NLL falls on shoppers 29.85 → 29.79, housing 27.78 → 27.70, detection AUC .565 → .556, .547 → .542 (means of three and two seeds).
-    Where the first one remembered more than ``BEARABLE_GAP``, the second one's weight decay is greater (DCR share and detection AUC, means of
-    two seeds and two draws): Computers .557 and .551 → .531 and .564, Males .540, .581 → .515, .593, Star .546, .561 → .522, .562.
+    Where the first one remembered more than ``BEARABLE_GAP``, the second one's weight decay is greater.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoregressiveSettings
@@ -234,8 +233,7 @@ def most_epochs(steps: int, settings: AutoregressiveSettings) -> int:
 
 
 def undecayed(name: str) -> bool:
-    """Whether a weight is left alone by the decay: biases and heads, which hold the columns' own shares. Decayed like all else
-    (rate .008, decay 2), shoppers' accuracy is .9923 of a fresh sample's and its detection AUC .572, left alone .9946 and .560."""
+    """Whether a weight is left alone by the decay: biases and heads, which hold the columns' own shares."""
     return "bias" in name or "heads" in name
 
 

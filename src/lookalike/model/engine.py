@@ -24,8 +24,7 @@ from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate, n
 
 BLOCK_CELLS, FEWEST_ROWS = 2**20, 500
 """Cells of raw output made at once when sampling, and rows at least: memory stays bounded however many rows are asked for, and what one
-layer leaves is still in the processor's cache for the next. Rows a second, adult, at 2^17, 2^19, 2^20, 2^21, 2^23 cells: TVAE 181,000,
-284,000, 240,000, 260,000, 195,000, CTGAN 108,000, 128,000, 128,000, 116,000, 78,000."""
+layer leaves is still in the processor's cache for the next."""
 
 
 class Fitted(ABC):

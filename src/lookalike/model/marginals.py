@@ -154,9 +154,7 @@ class Marginals(Generator):
         columns, rng = self._known, generator(seed, "complete")
         groups, allowed = self._groups.without(barred or {})
         codes = table.codes.copy()
-        size = max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
-        for start in range(0, len(table), size):
-            block = slice(start, start + size)
+        for block in self._blocks(len(table)):
             coarse = self._mixture.complete(self._groups.of(codes[block]), known[block], allowed, rng)
             codes[block] = np.where(known[block], codes[block], groups.finer(coarse, rng))
         drawn = with_residuals(columns, codes, rng)
@@ -166,11 +164,15 @@ class Marginals(Generator):
         return self.evidence(table, np.ones(table.codes.shape, bool))
 
     def evidence(self, table: EncodedTable, known: np.ndarray) -> np.ndarray:
-        coarse, size = self._groups.of(table.codes), max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
-        blocks = [slice(start, start + size) for start in range(0, len(table), size)]
-        parts = [self._mixture.likelihood(coarse[block], known[block]) for block in blocks]
+        coarse = self._groups.of(table.codes)
+        parts = [self._mixture.likelihood(coarse[block], known[block]) for block in self._blocks(len(table))]
         within = self._groups.likelihood(table.codes, known)
         return np.asarray((np.concatenate(parts) if parts else np.zeros(0)) + within)
+
+    def _blocks(self, rows: int) -> list[slice]:
+        """Rows that are looked at together, as many as memory has room for beside the mixture."""
+        size = max(BLOCK_CELLS // (len(self._mixture.weights) * 4), 1)
+        return [slice(start, start + size) for start in range(0, rows, size)]
 
     # ----------------------------------------------------------------------------------------------------------- state
 

@@ -212,9 +212,8 @@ class Filter:
         return np.asarray(np.sqrt(((gaps**2).sum(axis=1) + unequal) / len(self.specs)))
 
     def _identical(self, cells: _Cells) -> np.ndarray:
-        keys = stats.whole_rows(cells.identities)
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.where(self._keys[places] == keys, self._times[places], 0)
+        places = stats.places_among(stats.whole_rows(cells.identities), self._keys)
+        return np.where(places >= 0, self._times[places], 0)
 
     def _code(self, columns: dict[ColumnSpec, Values]) -> _Cells:
         ranks, codes, identities = [], [], []
@@ -276,8 +275,5 @@ def _label_codes(values: Values, vocabulary: pa.Array) -> np.ndarray:
 def _identities(values: Values, known: np.ndarray) -> np.ndarray:
     """(n,) int32: where a number first stands among the known ones; −1 for missing, −2 for what no real row holds."""
     assert values.numbers is not None
-    places = np.searchsorted(known, values.numbers)
-    there = np.zeros(len(values), bool)
-    inside = places < len(known)
-    there[inside] = known[places[inside]] == values.numbers[inside]
-    return np.where(values.missing, -1, np.where(there, places, -2)).astype(np.int32)
+    places = stats.places_among(values.numbers, known)
+    return np.where(values.missing, -1, np.where(places >= 0, places, -2)).astype(np.int32)

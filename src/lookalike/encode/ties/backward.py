@@ -15,7 +15,7 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
-from lookalike.encode.ties.settle import Due, follow
+from lookalike.encode.ties.settle import Due, follow, put
 from lookalike.schema import EncodedTable, Values
 
 ROUNDS_A_CODE = 16
@@ -132,7 +132,7 @@ def _choose(
         both = np.stack([np.append(settles, wanted[some]) for settles, wanted in kept], axis=1)
         keys = np.unique(both, axis=0, return_inverse=True)[1].ravel()
         chosen = _by_weight(keys[: len(weights)], weights, keys[len(weights) :], rng)
-        _put(values.take(chosen[chosen >= 0]), mine, rows[some[chosen >= 0]])
+        put(values.take(chosen[chosen >= 0]), mine, rows[some[chosen >= 0]])
 
 
 def _choose_together(
@@ -160,15 +160,7 @@ def _choose_together(
         chosen = _by_weight(keys[: len(settles)], weights, keys[len(settles) :], rng)
         to, taken = rows[some[chosen >= 0]], chosen[chosen >= 0]
         for place in free:
-            _put(offered[place][0].take(parts[place][taken] - 1), drawn[joint.determinants[place]], to)
-
-
-def _put(values: Values, into: Values, rows: np.ndarray) -> None:
-    """Put the values into these ``rows`` of others."""
-    into.missing[rows] = values.missing
-    for part, other in ((into.numbers, values.numbers), (into.codes, values.codes)):
-        if part is not None and other is not None:
-            part[rows] = other
+            put(offered[place][0].take(parts[place][taken] - 1), drawn[joint.determinants[place]], to)
 
 
 def _levels_given_out(levels: np.ndarray | None, encoder: ColumnEncoder) -> tuple[Values, np.ndarray]:

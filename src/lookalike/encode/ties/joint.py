@@ -19,6 +19,7 @@ from lookalike.encode.ties.rules import Rule, beside, few, levels_of, values_fro
 from lookalike.joint import crossed, find_together
 from lookalike.schema import Values
 from lookalike.schema.values import places_in
+from lookalike.stats import places_among
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ class JointRule:
     def _found(self, held: Sequence[np.ndarray], encoders: Mapping[str, ColumnEncoder]) -> np.ndarray:
         counts = [_count(levels, encoders[name]) for name, levels in zip(self.determinants, self.levels, strict=True)]
         wanted, known = crossed(list(zip(held, counts, strict=True))), np.all([place >= 0 for place in held], axis=0)
-        found = np.minimum(np.searchsorted(self.combinations, wanted), len(self.combinations) - 1)
-        return np.where(known & (self.combinations[found] == wanted), found, -1)
+        return np.where(known, places_among(wanted, self.combinations), -1)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -180,12 +180,10 @@ def _places(values: Values, levels: np.ndarray | None) -> np.ndarray:
     if levels is None:
         assert values.codes is not None
         place = values.codes.astype(np.int64) + 1
-    elif not len(levels):
-        place = np.full(len(values), -1)
     else:
         assert values.numbers is not None
-        near = np.minimum(np.searchsorted(levels, values.numbers), len(levels) - 1)
-        place = np.where(levels[near] == values.numbers, near + 1, -1)
+        found = places_among(values.numbers, levels)
+        place = np.where(found >= 0, found + 1, -1)
     return np.where(values.missing, 0, place)
 
 

@@ -143,11 +143,16 @@ def _settled(rule: Rule, numbers: np.ndarray) -> np.ndarray:
 
 def _reach(encoder: NumericEncoder, codes: np.ndarray, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the least and the greatest number that may stand in for one of a code: any of its bin, or those near it in its mode."""
-    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else WHOLE_BIN
-    ends = (np.clip(residuals + side, -1, 1) for side in (-reach, reach))
+    ends = _residuals_near(encoder, residuals)
     low, high = (encoder.decode(codes, end, np.random.default_rng(0)).numbers for end in ends)
     assert low is not None and high is not None
     return low, high
+
+
+def _residuals_near(encoder: NumericEncoder, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) the least and the greatest residual between which another number may stand in for one."""
+    reach = MODE_REACH if isinstance(encoder.intervals, Modes) else WHOLE_BIN
+    return np.clip(residuals - reach, -1, 1), np.clip(residuals + reach, -1, 1)
 
 
 @dataclass(frozen=True)
@@ -216,14 +221,17 @@ def follow(
     """Give every dependent of the decoded values what its determinants settle; ``known`` (n, d) cells are left alone."""
     places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
-        theirs = drawn[rule.dependent]
         level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else rule.places(drawn[rule.determinant])
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
-        due = rule.values.take(level[rows])
-        theirs.missing[rows] = due.missing
-        for part, settled_part in ((theirs.numbers, due.numbers), (theirs.codes, due.codes)):
-            if part is not None and settled_part is not None:
-                part[rows] = settled_part
+        put(rule.values.take(level[rows]), drawn[rule.dependent], rows)
+
+
+def put(values: Values, into: Values, rows: np.ndarray) -> None:
+    """Put the values into these ``rows`` of others."""
+    into.missing[rows] = values.missing
+    for part, other in ((into.numbers, values.numbers), (into.codes, values.codes)):
+        if part is not None and other is not None:
+            part[rows] = other
 
 
 def _tells(encoder: ColumnEncoder) -> bool:
@@ -324,9 +332,8 @@ class _Cells:
     def _try_again(self, encoder: NumericEncoder, rows: np.ndarray) -> None:
         """Any number of the bin, or near it in its mode, until it lies in the stretches that the row speaks of."""
         assert self.values.numbers is not None
-        reach = MODE_REACH if isinstance(encoder.intervals, Modes) else WHOLE_BIN
         for _ in range(TRIES):
-            low, high = (np.clip(self.residuals[rows] + side, -1, 1) for side in (-reach, reach))
+            low, high = _residuals_near(encoder, self.residuals[rows])
             residuals = low + (high - low) * self.rng.random(len(rows))
             drawn = encoder.decode(self.codes[rows], residuals, self.rng).numbers
             assert drawn is not None

@@ -116,16 +116,6 @@ class Layout:
         """Return a view, (n, R), of where (n, W) rows have their residuals."""
         return rows[:, self.slots : self.filled]
 
-    def largest(self, scores: Tensor) -> Tensor:
-        """Return (n, d): the code with the largest of (n, C) scores in each column, the first one where they tie."""
-        segment = self.segment.expand(len(scores), self.slots)
-        top = torch.full((len(scores), len(self.columns)), -torch.inf, device=self.device, dtype=scores.dtype)
-        top = top.scatter_reduce(1, segment, scores, "amax")
-        position = torch.arange(self.slots, device=self.device).expand_as(scores)
-        position = torch.where(scores == top.index_select(1, self.segment), position, self.slots)
-        first = torch.full_like(top, self.slots, dtype=torch.long).scatter_reduce(1, segment, position, "amin")
-        return (first - self.offsets).clamp(min=0).minimum(self.cardinalities - 1)
-
     def drawn(self, logits: Tensor, draws: torch.Generator) -> Tensor:
         """Return (n, d): a code of each column, from the softmax of its part of (n, C) logits.
 

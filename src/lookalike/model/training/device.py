@@ -52,11 +52,8 @@ def choose_or_cpu(device: str) -> torch.device:
 def fastest(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the device multiplies it faster than float32, else float32.
 
-    Of processors with AVX-512 that is AMD's; Intel's without AMX take half as long again (GFLOP/s of 500 × 256 × 256 on two cores of a Xeon:
-    266 in float32, 143 in bfloat16; CTGAN's step 11.3 and 15.0 ms). Told by its name, as a measurement would not give the same rows again.
-
-    Means of two seeds, sdmetrics quality in float32 and in bfloat16: shoppers CTGAN .923 and .928, TVAE .961 and .962;
-    adult CTGAN .928 and .933, TVAE .974 and .974; housing TVAE .776 and .772.
+    Of processors with AVX-512 that is AMD's; Intel's without AMX take half as long again. Told by its name, as a measurement would
+    not give the same rows again.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float32
@@ -185,7 +182,6 @@ def keep_freed_memory() -> None:
     """Have what a step frees kept for the next one.
 
     The C library of Linux gives memory at the end of its heap back to the system when a step ends, and every step would
-    then take it anew, page by page (CTGAN on adult: 900 page faults a step, 0.1 afterwards). The block it was last given
-    back sets how much it keeps, up to 32 MB.
+    then take it anew, page by page. The block it was last given back sets how much it keeps, up to 32 MB.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)

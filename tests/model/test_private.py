@@ -120,7 +120,7 @@ def test_the_nets_gradients_of_records_are_those_of_vmap(seed: int):
 
 def a_critic(seed: int) -> tuple[Critic, list[Any]]:
     draws = torch.Generator().manual_seed(seed)
-    critic = Critic(7, 3, (8, 5), 1, draws)
+    critic = Critic(7, 7, 3, (8, 5), 1, draws)
     for weight in critic.parameters():
         weight.grad = torch.zeros_like(weight)
     rows = [torch.randn(12, 7, generator=draws) for _ in range(2)]

@@ -179,9 +179,10 @@ class _Duel(Task):
         self.conditions = counted.to(draws)
         self.layout, self.net = self.fitted.layout, self.fitted.net
         weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))
-        self.critic = Critic(
-            self.layout.width, self.conditions.size, settings.discriminator_dim, settings.pac, weights
-        ).to(where)
+        hidden, packed = settings.discriminator_dim, settings.pac
+        self.critic = Critic(self.layout.width, self.layout.filled, self.conditions.size, hidden, packed, weights).to(
+            where
+        )
         self.networks = {"generator": self.net, "critic": self.critic}
         self.weights = Weights(self.net, self.precision.dtype)
         self.critic_weights = Weights(self.critic, torch.float32)

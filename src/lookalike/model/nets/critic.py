@@ -72,20 +72,21 @@ class Critic(nn.Module):
     relations between columns faster than p layers that see one row each.
 
     Dropout masks are handed in (0 or 1/KEEP), as :meth:`masks` draws them. Rows may be bfloat16 or float16: products of
-    rows are then taken in it, all else, the penalty included, in float32.
+    rows are then taken in it, all else, the penalty included, in float32. Of a row only the first ``filled`` numbers are
+    something, what follows is nought: no direction in which a row could move, so no part of the gradient that is penalised.
 
     >>> draws = torch.Generator().manual_seed(0)
-    >>> critic = Critic(6, 3, (8, 8), 5, draws)
+    >>> critic = Critic(6, 6, 3, (8, 8), 5, draws)
     >>> score, gradient = critic.judge(torch.zeros(10, 6), torch.zeros(10, dtype=torch.long), critic.masks(2, draws))
     >>> score.shape, gradient.shape
     (torch.Size([]), torch.Size([10, 6]))
     """
 
     def __init__(
-        self, width: int, conditions: int, hidden: Sequence[int], pac: int, generator: torch.Generator
+        self, width: int, filled: int, conditions: int, hidden: Sequence[int], pac: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.pac, self.hidden = pac, tuple(hidden)
+        self.filled, self.pac, self.hidden = filled, pac, tuple(hidden)
         self.first = ConditionalLinear(width, conditions, hidden[0], generator)
         self.inner = nn.ModuleList(
             linear(inputs, outputs, generator) for inputs, outputs in zip(hidden, [*hidden[1:], 1], strict=True)
@@ -222,6 +223,7 @@ class Critic(nn.Module):
         by_scores[1], by_scores[2] = -part, 1.0
         arrived, above = self._down(by_scores.view(-1, 1), climb, masks)
         uphill = arrived[2 * n :].mm(weight)
+        uphill[:, self.filled :].zero_()
         norms = torch.linalg.vector_norm(uphill.view(packs, self.pac, -1), dim=(1, 2))
         scale = 2 * penalty * part * (norms - 1) / norms.clamp(min=1e-12)
         uphill.view(packs, self.pac, -1).mul_(scale[:, None, None])

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from lookalike.encode import forms, pattern
 from lookalike.errors import InputError, LookalikeWarning, SamplingError
-from lookalike.rng import derive_seed
+from lookalike.rng import derive_seed, generator
 from lookalike.schema import ColumnSpec, checksums
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import without_nan
@@ -223,6 +223,7 @@ class KeyStream:
 
     def __init__(self, encoder: KeyEncoder, seed: int) -> None:
         self.encoder = encoder
+        self.referring = generator(seed, "referring")
         self.rng, self.gaps = (np.random.default_rng(part) for part in (seed, derive_seed(seed, "missing")))
         if encoder.is_number:
             self.sizes = [min(encoder.high - encoder.low, pattern.WIDEST)]
@@ -257,6 +258,12 @@ class KeyStream:
         """Give (n,) rows the keys of the entities that they belong to, each a new one; missing, if so, in all rows of a part."""
         there = self._there(int(parts.max(initial=-1)) + 1)[parts]
         return self._cells(self._new(int(entities.max(initial=-1)) + 1)[entities[there]], there)
+
+    def among(self, keys: pa.Array, count: int) -> pa.Array:
+        """Give so many of other rows' ``keys``, none twice unless there are fewer."""
+        keys = keys.drop_null()
+        places = self.referring.choice(len(keys), count, replace=count > len(keys)) if len(keys) else np.zeros(0, int)
+        return keys.take(pa.array(places)) if len(keys) else pa.nulls(count, keys.type)
 
     @property
     def mean_rows(self) -> float:

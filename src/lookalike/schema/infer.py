@@ -34,6 +34,7 @@ from lookalike.schema.identity import (
     is_integer_key,
     named_like_a_key,
     repeated_key,
+    with_references,
     with_their_keys,
 )
 from lookalike.schema.types import arrow_type, is_text, value_type
@@ -94,7 +95,8 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
     settled = Schema(columns, () if declared is None else declared.constraints)
-    return with_their_keys(settled, table, [name for name in known if name in table.column_names])
+    fixed = [name for name in known if name in table.column_names]
+    return with_references(with_their_keys(settled, table, fixed), table, fixed)
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:

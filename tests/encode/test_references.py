@@ -66,3 +66,16 @@ def test_what_refers_to_no_key_is_refused():
         Schema([key, ColumnSpec(name="boss", kind="key", refers="office"), ColumnSpec(name="office", kind="category")])
     with pytest.raises(SettingsError, match="only a key .* refers to another, however: 'boss' is of kind category"):
         ColumnSpec.build({"name": "boss", "kind": "category", "refers": "id"})
+
+
+def test_a_category_of_numbers_refers_to_none():
+    grades = pd.Categorical(np.arange(200) % 4 + 1)
+    table = pa.Table.from_pandas(pd.DataFrame({"id": np.arange(200), "related": grades}))
+    assert infer_schema(table)["related"].kind == "category"
+
+
+@pytest.mark.filterwarnings("ignore::lookalike.errors.LookalikeWarning")
+def test_what_is_named_a_key_is_referred_to():
+    real = staff(lambda number: f"{number * 7_919 % 9_973}x").rename(columns={"employee_id": "who"})
+    twin = lookalike.fit(real, engine="copula", keys=["who"], run=Run())
+    assert twin.schema["manager_id"].refers == "who"

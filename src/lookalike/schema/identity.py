@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import LookalikeWarning
+from lookalike.schema import checksums
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import numbered, widen
@@ -43,6 +44,12 @@ JOINED_KEY = re.compile(rf"(^|[^a-zA-Z])({PERSONS}|{SHORT}|{THINGS})(id|nr|no|nu
 """``custid`` and ``patno`` name one; ``humid`` and ``medicaid`` do not, so what stands before is looked up. Places and articles of several
 rows each are better had as they are: the rows of one would agree, and no longer fit what else they hold (a school, its district's means)."""
 PERSONS_NAME = re.compile(rf"(^|[^a-z])(full|first|last|sur|family|given|maiden|{PERSONS})[ _-]?name$", re.I)
+ADDRESSES = (
+    r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.|$)){4}$",
+    r"^[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}$",
+    r"^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$",
+)
+"""IPv4, IPv6 and MAC: of many machines each is somebody's, a few are servers."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
@@ -114,10 +121,19 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
 
 
 def are_personal(distinct: pa.Array) -> bool:
-    """Whether nearly every text is one that is given to a person or a thing alone: a UUID, an e-mail address. Others may stand for none."""
-    return len(distinct) >= 2 and any(
-        pc.sum(pc.match_substring_regex(distinct, form)).as_py() >= PERSONAL_SHARE * len(distinct)
-        for form in (UUID, EMAIL)
+    """Whether nearly every text is one that is given to a person or a thing alone: a UUID, an e-mail address, an IBAN, or one of many machines'
+    addresses. Others may stand for none.
+
+    >>> are_personal(pa.array(["a@mail.at", "b@mail.at"])), are_personal(pa.array(["10.0.0.1", "10.0.0.2"]))
+    (True, False)
+    """
+    forms = ["|".join(ADDRESSES)] if len(distinct) >= MANY_IDENTITIES else []
+    return len(distinct) >= 2 and (
+        any(
+            pc.sum(pc.match_substring_regex(distinct, form)).as_py() >= PERSONAL_SHARE * len(distinct)
+            for form in (UUID, EMAIL, *forms)
+        )
+        or checksums.detect(distinct.to_pylist(), ["iban"]) is not None
     )
 
 
@@ -218,7 +234,10 @@ def with_references(schema: Schema, table: pa.Table, fixed: Collection[str]) -> 
 
 def _takes_of(spec: ColumnSpec, cells: pa.ChunkedArray, keys: pa.ChunkedArray) -> bool:
     """Whether cells are keys of other rows, and not by chance."""
-    if spec.kind not in ("key", "category", "integer", "float"):
+    kept = arrow_type(spec.storage)
+    if spec.kind not in ("key", "category", "integer", "float") or not (
+        is_text(kept) or pa.types.is_integer(kept) or pa.types.is_floating(kept)
+    ):
         return False
     distinct = pc.unique(widen(cells.combine_chunks())).drop_null()
     keys = widen(keys.combine_chunks()).cast(

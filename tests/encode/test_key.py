@@ -365,3 +365,17 @@ def test_a_key_of_many_rows_weighs_as_one():
     """A form is known by keys, not by their rows: one customer of five hundred rows is told by none."""
     made = keys([f"C{i:06}" for i in range(1_000, 90_000, 300)] + ["VIP"] * 500, repeated=True).stream(seed=1).take(900)
     assert all(re.fullmatch(r"C\d{6}", key) for key in made.to_pylist())
+
+
+@given(
+    st.lists(st.from_regex(r"[a-c]{1,3}[-.é]?[0-9AÖ]{1,4}(@[ab]{1,2})?", fullmatch=True), min_size=1, unique=True),
+    st.integers(1, 6),
+)
+def test_no_two_forms_have_a_text_in_common(texts, fewest):
+    """Or a key might come twice."""
+    forms, counts = learn(texts, fewest=fewest)
+    assert 0 < len(forms) == len(counts)
+    for form in forms:
+        tree = from_regex(form, "id")
+        for text in tree.pick(np.linspace(0, tree.capacity - 1, 20).astype(np.int64)):
+            assert [other for other in forms if re.fullmatch(other, text)] == [form]

@@ -25,7 +25,7 @@ from lookalike.run import CODES, COINS, Run
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, set_aside
 from lookalike.schema.expression import Expression
-from lookalike.schema.identity import named_like_an_identifier, repeats, with_their_keys
+from lookalike.schema.identity import named_like_an_identifier, repeats, with_references, with_their_keys
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, misfits, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
@@ -73,7 +73,9 @@ def prepare(
         settled = settled.replace(name, kind="key", repeated=several)
     if keys:
         given = [] if declared is None else declared.names
-        settled = with_their_keys(settled, table.data, [*keys, *given, *([] if target is None else [target])])
+        fixed = [*given, *([] if target is None else [target])]
+        settled = with_their_keys(settled, table.data, [*keys, *fixed])
+        settled = with_references(settled, table.data, fixed)
     if target is not None:
         settled = settled.replace(target, role="target")
     for spec in settled.kept:

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookalike.encode.forms import learn
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.key import KeyEncoder, shuffled_indices
-from lookalike.encode.pattern import from_regex, learn
+from lookalike.encode.pattern import from_regex
 from lookalike.errors import InputError, LookalikeWarning, SamplingError, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_column
@@ -288,3 +289,112 @@ def test_keys_of_a_form_that_grew_are_unlike_those_of_the_others():
     ):  # with two they would be the others
         made = [key for _ in range(1_100) for key in stream.take(10).to_pylist()]
     assert len(set(made)) == len(made)
+
+
+def card(number):
+    """The digits before the check are doubled from the right, every second one: ISO/IEC 7812-1, appendix B."""
+    digits = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(str(number)))]
+    return sum(digit - 9 * (digit > 9) for digit in digits) % 10 == 0
+
+
+def account(iban):
+    return int("".join(str(int(mark, 36)) for mark in iban[4:] + iban[:4])) % 97 == 1
+
+
+def article(number):
+    return sum(int(digit) * (1 + 2 * (place % 2)) for place, digit in enumerate(reversed(str(number)))) % 10 == 0
+
+
+REAL_CARDS = [
+    number for number in range(4_556_000_000_000_000, 4_985_000_000_000_000, 1_234_567_891_011) if card(number)
+]
+REAL_ACCOUNTS = [
+    f"DE{check:02}{place:018}"
+    for place in range(10**17 + 1, 9 * 10**17, 10**15)
+    for check in range(2, 99)
+    if account(f"DE{check:02}{place:018}")
+]
+REAL_BOOKS = [str(number) for number in range(9_780_000_000_001, 9_789_999_999_999, 33_333_331) if article(number)]
+
+
+@pytest.mark.parametrize(
+    ("real", "valid"),
+    [
+        (REAL_CARDS, card),
+        ([str(number) for number in REAL_CARDS], card),
+        ([f"{number}.0" for number in REAL_CARDS], lambda text: card(text.removesuffix(".0"))),
+        ([f"{str(n)[:4]} {str(n)[4:8]} {str(n)[8:12]} {str(n)[12:]}" for n in REAL_CARDS], lambda text: card(text.replace(" ", ""))),
+        (REAL_ACCOUNTS, account),
+        ([f"{text[:4]} {text[4:8]} {text[8:]}" for text in REAL_ACCOUNTS], lambda text: account(text.replace(" ", ""))),
+        (REAL_BOOKS, article),
+        ([f"{n[:3]}-{n[3:]}" for n in REAL_BOOKS], lambda text: article(text.replace("-", ""))),
+    ],
+)  # fmt: skip
+def test_what_checks_itself_does_so_when_made(real, valid):
+    encoder = keys(real)
+    restored = KeyEncoder(encoder.spec)
+    restored.restore(json.loads(json.dumps(encoder.state())))
+    made = restored.stream(seed=1).take(400).to_pylist()
+    assert len(real) > 30 and all(map(valid, real)) and all(map(valid, made))
+    assert len(set(made)) == 400 and not set(made) & set(real)
+    assert {len(str(key)) for key in made} == {len(str(key)) for key in real}
+
+
+def test_what_does_not_check_itself_is_given_no_check():
+    made = keys([f"{number:016}" for number in range(10**10, 10**14, 10**11 + 7)]).stream(seed=1).take(400).to_pylist()
+    assert 10 < sum(map(card, made)) < 90
+
+
+@pytest.mark.parametrize(
+    ("real", "shape"),
+    [
+        ([f"ORD-2024-{i:06}" for i in range(3_000)], r"ORD-2024-\d{6}"),
+        ([f"+{'49 1' if i % 3 else '43 6'}{i * 7_919 % 10**8:08}" for i in range(1_000)], r"\+(49 1|43 6)\d{8}"),
+        ([f"{name}{i}@{host}" for i in range(300) for name, host in [("ab", "mail.at"), ("xyz", "post.com")]], r"[a-z]+\d+@(mail\.at|post\.com)"),
+        ([f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}" for i in range(1, 400)], r"[0-9a-f]{16}"),
+        ([f"{i % 256:02X}:{i * 77 % 256:02X}:{i * 7_919 % 65_536:04X}" for i in range(500)], r"[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{4}"),
+        ([f"10.7.{i % 251}.{i * 7 % 256}" for i in range(900)], r"10\.7(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){2}"),
+        ([f"2001:db8:{i * 7_919 % 65_536:x}:{i * 31 % 65_536:x}" for i in range(900)], r"2001:db8:[0-9a-f]{1,4}:[0-9a-f]{1,4}"),
+        ([f"{'abcdefgh'[: 2 + i % 7]}.{'stuvwxyz'[: 2 + i % 5]}@my.org" for i in range(35)] , r"[a-z]+\.[a-z]+@my\.org"),
+    ],
+)  # fmt: skip
+def test_what_all_keys_have_in_common_is_kept(real, shape):
+    made = keys(real).stream(seed=1).take(len(real)).to_pylist()
+    assert all(re.fullmatch(shape, key) for key in real) and all(re.fullmatch(shape, key) for key in made)
+    assert len(set(made)) == len(made) and not set(made) & set(real)
+
+
+def test_which_address_goes_with_which_network_stays():
+    """Two forms of one shape: what stands in their runs goes together, as often as in real keys."""
+    numbers = [i * 7_919 % 10**7 for i in range(1_500)]
+    real = [f"{'DE-2' if place % 3 else 'AT-1'}{number:07}" for place, number in enumerate(numbers)]
+    made = keys(real).stream(seed=1).take(3_000).to_pylist()
+    assert {key[:4] for key in made} == {"AT-1", "DE-2"}
+    assert sum(key.startswith("AT") for key in made) == pytest.approx(1_000, abs=120)
+
+
+def test_what_few_keys_share_is_not_shown():
+    """Four of a family in one mail domain, beside a thousand in another."""
+    real = [f"u{i}@mail.at" for i in range(10_000, 11_000)] + [f"u{i}@smith.me" for i in range(99_990, 99_994)]
+    made = keys(real).stream(seed=1).take(2_000).to_pylist()
+    assert not any("smith" in key for key in made)
+
+
+def test_a_key_of_many_rows_weighs_as_one():
+    """A form is known by keys, not by their rows: one customer of five hundred rows is told by none."""
+    made = keys([f"C{i:06}" for i in range(1_000, 90_000, 300)] + ["VIP"] * 500, repeated=True).stream(seed=1).take(900)
+    assert all(re.fullmatch(r"C\d{6}", key) for key in made.to_pylist())
+
+
+@given(
+    st.lists(st.from_regex(r"[a-c]{1,3}[-.é]?[0-9AÖ]{1,4}(@[ab]{1,2})?", fullmatch=True), min_size=1, unique=True),
+    st.integers(1, 6),
+)
+def test_no_two_forms_have_a_text_in_common(texts, fewest):
+    """Or a key might come twice."""
+    forms, counts = learn(texts, fewest=fewest)
+    assert 0 < len(forms) == len(counts)
+    for form in forms:
+        tree = from_regex(form, "id")
+        for text in tree.pick(np.linspace(0, tree.capacity - 1, 20).astype(np.int64)):
+            assert [other for other in forms if re.fullmatch(other, text)] == [form]

@@ -125,3 +125,27 @@ def test_what_is_declared_hides_no_other_rule_of_the_same_columns(declared):
     schema = with_rules_to_keep(table, Schema(list(infer_schema(table)), [declared]))
     assert {rule.column for rule in schema.constraints if isinstance(rule, Formula)} == {"tax", "total"}
     assert [rule.words for rule in schema.constraints].count("opened ≤ closed") == 1
+
+
+def readings(devices: int = 6, times: int = 200) -> pa.Table:
+    """One reading of each device at each time, and where a device stands, which parts the rows as it does."""
+    device, time = (cells.ravel() for cells in np.meshgrid(np.arange(devices), np.arange(times)))
+    return pa.table({
+        "device": [f"d{i}" for i in device],
+        "time": np.datetime64("2024-01-01T00:00") + 300 * time.astype("timedelta64[s]"),
+        "floor": device + 1,
+        "level": np.round(np.sin(time / 9) + device, 2),
+        "status": np.random.default_rng(0).integers(0, 3, len(device)),
+        "sent": np.datetime64("2024-01-01T00:00:00.000") + 7_919 * np.arange(len(device)).astype("timedelta64[ms]"),
+    })  # fmt: skip
+
+
+def test_columns_that_tell_rows_apart_together_are_found_once():
+    table = readings()
+    assert "device and time unique together" in found(table)
+    assert sum("unique" in words for words in found(table)) == 1
+
+
+def test_one_row_that_stands_twice_and_nothing_tells_rows_apart():
+    table = readings()
+    assert not any("unique" in words for words in found(pa.concat_tables([table, table.slice(17, 1)])))

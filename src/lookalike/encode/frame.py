@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -313,12 +314,23 @@ class TableEncoder:
     def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
         """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches. Keys that are there stay."""
         there = table.column_names
-        return pa.table(
-            {
-                spec.name: table.column(spec.name) if spec.name in there else keys[spec.name].take(table.num_rows)
-                for spec in self.schema.kept
-            }
-        )
+        cells = {
+            spec.name: table.column(spec.name) if spec.name in there else keys[spec.name].take(table.num_rows)
+            for spec in self.schema.kept
+        }
+        return self.referred(pa.table(cells), keys)
+
+    def referred(self, table: pa.Table, keys: Mapping[str, KeyStream]) -> pa.Table:
+        """Return the rows with keys of other rows where they refer to such: of no row to itself, as often the same as was drawn."""
+        for place, name in enumerate(table.schema.names):
+            other = self.keys[name].spec.refers if name in self.keys else None
+            if other is not None and other in table.column_names:
+                own = _one_array(table, other).cast(table.schema.field(name).type)
+                cells = renewed(table.column(name), partial(keys[name].among, own))
+                itself = pc.fill_null(pc.equal(cells, own), False)
+                following = cells.take(pa.array(np.roll(np.arange(len(cells)), -1)))
+                table = table.set_column(place, name, pc.if_else(itself, following, cells))
+        return table
 
     def joined(self, parts: Sequence[pa.Table], keys: dict[str, KeyStream]) -> pa.Table:
         """Return tables made one by one as one, with new keys throughout: what shared a key shares one again."""

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.encode import pattern
+from lookalike.encode import forms, pattern
 from lookalike.errors import InputError, LookalikeWarning, SamplingError
-from lookalike.rng import derive_seed
-from lookalike.schema import ColumnSpec
+from lookalike.rng import derive_seed, generator
+from lookalike.schema import ColumnSpec, checksums
 from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import without_nan
 from lookalike.stats import FEW_PEOPLE
@@ -59,6 +59,8 @@ class KeyEncoder:
         self.marks: np.ndarray = np.zeros(0, bool)
         self.ending = ""
         """``.0`` where text keeps whole numbers so."""
+        self.check: str | None = None
+        """The scheme of :mod:`lookalike.schema.checksums` that keys keep; their forms and numbers are then those without the check."""
         self.missing = 0.0
         """Share of cells that hold no key."""
         self.unit = 0
@@ -78,16 +80,18 @@ class KeyEncoder:
                 f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name})."
             )
         self.ending = ""
-        texts = self._texts(keys)
+        texts = self._texts(keys.unique())  # a form is known by the keys that have it, not by their rows
         if is_text(self.storage) and self.spec.pattern is None and all(text.endswith(WITH_POINT) for text in texts):
             self.ending, texts = WITH_POINT, [text.removesuffix(WITH_POINT) for text in texts]
         self.is_number, self.serial, self.unit = self._are_numbers(texts), False, 0
+        self.check = None if self.spec.pattern is not None else checksums.detect(texts)
+        texts = self._without_check(texts)
         if self.is_number:
             self._fit_numbers(np.array([int(text) for text in texts], dtype=object))
         elif self.spec.pattern is not None:
             self.forms, self.weights = [self.spec.pattern], [1]
         else:
-            self.forms, self.weights = pattern.learn(texts)
+            self.forms, self.weights = forms.learn(texts)
         if self.spec.repeated:
             self._fit_times(np.array(pc.value_counts(keys).field("counts")))
         self.marks = np.zeros(0, bool)
@@ -101,6 +105,9 @@ class KeyEncoder:
         if pa.types.is_floating(self.storage) or pa.types.is_decimal(self.storage):
             return [str(int(key)) if key == int(key) else str(key) for key in there.to_pylist()]
         return [text.removesuffix(self.ending) for text in there.cast(pa.string()).to_pylist()]
+
+    def _without_check(self, texts: list[str]) -> list[str]:
+        return texts if self.check is None else list(map(checksums.SCHEMES[self.check].without, texts))
 
     def _are_numbers(self, texts: list[str]) -> bool:
         if pa.types.is_floating(self.storage) or pa.types.is_decimal(self.storage):
@@ -145,19 +152,22 @@ class KeyEncoder:
 
     def _keep_to_type(self) -> None:
         """No number is made that the column's type does not hold."""
-        low, high = self.low, self.high
         if pa.types.is_integer(self.storage):
             limits = np.iinfo(self.storage.to_pandas_dtype())
             low, high = int(limits.min), int(limits.max) + 1
         elif pa.types.is_decimal(self.storage):
             high = 10 ** (self.storage.precision - self.storage.scale)
             low = 1 - high
+        else:
+            return
+        if self.check is not None:
+            high //= 10  # the last digit is the check
         self.low, self.high = max(self.low, low), min(self.high, high)
 
     def avoid(self, keys: pa.Array | pa.ChunkedArray) -> None:
         """Mark more keys (those of a holdout) as never to be given out."""
         if self.unit:
-            beyond = [int(text) for text in self._texts(keys) if int(text) >= self.low]
+            beyond = [int(text) for text in self._without_check(self._texts(keys)) if int(text) >= self.low]
             self.low = (max(beyond) // self.unit + 1) * self.unit if beyond else self.low
             self._keep_to_type()
         elif not self.serial:
@@ -184,6 +194,7 @@ class KeyEncoder:
             "marks": np.packbits(self.marks).tobytes().hex(),
             "buckets": len(self.marks),
             "ending": self.ending,
+            "check": self.check,
             "missing": self.missing,
             "times": self.times,
             "shared_by": self.shared_by,
@@ -196,7 +207,7 @@ class KeyEncoder:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.is_number, self.serial = state["is_number"], state["serial"]
-        self.missing, self.ending = state["missing"], state["ending"]
+        self.missing, self.ending, self.check = state["missing"], state["ending"], state["check"]
         self.times, self.shared_by = state["times"], state["shared_by"]
         self.marks = np.unpackbits(np.frombuffer(bytes.fromhex(state["marks"]), np.uint8))[: state["buckets"]].astype(
             bool
@@ -212,6 +223,7 @@ class KeyStream:
 
     def __init__(self, encoder: KeyEncoder, seed: int) -> None:
         self.encoder = encoder
+        self.referring = generator(seed, "referring")
         self.rng, self.gaps = (np.random.default_rng(part) for part in (seed, derive_seed(seed, "missing")))
         if encoder.is_number:
             self.sizes = [min(encoder.high - encoder.low, pattern.WIDEST)]
@@ -246,6 +258,12 @@ class KeyStream:
         """Give (n,) rows the keys of the entities that they belong to, each a new one; missing, if so, in all rows of a part."""
         there = self._there(int(parts.max(initial=-1)) + 1)[parts]
         return self._cells(self._new(int(entities.max(initial=-1)) + 1)[entities[there]], there)
+
+    def among(self, keys: pa.Array, count: int) -> pa.Array:
+        """Give so many of other rows' ``keys``, none twice unless there are fewer."""
+        keys = keys.drop_null()
+        places = self.referring.choice(len(keys), count, replace=count > len(keys)) if len(keys) else np.zeros(0, int)
+        return keys.take(pa.array(places)) if len(keys) else pa.nulls(count, keys.type)
 
     @property
     def mean_rows(self) -> float:
@@ -350,17 +368,26 @@ class KeyStream:
     def _keys(self, form: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The keys of some indices, and which of them are surely no real ones."""
         if self.encoder.serial:
-            return indices.astype(object) + self.encoder.low, np.ones(len(indices), bool)
+            return self._checked(indices.astype(object) + self.encoder.low), np.ones(len(indices), bool)
         shuffled = shuffled_indices(indices, self.sizes[form], self.seeds[form])
         if not self.encoder.is_number:
-            texts = self.patterns[form].pick(shuffled)
-            return texts.astype(object), ~self.encoder.marks[self.encoder.buckets(texts)]
+            texts = self._checked(self.patterns[form].pick(shuffled).astype(object))
+            return texts, ~self.encoder.marks[self.encoder.buckets(texts.astype(str))]
         numbers = shuffled.astype(object)
         if (wide := (self.encoder.high - self.encoder.low) // pattern.WIDEST) > 1:
             upper = pattern.mix(shuffled.astype(np.uint64), 0).astype(object) % wide
             numbers = numbers + upper * pattern.WIDEST
-        numbers = numbers + self.encoder.low
+        numbers = self._checked(numbers + self.encoder.low)
         return numbers, ~self.encoder.marks[self.encoder.buckets(numbers.astype(str))]
+
+    def _checked(self, keys: np.ndarray) -> np.ndarray:
+        """(n,) texts or numbers with their checks, where real ones have some."""
+        if self.encoder.check is None:
+            return keys
+        scheme = checksums.SCHEMES[self.encoder.check]
+        checked: np.ndarray = np.empty(len(keys), object)
+        checked[:] = [type(key)(scheme.complete(str(key))) for key in keys]
+        return checked
 
 
 def shuffled_indices(indices: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Texts that follow a pattern, counted: the i-th text of a pattern, so that new keys are unique by construction.
 
-A pattern is a finite tree of alphabets. It is read from a regular expression or learned from texts; ``*`` and ``+``
-are cut at a few repetitions, since only finitely many texts can be counted.
+A pattern is a finite tree of alphabets, read from a regular expression; ``*`` and ``+`` are cut at a few
+repetitions, since only finitely many texts can be counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import itertools
 import math
 import re
 import string
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,6 @@ import numpy as np
 
 from lookalike.errors import SchemaError
 from lookalike.rng import scattered
-from lookalike.stats import FEW_PEOPLE
 
 # The standard library's own reader of regular expressions: typeshed leaves it out because its name starts with an
 # underscore, hence the ignores. Another reader would not agree with `re` on what a pattern means.
@@ -205,59 +203,3 @@ def _characters(items: Any, column: str) -> str:
             )
     chosen = [character for character in PRINTABLE if character not in found] if negate else sorted(set(found))
     return "".join(chosen)
-
-
-# ---------------------------------------------------------------------------------------------------------- learned
-
-
-def learn(texts: list[str], *, fewest: int = FEW_PEOPLE, most: int = 200) -> tuple[list[str], list[int]]:
-    """Learn the forms of ``texts``: (regular expressions, how many texts have each), the most frequent first.
-
-    A form says for each place whether an upper-case letter, a lower-case letter, a digit or a certain mark stands there.
-    Letters are kept as they are only in a prefix that every text shares. Forms of fewer than ``fewest`` texts are left
-    out, because a form that few have tells about them.
-
-    >>> learn([f"CUST-{number:04}" for number in range(50)])
-    (['CUST\\\\-[0-9]{4}'], [50])
-    """
-    prefix = re.match(r"[^0-9]*", _common_prefix(texts))
-    kept = len(prefix[0]) if prefix and len(texts) >= fewest else 0
-    kinds, forms = Kinds(), Counter[str]()
-    for shape, count in Counter(text[kept:].translate(kinds) for text in texts).items():
-        forms[re.escape(texts[0][:kept]) + _form(shape)] += count
-    common = [(form, count) for form, count in forms.most_common(most) if count >= fewest]
-    if not common:
-        common = forms.most_common(1) if len(forms) == 1 else [(_broadest(texts), len(texts))]
-    return [form for form, _ in common], [count for _, count in common]
-
-
-def _common_prefix(texts: list[str]) -> str:
-    first, last = min(texts), max(texts)
-    length = next(
-        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    return first[:length]
-
-
-class Kinds(dict[int, str]):
-    """For ``str.translate``: a character's kind, u, l or d, or the mark it is; looked up once each."""
-
-    def __missing__(self, place: int) -> str:
-        mark = chr(place)
-        self[place] = "d" if mark.isdigit() else "u" if mark.isupper() else "l" if mark.isalpha() else mark
-        return self[place]
-
-
-def _form(shape: str) -> str:
-    """A regular expression for texts of one shape: ``uudd`` → ``[A-Z]{2}[0-9]{2}``."""
-    written = {"u": "[A-Z]", "l": "[a-z]", "d": "[0-9]"}
-    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(shape)]
-    return "".join(
-        f"{written[kind]}{{{count}}}" if kind in written else re.escape(kind) * count for kind, count in runs
-    )
-
-
-def _broadest(texts: list[str]) -> str:
-    """When no form is common: letters and digits, of the usual length."""
-    length = sorted(map(len, texts))[len(texts) // 2]
-    return f"[a-z0-9]{{{max(length, 1)}}}"

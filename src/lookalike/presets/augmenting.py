@@ -305,14 +305,15 @@ def _with_classes(schema: Schema, target: str) -> Schema:
 def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
     """Keys that no real row has: a serial number goes on where the real ones end."""
     joining = {entity.key for entity in twin.encoder.entities}
-    for name, stream in twin.encoder.key_streams(derive_seed(seed, "augment", "keys")).items():
+    streams = twin.encoder.key_streams(derive_seed(seed, "augment", "keys"))
+    for name, stream in streams.items():
         own, field = real[name].combine_chunks(), synthetic.schema.field(name)
         if name in joining:
             keys = renewed(synthetic[name], partial(_unused, stream.distinct, own))
         else:
             keys = _unused(stream.take, own, synthetic.num_rows)
         synthetic = synthetic.set_column(synthetic.column_names.index(name), field, keys.cast(field.type))
-    return synthetic
+    return twin.encoder.referred(synthetic, streams)
 
 
 def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.Array:

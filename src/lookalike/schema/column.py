@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from lookalike.config import Settings
 from lookalike.errors import LookalikeWarning, SchemaError, SettingsError
 from lookalike.schema.constraints import Constraint, read_constraint
+from lookalike.schema.types import arrow_type, is_text
 
 Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
 Role = Literal["primary_key", "target", "sensitive", "drop"]
@@ -68,6 +69,9 @@ class ColumnSpec(Settings):
     repeated: bool = Field(
         False, description="key: of several rows each, as often as real ones are; unset: each row has one of its own"
     )
+    refers: str | None = Field(
+        None, description="key: the key column of this table whose values it takes (a manager's, of the employees')"
+    )
     levels: tuple[str, ...] | None = Field(
         None, description="ordinal: the levels, lowest first; category: the allowed levels"
     )
@@ -83,6 +87,11 @@ class ColumnSpec(Settings):
             what = "the primary key" if self.kind == "key" else f"of kind {self.kind}"
             raise SettingsError(
                 f"only a key that is not the primary one is repeated, however: {self.name!r} is {what}. Leave repeated out."
+            )
+        if self.refers is not None and (self.kind != "key" or self.role == "primary_key"):
+            what = "the primary key" if self.kind == "key" else f"of kind {self.kind}"
+            raise SettingsError(
+                f"only a key that is not the primary one refers to another, however: {self.name!r} is {what}. Leave refers out."
             )
         return self
 
@@ -141,6 +150,19 @@ class Schema:
         for constraint in self.constraints:
             if whole or set(constraint.names) <= set(names):
                 constraint.check({column.name: column for column in columns})
+        for column in columns if whole else ():
+            self._check_reference(column)
+
+    def _check_reference(self, column: ColumnSpec) -> None:
+        if column.refers is None:
+            return
+        other = next((one for one in self.columns if one.name == column.refers), None)
+        alike = other is not None and is_text(arrow_type(other.storage)) == is_text(arrow_type(column.storage))
+        if other is None or not alike or other.kind != "key" or other.repeated or other.refers:
+            raise SchemaError(
+                f"a key refers to one that each row has its own of, text to text, however: {column.name!r} refers to {column.refers!r}. "
+                "Name another, or leave refers out."
+            )
 
     @property
     def names(self) -> list[str]:
@@ -172,7 +194,8 @@ class Schema:
                     stacklevel=3,
                 )
         kept = [constraint for constraint in self.constraints if not gone & set(constraint.names)]
-        return Schema([column for column in self.columns if column.name in names], kept, whole=False)
+        columns = [column.replace(refers=None) if column.refers in gone else column for column in self.columns]
+        return Schema([column for column in columns if column.name in names], kept, whole=False)
 
     def __getitem__(self, name: str) -> ColumnSpec:
         for column in self.columns:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike.errors import LookalikeWarning
+from lookalike.schema import checksums
 from lookalike.schema.column import ColumnSpec, Schema
-from lookalike.schema.types import is_text
+from lookalike.schema.types import arrow_type, is_text
 from lookalike.schema.values import numbered, widen
 
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -43,6 +44,12 @@ JOINED_KEY = re.compile(rf"(^|[^a-zA-Z])({PERSONS}|{SHORT}|{THINGS})(id|nr|no|nu
 """``custid`` and ``patno`` name one; ``humid`` and ``medicaid`` do not, so what stands before is looked up. Places and articles of several
 rows each are better had as they are: the rows of one would agree, and no longer fit what else they hold (a school, its district's means)."""
 PERSONS_NAME = re.compile(rf"(^|[^a-z])(full|first|last|sur|family|given|maiden|{PERSONS})[ _-]?name$", re.I)
+ADDRESSES = (
+    r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.|$)){4}$",
+    r"^[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}$",
+    r"^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$",
+)
+"""IPv4, IPv6 and MAC: of many machines each is somebody's, a few are servers."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$"
 KEY_ROWS = 10
 """Fewer rows than this say nothing about uniqueness."""
@@ -56,6 +63,14 @@ may be places or articles, but where the name says that they are persons."""
 PERSONAL_SHARE, ALIKE_SHARE = 0.95, 0.95
 """Share of texts in the form of an address from which the others stand for none; and how near to one to one two columns are that name the same."""
 DIGITS_OF_A_NUMBER = 7
+REFERS = re.compile(
+    r"manager|supervisor|superior|boss|parent|report(s|ing)?[ _-]?to|referr|original|previous|prev([^a-z]|$)|predecessor|repl(y|ies)|"
+    r"mentor|sponsor|spouse|partner|replace|related",
+    re.I,
+)
+"""Names of columns that hold a key of another row; what numbers alone share with a serial key may be by chance."""
+REFERRED = 0.5
+"""Share of a column's values that are the key's, from which it takes them: of some rows kept back the key is not there."""
 SERIAL_ROWS = 1000
 """A gapless run of integers that does not start at 0 or 1 is a serial number only from so many rows on."""
 
@@ -106,10 +121,19 @@ def identifies(name: str, distinct: int, rows: int) -> bool:
 
 
 def are_personal(distinct: pa.Array) -> bool:
-    """Whether nearly every text is one that is given to a person or a thing alone: a UUID, an e-mail address. Others may stand for none."""
-    return len(distinct) >= 2 and any(
-        pc.sum(pc.match_substring_regex(distinct, form)).as_py() >= PERSONAL_SHARE * len(distinct)
-        for form in (UUID, EMAIL)
+    """Whether nearly every text is one that is given to a person or a thing alone: a UUID, an e-mail address, an IBAN, or one of many machines'
+    addresses. Others may stand for none.
+
+    >>> are_personal(pa.array(["a@mail.at", "b@mail.at"])), are_personal(pa.array(["10.0.0.1", "10.0.0.2"]))
+    (True, False)
+    """
+    forms = ["|".join(ADDRESSES)] if len(distinct) >= MANY_IDENTITIES else []
+    return len(distinct) >= 2 and (
+        any(
+            pc.sum(pc.match_substring_regex(distinct, form)).as_py() >= PERSONAL_SHARE * len(distinct)
+            for form in (UUID, EMAIL, *forms)
+        )
+        or checksums.detect(distinct.slice(0, checksums.LOOKED_AT).to_pylist(), ["iban"]) is not None
     )
 
 
@@ -178,6 +202,54 @@ def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> 
             spec = repeated_key(base, int(places.max()), table.num_rows, of=key)
             schema = Schema([spec if one.name == name else one for one in schema], schema.constraints)
     return schema
+
+
+def with_references(schema: Schema, table: pa.Table, fixed: Collection[str]) -> Schema:
+    """The schema in which columns that take the values of a key of the same table (a manager's number, of the employees') refer to it,
+    but for those that are ``fixed``."""
+    for key in schema:
+        if key.kind != "key" or key.repeated or key.refers is not None:
+            continue
+        own = table.column(key.name)
+        for spec in schema:
+            if (
+                spec.name not in {key.name, *fixed}
+                and is_text(arrow_type(spec.storage)) == is_text(arrow_type(key.storage))
+                and spec.role is None
+                and spec.refers is None
+                and _takes_of(spec, table.column(spec.name), own)
+            ):
+                if spec.kind != "key":
+                    warnings.warn(
+                        f"column {spec.name!r} takes values of {key.name!r}: it is taken for a key, and made rows refer to made ones. To have the "
+                        "real ones back, declare another kind in the schema.",
+                        LookalikeWarning,
+                        stacklevel=3,
+                    )
+                several = repeats(table.column(spec.name))
+                found = ColumnSpec(name=spec.name, storage=spec.storage, kind="key", repeated=several, refers=key.name)
+                schema = Schema([found if one.name == spec.name else one for one in schema], schema.constraints)
+    return schema
+
+
+def _takes_of(spec: ColumnSpec, cells: pa.ChunkedArray, keys: pa.ChunkedArray) -> bool:
+    """Whether cells are keys of other rows, and not by chance."""
+    kept = arrow_type(spec.storage)
+    if spec.kind not in ("key", "category", "integer", "float") or not (
+        is_text(kept) or pa.types.is_integer(kept) or pa.types.is_floating(kept)
+    ):
+        return False
+    distinct = pc.unique(widen(cells.combine_chunks())).drop_null()
+    keys = widen(keys.combine_chunks()).cast(
+        distinct.type, safe=False
+    )  # pandas keeps whole numbers with gaps as floats
+    if len(distinct) < 2 or len(cells) - cells.null_count < KEY_ROWS or len(distinct) == len(cells):
+        return False
+    if not REFERS.search(spec.name) and not (
+        is_text(distinct.type) and pc.all(pc.match_substring_regex(distinct, r"\D")).as_py()
+    ):
+        return False
+    return bool(pc.sum(pc.is_in(distinct, keys)).as_py() >= REFERRED * len(distinct))
 
 
 def _may_name(spec: ColumnSpec, column: pa.ChunkedArray) -> bool:

@@ -6,6 +6,7 @@ What is inferred is shown to the user (``lookalike schema``), can be edited, and
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,7 @@ from lookalike.schema.identity import (
     is_integer_key,
     named_like_a_key,
     repeated_key,
+    with_references,
     with_their_keys,
 )
 from lookalike.schema.types import arrow_type, is_text, value_type
@@ -59,6 +61,8 @@ MISSING_TEXTS = (
     "?",
     "-",
 )
+TOKEN = r"^[0-9A-Za-z_+/=.:-]+$"
+"""A checksum, a signature, a path: long, but no sentence."""
 BOOLEAN_TEXTS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"))
 MANY_LEVELS = 100_000
 SENTENCES, SENTENCES_SHARE = 30, 0.1
@@ -78,6 +82,7 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
     Schema(1 integer, 1 boolean, 1 key)
     """
     known = {} if declared is None else {column.name: column for column in declared}
+    check_types(table, [name for name in table.column_names if name not in known])
     columns = [known[name] if name in known else infer_column(name, table.column(name)) for name in table.column_names]
     if not any(column.role == "primary_key" for column in columns):
         first = next(
@@ -94,7 +99,8 @@ def infer_schema(table: pa.Table, declared: Schema | None = None) -> Schema:
         if first is not None:
             columns[first] = columns[first].replace(role="primary_key")
     settled = Schema(columns, () if declared is None else declared.constraints)
-    return with_their_keys(settled, table, [name for name in known if name in table.column_names])
+    fixed = [name for name in known if name in table.column_names]
+    return with_references(with_their_keys(settled, table, fixed), table, fixed)
 
 
 def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
@@ -133,26 +139,40 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
     return _infer_float(base, array, distinct)
 
 
+def check_types(table: pa.Table, names: Sequence[str]) -> None:
+    """As :func:`check_type`, for several columns: of several that cannot be modelled, all at once."""
+    unfit = {name: wrong for name in names if (wrong := _unfit(name, table.schema.field(name).type))}
+    if len(unfit) == 1:
+        raise InputError(*unfit.values())
+    if unfit:
+        held = ", ".join(f"{name!r} ({table.schema.field(name).type})" for name in unfit)
+        drops = " ".join(f"--drop {name}" for name in unfit)
+        raise InputError(
+            f"cells must be numbers, dates or text, however: columns {held} hold others. Flatten or decode them, or drop them ({drops})."
+        )
+
+
 def check_type(name: str, storage: pa.DataType) -> None:
     """Raise an InputError, with the ways out, for a column whose cells are nothing that can be modelled: lists, records, bytes.
 
     >>> check_type("born", pa.date32())
     """
+    wrong = _unfit(name, storage)
+    if wrong is not None:
+        raise InputError(wrong)
+
+
+def _unfit(name: str, storage: pa.DataType) -> str | None:
     storage = value_type(storage)
     if pa.types.is_nested(storage):
-        raise InputError(
-            f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."
-        )
+        return f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."
     if pa.types.is_binary(storage) or pa.types.is_large_binary(storage) or pa.types.is_fixed_size_binary(storage):
-        raise InputError(
-            f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name})."
-        )
+        return f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name})."
     try:
         arrow_type(str(storage))
     except ValueError:
-        raise InputError(
-            f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name})."
-        ) from None
+        return f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name})."
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------- native numbers
@@ -369,5 +389,7 @@ def _is_free_text(array: pa.Array, distinct: pa.Array, present: int) -> bool:
 
 
 def _are_sentences(texts: pa.Array) -> bool:
+    if pc.all(pc.match_substring_regex(texts, TOKEN)).as_py():
+        return False
     words = pc.add(pc.count_substring(texts, " "), 1)
     return pc.mean(words).as_py() >= 4 or pc.mean(pc.utf8_length(texts)).as_py() > 60

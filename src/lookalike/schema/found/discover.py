@@ -26,6 +26,7 @@ from lookalike.schema.constraints import (
     NullTogether,
     Range,
     Share,
+    Unique,
 )
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.found.formulas import find_formulas
@@ -50,7 +51,8 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
 
     Inequalities between numbers, or dates, whose ranges overlap; formulas (:func:`~lookalike.schema.found.formulas.find_formulas`), and
     numbers that are one of few shares of another (:func:`~lookalike.schema.found.shares.find_shares`);
-    columns missing in the same rows; pairs of labels many of whose combinations never occur. Each is a finding about these
+    columns missing in the same rows; pairs of labels many of whose combinations never occur; pairs of columns that tell rows apart together
+    (a device and a time). Each is a finding about these
     rows: whether it is a rule is for the user to say.
 
     >>> from lookalike.schema.infer import infer_schema
@@ -70,7 +72,7 @@ def find_constraints(table: pa.Table, schema: Schema) -> list[Constraint]:
         for order in _chained(_ordered_pairs(rows), rows)
         if not any(set(order.names) <= names for names in computed)
     ]
-    return [*orders, *formulas, *shares, *_null_together(rows), *_combinations(rows)]
+    return [*orders, *formulas, *shares, *_null_together(rows), *_combinations(rows), *_unique_together(rows)]
 
 
 def with_constraints(table: pa.Table, schema: Schema) -> Schema:
@@ -221,6 +223,35 @@ def _null_together(rows: Rows) -> list[NullTogether]:
         if min(missing.sum(), (~missing).sum()) >= CROSSINGS:
             groups.setdefault(np.packbits(missing).tobytes(), []).append(spec.name)
     return [NullTogether(columns=tuple(names)) for names in groups.values() if len(names) > 1]
+
+
+# ---------------------------------------------------------------------------------------------------- unique together
+
+
+def _unique_together(rows: Rows) -> list[Unique]:
+    """Pairs of labels, whole numbers and dates that are never the same in two rows, though shuffled ones would be in many; of several
+    columns that part the rows alike the first."""
+    places: dict[str, np.ndarray] = {}
+    parted: set[bytes] = set()
+    for spec in [spec for spec in rows.schema.modelled if spec.kind not in ("float", "constant")][:MOST_COLUMNS]:
+        codes = together([rows.values(spec.name)])
+        _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+        parts = first[place].tobytes()  # the first row that is the same
+        if codes.all() and len(first) < len(rows) and parts not in parted:
+            places[spec.name] = codes
+            parted.add(parts)
+    same = {name: float(((np.bincount(codes) / len(rows)) ** 2).sum()) for name, codes in places.items()}
+    return [
+        Unique(columns=pair)
+        for pair in combinations(places, 2)
+        # two rows in so many are the same by chance
+        if len(rows) ** 2 / 2 * same[pair[0]] * same[pair[1]] >= CROSSINGS and _differ(*(places[name] for name in pair))
+    ]
+
+
+def _differ(first: np.ndarray, second: np.ndarray) -> bool:
+    pairs = first.astype(np.int64) * (int(second.max()) + 1) + second
+    return len(np.unique(pairs)) == len(pairs)
 
 
 # ------------------------------------------------------------------------------------------------------- combinations

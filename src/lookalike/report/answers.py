@@ -21,28 +21,25 @@ KEPT, UNSURE = 0.9, 0.8
 LEARN_MORE = "have it learn longer, from more rows, or with --preset best"
 STRANGERS = "a hundred real rows or more that it did not learn from (--keep-back, or --holdout with a file of them)"
 NEXT = {
-    ("alike", "Largely"): f"See below where it is short; if your question is about that, {LEARN_MORE}.",
-    ("alike", "Not enough"): f"Draw no conclusions from it: see below where it is worst, then {LEARN_MORE}.",
-    ("alike", "Too early to tell"): f"Judge it beside {STRANGERS}.",
-    ("alike", "Cannot be told"): f"Judge it beside {STRANGERS}.",
-    (
-        "safe",
-        "Take care",
-    ): "Judge it beside more real rows (--keep-back, --holdout), or have rows too near to a person drawn again (--filter).",
-    (
-        "safe",
-        "Alarm",
-    ): "Do not hand it on. See which checks failed, then have rows too near to a person drawn again (--filter), or bound what "
-    "any row can give away (--epsilon).",
-    ("safe", "Too early to tell"): f"Do not hand it on yet: judge it beside {STRANGERS}.",
-    ("safe", "Cannot be told"): f"Do not hand it on yet: judge it beside {STRANGERS}.",
-    ("useful", "Not enough"): f"Answer this question from real rows, or {LEARN_MORE}.",
-    ("useful", "Not measured"): "Name a column worth predicting (--target), and keep real rows back to test on.",
-    ("useful", "Too early to tell"): "Keep more real rows back to test on (--keep-back, --holdout).",
-    (
-        "useful",
-        "Cannot be told",
-    ): "Name another column (--target), or keep more real rows back to test on (--keep-back, --holdout).",
+    "alike": {
+        "Largely": f"See below where it is short; if your question is about that, {LEARN_MORE}.",
+        "Not enough": f"Draw no conclusions from it: see below where it is worst, then {LEARN_MORE}.",
+        "Too early to tell": f"Judge it beside {STRANGERS}.",
+        "Cannot be told": f"Judge it beside {STRANGERS}.",
+    },
+    "safe": {
+        "Take care": "Judge it beside more real rows (--keep-back, --holdout), or have rows too near to a person drawn again (--filter).",
+        "Alarm": "Do not hand it on. See which checks failed, then have rows too near to a person drawn again (--filter), or bound what "
+        "any row can give away (--epsilon).",
+        "Too early to tell": f"Do not hand it on yet: judge it beside {STRANGERS}.",
+        "Cannot be told": f"Do not hand it on yet: judge it beside {STRANGERS}.",
+    },
+    "useful": {
+        "Not enough": f"Answer this question from real rows, or {LEARN_MORE}.",
+        "Not measured": "Name a column worth predicting (--target), and keep real rows back to test on.",
+        "Too early to tell": "Keep more real rows back to test on (--keep-back, --holdout).",
+        "Cannot be told": "Name another column (--target), or keep more real rows back to test on (--keep-back, --holdout).",
+    },
 }
 """What to do about an answer, by question and word; about the others there is nothing to do."""
 ABOUT_TREES = {"detection_auc", "detection_excess"}

@@ -59,7 +59,7 @@ def summarize(
                 "name": name,
                 **(found := answer(card)),
                 "proven": safety.proven(run) if name == "safe" else "",
-                "next": answers.NEXT.get((name, found["word"]), ""),
+                "next": answers.NEXT[name].get(found["word"], ""),
                 "figures": figures[name],
                 "heads": HEADS.get(name, ["this table", "a fresh real sample"]),
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ import pytest
 from lookalike import Run, fit, registry
 from lookalike.encode.frame import TableEncoder
 from lookalike.schema import EncodedTable
+
+
+def pytest_configure():
+    """Of a job in a script's background Ctrl-C is ignored: there the tests of it would wait for ever."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def quick_settings(engine, epochs=1):

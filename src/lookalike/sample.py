@@ -257,7 +257,8 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
     A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
-    chosen to fit. A cell that a formula settles by its result and all its other parts is computed. What is a key's, in rows that share one, is the same in all of them: as it is known, or as it was drawn for the first.
+    chosen to fit. A cell that a formula settles by its result and all its other parts is computed. What is a key's, in rows that share one,
+    is the same in all of them: as it is known, or as it was drawn for the first.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, parse
+from lookalike.schema.column import never_seen
 from lookalike.schema.types import arrow_type, is_text, value_type
 
 
@@ -38,9 +39,9 @@ def code_of(encoder: ColumnEncoder, value: Any) -> tuple[int, float]:
         values = parse(cell(spec, value), spec)
         codes, residuals = encoder.encode(values, generator(0, "condition"))
     except InputError:  # it has no code
-        raise _never_seen(spec) from None
+        raise never_seen(spec.name) from None
     if isinstance(encoder, CategoryEncoder) and encoder.hides(codes).any():
-        raise _never_seen(spec)  # nor is it said that a hidden level was
+        raise never_seen(spec.name)
     if spec.numeric and not values.missing[0]:
         back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
         assert back is not None and values.numbers is not None
@@ -68,10 +69,4 @@ def cell(spec: ColumnSpec, value: Any) -> pa.Array:
         return pa.array([str(value)], storage) if is_text(storage) else pa.array([value], own).cast(storage)
     # Arrow's ways to say that a value does not fit a type: to who asks, it was never seen
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        raise _never_seen(spec) from None
-
-
-def _never_seen(spec: ColumnSpec) -> SchemaError:
-    return SchemaError(
-        f"a condition asks for a value that was seen, however: column {spec.name!r} never held this one. Ask for another."
-    )
+        raise never_seen(spec.name) from None

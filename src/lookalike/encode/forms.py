@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lookalike.encode.pattern import from_regex
+from lookalike.schema.identity import IPV4, OCTET
 from lookalike.stats import FEW_PEOPLE
 
 MOST_FORMS = 200
@@ -28,8 +29,6 @@ COMMON = 0.5
 READ = 50_000
 """Texts that forms are read off, at most."""
 CLASSES = {"d": "0123456789", "l": "abcdefghijklmnopqrstuvwxyz", "u": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9][0-9]|[0-9])"
-IPV4 = re.compile(r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}")
 DOTTED = re.compile(r"\d+(\.\d+){3}")
 SHARES = (0.25, 0.5, 0.75)
 """Of runs of several lengths, the quantiles that are made."""
@@ -48,8 +47,8 @@ def learn(texts: Sequence[str], *, fewest: int = FEW_PEOPLE) -> tuple[list[str],
     """
     texts = texts[:: -(-len(texts) // READ)]
     reader = _Reader(_alphabets(texts, fewest), _prefix(texts) if len(texts) >= fewest else "", fewest)
-    addresses = {"o.o.o.o": [re.split(r"(\.)", text) for text in texts if IPV4.fullmatch(text)]}
-    others = [text for text in texts if not IPV4.fullmatch(text)]
+    addresses = {"o.o.o.o": [re.split(r"(\.)", text) for text in texts if re.fullmatch(IPV4, text)]}
+    others = [text for text in texts if not re.fullmatch(IPV4, text)]
     if len(addresses["o.o.o.o"]) >= fewest and not any(map(DOTTED.fullmatch, others)):
         found = replace(reader, prefix="").read(addresses, loose=False)
         if len(others) >= fewest:

@@ -211,7 +211,7 @@ class TableEncoder:
 
     def with_solved(self, table: pa.Table) -> pa.Table:
         """Return a table to complete with the cells that a formula settles by its result and all its other parts."""
-        steps = [step for step in self.rewrites.steps if type(step) is Computed]
+        steps = [step for step in self.rewrites.steps if isinstance(step, Computed)]
         names = {name for step in steps for name in (*step.targets, *step.sources)}
         cells = {name: self.in_type(table, name) for name in names}
         before = {name: parse(column, self.schema[name]) for name, column in cells.items()}

@@ -15,6 +15,7 @@ from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
+from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
 
 SPIKE_SHARE = 0.002
@@ -203,7 +204,7 @@ class NumericEncoder(ColumnEncoder):
         whole = np.where(whole < floor, whole + step, np.where(whole > room, whole - step, whole))
         # the greatest float that is no more than the range: itself, where it is one, or the last day of a year would end early
         top = float(room) if int(float(room)) <= room else np.nextafter(float(room), 0)
-        exact = np.abs(whole) < 2**53
+        exact = np.abs(whole) < LARGEST_WHOLE
         wide = np.where(exact, whole, np.clip(whole, floor, top))
         distance = wide.astype(np.uint64) if floor >= 0 else wide.astype(np.int64).astype(np.uint64)
         return (distance + np.asarray(self.low).astype(np.uint64)).astype(self.dtype)

@@ -18,6 +18,7 @@ from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, rounding_of, unit_of
 from lookalike.schema.breaches import allowance
 from lookalike.schema.constraints import Formula, Share
+from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.types import arrow_type, from_plain, to_plain
 from lookalike.schema.values import as_kept
 from lookalike.stats import FEW_PEOPLE, middle, places_among
@@ -25,8 +26,6 @@ from lookalike.stats import FEW_PEOPLE, middle, places_among
 Columns = Mapping[str, Values]
 EXACT = float(np.finfo(np.float64).eps)
 """How far apart neighbouring floats of 64 bits lie, in proportion."""
-LARGEST_WHOLE = 2.0**53
-"""Up to here floats hold every whole number."""
 SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
@@ -232,33 +231,35 @@ class Computed(Step):
     def solved(self, columns: Columns) -> dict[str, Values]:
         """The columns, the one source that a row lacks in it beside the target and all others, where the formula is a straight line in it:
         the part of a sum that is left over, a price from what five cost."""
-        assert isinstance(self.constraint, Formula)
-        found, mine = dict(columns), as_floats(natural_of(columns[self.target], self.spec))
+        found = dict(columns)
         for name in self.sources:
-            gap, spec = found[name], self.schema[name]
-            lacking = gap.missing & ~columns[self.target].missing
-            if not lacking.any() or spec.kind not in ("integer", "float") or spec.span:
-                continue
-            assert gap.numbers is not None
-            own = unit_of(spec)
-            one = gap.numbers.dtype.type(1 if own is None else 1 / own)
-            start, after = (
-                self._due(found | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step))})
-                for step in (0, one)
-            )
-            with np.errstate(divide="ignore", invalid="ignore"):
-                due = (mine - start[0]) / (after[0] - start[0])
-            numbers = (
-                due
-                if own is None and spec.decimals is None
-                else np.round(due * one, (spec.decimals or 0) if own is None else 0)
-            )
-            fits = lacking & ~start[1] & (np.abs(numbers) < LARGEST_WHOLE)
-            cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype)
-            told, unknown = self._due(found | {name: Values(~fits, numbers=cells)})
-            fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
-            found[name] = Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers))
+            lacking, spec = found[name].missing & ~columns[self.target].missing, self.schema[name]
+            if lacking.any() and spec.kind in ("integer", "float") and not spec.span:
+                found[name] = self._solved_for(name, lacking, found)
         return found
+
+    def _solved_for(self, name: str, lacking: np.ndarray, columns: dict[str, Values]) -> Values:
+        """One source, in the ``lacking`` (n,) rows what gives the target, if that is so when it is computed from it."""
+        assert isinstance(self.constraint, Formula)
+        gap, spec, mine = columns[name], self.schema[name], as_floats(natural_of(columns[self.target], self.spec))
+        assert gap.numbers is not None
+        own = unit_of(spec)
+        one = gap.numbers.dtype.type(1 if own is None else 1 / own)
+        (start, unknown), (after, _) = (
+            self._due(columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step))})
+            for step in (0, one)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            numbers = (mine - start) / (after - start)
+        if own is not None:
+            numbers = np.round(numbers * one)
+        elif spec.decimals is not None:
+            numbers = np.round(numbers, spec.decimals)
+        fits = lacking & ~unknown & (np.abs(numbers) < LARGEST_WHOLE)
+        cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype)
+        told, unknown = self._due(columns | {name: Values(~fits, numbers=cells)})
+        fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
+        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers))
 
     def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
         """In the target's own unit and decimals, held to what its type can store."""
@@ -350,6 +351,10 @@ class Shared(Computed):
         super().fit(columns)
         self.has_known = self.has_alone and bool((columns[self.target].missing & np.isnan(self._whole(columns))).any())
 
+    def solved(self, columns: Columns) -> dict[str, Values]:
+        """The columns as they are: a number does not say which share of what it is."""
+        return dict(columns)
+
     def _whole(self, columns: Columns) -> np.ndarray:
         """(n,) what it is a share of, NaN where that is missing."""
         (name,) = self.sources
@@ -424,7 +429,7 @@ def fit_in(numbers: np.ndarray, spec: ColumnSpec, dtype: np.dtype) -> np.ndarray
         most = min(most, 10**storage.precision - 1)
         least = -most
     if numbers.dtype.kind == "f":
-        most = int(np.nextafter(float(most), 0)) if most > 2**53 else most
+        most = int(np.nextafter(float(most), 0)) if most > LARGEST_WHOLE else most
     elif numbers.dtype != object:
         own = np.iinfo(numbers.dtype)
         least, most = max(least, own.min), min(most, own.max)

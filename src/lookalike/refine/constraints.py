@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.errors import LookalikeWarning, SamplingError, SchemaError
+from lookalike.errors import LookalikeWarning, SamplingError
 from lookalike.refine.refill import Check
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, row_keys
+from lookalike.schema.column import never_seen
 from lookalike.schema.constraints import Combinations, Constraint, Inequality, Unique
 from lookalike.schema.types import without_dictionary
 
@@ -142,9 +143,7 @@ def check_occurs(wanted: Sequence[Wanted], combinations: pa.Table) -> None:
     for one in asked:
         has = one.keep(combinations)
         if not has.any():
-            raise SchemaError(
-                f"a condition asks for a value that was seen, however: column {one.column!r} never held this one. Ask for another."
-            )
+            raise never_seen(one.column)
         met &= has
     if not met.any():
         raise SamplingError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lookalike.report import plots
 from lookalike.report.svg import inline_svg
@@ -38,7 +39,17 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["flags"] = _with_flags
     return environment.get_template(name)
+
+
+def _with_flags(words: str) -> Markup:
+    """Words, escaped, in which what is typed is code, and so never broken after its dashes.
+
+    >>> _with_flags("Ask for <more> (--keep-back).")
+    Markup('Ask for &lt;more&gt; (<code>--keep-back</code>).')
+    """
+    return Markup(re.sub(r"--[a-z-]+", r"<code>\g<0></code>", str(escape(words))))
 
 
 def render(summary: Mapping[str, Any]) -> str:

@@ -266,3 +266,10 @@ class Schema:
 
     def save(self, path: str | Path) -> None:
         Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+
+def never_seen(name: str) -> SchemaError:
+    """The error for a condition that asks a column for a value it never held. Nor is it said that a hidden one was."""
+    return SchemaError(
+        f"a condition asks for a value that was seen, however: column {name!r} never held this one. Ask for another."
+    )

@@ -19,7 +19,7 @@ LAST_PLACE = 1e-15
 """How far from what was meant they may be besides, where all are written with as many places (.0128 in 32 bits is .0127999996766448)."""
 FEWEST_SIGNIFICANT, MOST_SIGNIFICANT = 5, 16
 """Digits that floats without a last decimal may have: with 17 each float is told from all others."""
-EXACT = 2.0**53
+LARGEST_WHOLE = 2.0**53
 """Up to here every whole number is a float."""
 
 
@@ -54,7 +54,7 @@ def largest_step(ticks: np.ndarray, a_second: int) -> int:
 
 def with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
     """Whole numbers written 18.0 (what pandas makes of a column with missing cells) come back as such, prices in full units, too."""
-    if spec.decimals is None or np.abs(numbers).max(initial=0) >= EXACT / 10.0**spec.decimals:
+    if spec.decimals is None or np.abs(numbers).max(initial=0) >= LARGEST_WHOLE / 10.0**spec.decimals:
         return spec
     return spec.replace(step=round_step(np.rint(numbers * 10.0**spec.decimals).astype(np.int64)))
 

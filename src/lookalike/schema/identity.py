@@ -44,8 +44,10 @@ JOINED_KEY = re.compile(rf"(^|[^a-zA-Z])({PERSONS}|{SHORT}|{THINGS})(id|nr|no|nu
 """``custid`` and ``patno`` name one; ``humid`` and ``medicaid`` do not, so what stands before is looked up. Places and articles of several
 rows each are better had as they are: the rows of one would agree, and no longer fit what else they hold (a school, its district's means)."""
 PERSONS_NAME = re.compile(rf"(^|[^a-z])(full|first|last|sur|family|given|maiden|{PERSONS})[ _-]?name$", re.I)
+OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9][0-9]|[0-9])"
+IPV4 = rf"^{OCTET}(\.{OCTET}){{3}}$"
 ADDRESSES = (
-    r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.|$)){4}$",
+    IPV4,
     r"^[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}$",
     r"^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$",
 )

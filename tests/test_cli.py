@@ -286,6 +286,7 @@ def test_fit_then_sample_then_evaluate(csv, tmp_path):
     )
     run("evaluate", csv, path, "--out", tmp_path / "r.html")
     assert (tmp_path / "r.json").exists()
+    assert f"<h1>{path.name} beside {csv.name}</h1>" in (tmp_path / "r.html").read_text(encoding="utf-8")
     run("evaluate", csv, path, "--out", tmp_path / "r.json", "--force")
     assert json.loads((tmp_path / "r.json").read_text())["rows"]["synthetic"] == 40
 

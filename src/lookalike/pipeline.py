@@ -279,4 +279,6 @@ def evaluate(
     other = like(as_table(synthetic), table, settled, "synthetic table")
     fresh = None if holdout is None else like(as_table(holdout), table, settled, "holdout")
     result = score(table.data, other, settled, holdout=fresh, target=target, seed=seed, thresholds=limits)
-    return Scorecard.of(result, table.data, other, settled, holdout=fresh, run=information)
+    files = isinstance(real, (str, Path)) and isinstance(synthetic, (str, Path))
+    run = {"title": f"{Path(synthetic).name} beside {Path(real).name}" if files else None, **(information or {})}
+    return Scorecard.of(result, table.data, other, settled, holdout=fresh, run=run)

@@ -87,6 +87,21 @@ def useful() -> Scorecard:
 
 
 @cache
+def wide(columns: int) -> Scorecard:
+    """A table of so many columns of long names."""
+    schema = Schema(
+        [ColumnSpec(name=f"measurement_of_{place}", kind="float", storage="double") for place in range(columns)]
+    )
+
+    def rows(seed: int) -> pa.Table:
+        draws = np.random.default_rng(seed).normal(size=(columns, 60))
+        return pa.table(dict(zip(schema.names, draws, strict=True)))
+
+    real, synthetic = rows(0), rows(1)
+    return Scorecard.of(score(real, synthetic, schema), real, synthetic, schema)
+
+
+@cache
 def bare(kind: str) -> Scorecard:
     """Tables of one column: "number", "label", or "nothing" where every cell is missing."""
     column = {

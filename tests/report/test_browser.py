@@ -146,3 +146,38 @@ def test_it_prints(page, tmp_path):
     target = tmp_path / "report.pdf"
     browse(page, tmp_path, f"--print-to-pdf={target}", "--no-pdf-header-footer")
     assert target.read_bytes().startswith(b"%PDF") and target.stat().st_size > 20_000
+
+
+def on_paper(scorecard, tmp_path, script):
+    """What ``script`` returns of a page that a screen as wide as a sheet shows as printers do."""
+    path = tmp_path / "paper.html"
+    scorecard.to_html(path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("@media print", "@media all").replace("<body>", '<body style="width: 690px">'), "utf-8"
+    )
+    return acted(path, tmp_path, script)
+
+
+@pytest.mark.parametrize("columns", [3, 40])
+def test_nothing_is_wider_than_a_sheet_of_paper(tmp_path, columns):
+    script = """
+      const edge = document.body.getBoundingClientRect().right + 1, cells = [...document.querySelectorAll('.preview td')];
+      const outside = [...document.querySelectorAll('.scroll table, .preview :is(th, td), figure')].filter(part => part.getBoundingClientRect().right > edge);
+      const seen = cells.filter(cell => cell.getBoundingClientRect().width);
+      return [outside.length, seen.length, seen.every(cell => cell.getBoundingClientRect().width > 60)].join()"""
+    rows = {3: 20, 40: 6}[columns]  # of a wide table, six rows, each down the sheet
+    assert on_paper(cases.wide(columns), tmp_path, script) == f"0,{rows * columns},true"
+
+
+def test_a_head_that_sorts_on_screen_is_repeated_on_paper(page, tmp_path):
+    """Chromium repeats no head on the next sheet that holds a button's box; so none has one there."""
+    script = "return [...document.querySelectorAll('.sortable thead button')].map(button => button.getClientRects().length).join('')"
+    assert set(on_paper(cases.scorecard(), tmp_path, script)) == {"0"}
+
+
+def test_what_is_folded_is_printed_without_a_script(tmp_path):
+    script = """
+      document.querySelectorAll('details').forEach(part => part.open = false);
+      return [...document.querySelectorAll('details .scroll')].every(part => part.checkVisibility({contentVisibilityAuto: true}))"""
+    assert on_paper(cases.scorecard(), tmp_path, script) == "true"

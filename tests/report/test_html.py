@@ -77,6 +77,10 @@ def test_ids_are_unique_and_every_reference_is_met(read):
             assert not target or target.startswith("data:") or target.removeprefix("#") in read.ids
 
 
+def test_it_says_when_it_was_made(page):
+    assert re.search(r'<p class="brand">lookalike report, \d{4}-\d\d-\d\d', page)
+
+
 def test_every_section_stands(read):
     assert {f"panel-{section}" for section in SECTIONS} <= set(read.ids)
     text = " ".join(read.text)
@@ -103,8 +107,8 @@ def test_the_scorecard_inside_is_the_scorecard(page):
 
 
 def test_no_real_row_only_synthetic_ones(page):
-    assert cases.RARE not in re.sub(r'<table class="preview">.*?</table>', "", page, flags=re.DOTALL)
-    assert f"{cases.LONELY}" not in re.sub(r'<table class="preview">.*?</table>', "", page, flags=re.DOTALL)
+    assert cases.RARE not in re.sub(r'<table class="preview".*?</table>', "", page, flags=re.DOTALL)
+    assert f"{cases.LONELY}" not in re.sub(r'<table class="preview".*?</table>', "", page, flags=re.DOTALL)
 
 
 def test_the_page_of_a_bare_card_says_what_is_missing():

@@ -17,6 +17,8 @@ from lookalike.stats import FEW_PEOPLE, whole_rows
 ROWS = 20
 CANDIDATES = 400
 LENGTH = 60
+MOST_ACROSS = 8
+"""Columns that stand beside each other on a sheet of paper; more are printed below each other."""
 RARE = "(rare)"
 
 
@@ -34,6 +36,7 @@ def preview(synthetic: pa.Table, real: list[pa.Table], schema: Schema) -> dict[s
         "names": shown.column_names,
         "rows": [list(row) for row in zip(*cells, strict=True)],
         "total": synthetic.num_rows,
+        "down": len(cells) > MOST_ACROSS,
     }
 
 

@@ -6,6 +6,7 @@ See :mod:`lookalike.report.charts` for what it may show of real people.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,7 @@ def summarize(
     columns = likeness.columns(card, real, synthetic, schema)
     return {
         "title": str(run.get("title") or "Look-alike table"),
+        "date": date.today().isoformat(),
         "trial": bool(run.get("trial")),
         "rows": dict(card["rows"]),
         "column_counts": dict(card["columns"]),

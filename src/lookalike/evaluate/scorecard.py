@@ -27,7 +27,8 @@ The scorecard is a plain dict, ready for JSON (NaN becomes null):
                           a column: {column, kind, metric, score, even, fresh, accuracy, accuracy_max, missing_real,
                            missing_synthetic}; a pair: {columns, measure, score, even, fresh, accuracy, accuracy_max,
                            real, synthetic, strong}
-    associations          {columns, measures, real, synthetic, fresh}: symmetric matrices, null where undefined
+    associations          {columns, left_out, measures, real, synthetic, fresh}: symmetric matrices of at most 100 columns,
+                          null where undefined
     privacy               {exact_copies: {count, share, interval, rows, excess, excess_interval, fresh: {the same},
                                           holdout: {the same}}; the last two are null without a holdout,
                            closeness: {share, standard_error, interval, ties, rows, compared, control, fresh} | null,

@@ -32,13 +32,13 @@ def page(tmp_path_factory):
     return path
 
 
-def acted(page, tmp_path, script, anchor=""):
+def acted(page, tmp_path, script, *flags, anchor=""):
     """What ``script`` returns, as text, after the page's own scripts have run."""
     copy = tmp_path / "acted.html"
     caught = f"document.body.dataset.result = (() => {{ {script} }})()"
     text = page.read_text(encoding="utf-8").replace("</body>", f"<script>{caught}</script></body>")
     copy.write_text(text, encoding="utf-8")
-    done = browse(copy, tmp_path, "--dump-dom", anchor=anchor)
+    done = browse(copy, tmp_path, "--dump-dom", *flags, anchor=anchor)
     assert not COMPLAINTS.search(done.stderr), done.stderr
     return html.unescape(re.search(r'data-result="([^"]*)"', done.stdout)[1])
 
@@ -132,6 +132,14 @@ def test_nothing_is_wider_than_a_narrow_screen(page, tmp_path):
       return [...document.querySelectorAll('main > section, .answer, .panel.open > *, .look > *')]
         .filter(part => part.getBoundingClientRect().right > page).map(part => part.className || part.tagName).join()"""
     assert acted(page, tmp_path, script) == ""
+
+
+def test_a_telephone_shows_every_verdict(page, tmp_path):
+    script = """
+      document.body.style.width = '400px';  // Chromium's own windows are 500 wide at least
+      const verdicts = [...document.querySelectorAll('.panel.open .checks .chip')];
+      return [innerWidth < 520, verdicts.length > 10, verdicts.every(verdict => verdict.getBoundingClientRect().right <= 400)].join()"""
+    assert acted(page, tmp_path, script, "--window-size=400,900", anchor="#privacy") == "true,true,true"
 
 
 @pytest.mark.parametrize("section", ["pairs", "panel-privacy", "settings"])

@@ -630,6 +630,17 @@ def test_a_wrong_preset_is_one_line(csv, arguments, words):
     assert words in run("make", csv, *arguments, code=2)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="terminals of one's own are POSIX")
+def test_a_bar_is_drawn_on_a_terminal_and_not_in_a_log_that_colours_are_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    screen, ends = Screen(), os.openpty()
+    with (tmp_path / "log").open("w") as log, os.fdopen(ends[1], "w") as terminal:
+        for file, drawn in ((log, False), (terminal, True)):
+            screen.console = Console(file=file)
+            assert screen.console.is_terminal and (screen.bar is screen.console) == drawn
+    os.close(ends[0])
+
+
 def test_a_terminal_gets_lines_set_in_and_a_file_gets_them_whole():
     """A terminal of 80 characters broke a sentence anywhere, and what followed stood below the labels."""
     words = (

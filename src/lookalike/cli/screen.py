@@ -54,7 +54,9 @@ class Screen:
     @property
     def bar(self) -> Console | None:
         """Where a progress bar goes: only to a person's terminal."""
-        return self.console if self.console.is_terminal and not self.quiet else None
+        from lookalike.run import terminal
+
+        return None if self.quiet else terminal(self.console)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -630,6 +630,17 @@ def test_a_wrong_preset_is_one_line(csv, arguments, words):
     assert words in run("make", csv, *arguments, code=2)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("full", [True, False])
+def test_words_that_cannot_be_written_or_that_nobody_reads_end_no_run(full):
+    program = "from lookalike.cli.screen import Screen\ns = Screen()\ns.say('a', 'b')\ns.print('c')\nassert s.quiet"
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open("/dev/full", "w") if full else os.fdopen(writes, "w") as nowhere:  # noqa: PTH123
+        done = subprocess.run([sys.executable, "-c", program], stdout=nowhere, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals of one's own are POSIX")
 def test_a_bar_is_drawn_on_a_terminal_and_not_in_a_log_that_colours_are_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -12,7 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,8 @@ class Run:
     def close(self) -> None:
         """Take the progress bar down; the last state of it stays on screen."""
         if self._progress is not None:
-            self._progress.stop()
+            with suppress(OSError):  # its terminal may be gone, and what was learned is not to go with it
+                self._progress.stop()
             self._progress, self._task = None, None
 
     def log(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import warnings
 import zipfile
@@ -111,6 +112,24 @@ def test_67_the_previous_file_survives_a_fault(saved):
 def test_69_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match="Choose another place"):
         artefact.write(tmp_path / "no" / "such" / "a.twin", {}, {})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets few users make links")
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link, target = tmp_path / "latest.csv", tmp_path / "disk" / "made.csv"
+    link.symlink_to(target)
+    for text in ("first", "second"):  # a link that leads nowhere yet, and one that leads to a file
+        with artefact.replacing(link) as temporary:
+            assert temporary.parent == target.parent  # a rename to another disk would not be one step
+            temporary.write_text(text)
+        assert link.is_symlink() and target.read_text() == text
+
+
+def test_a_place_where_nothing_can_even_be_removed_is_said(tmp_path):
+    # as on a disk that is mounted read-only: to take the temporary file away is refused, too
+    with pytest.raises(OutputError, match="cannot be written"), artefact.replacing(tmp_path / ("a" * 300)) as temporary:
+        temporary.touch()
 
 
 def test_a_folder_in_the_way_is_said_and_nothing_is_left(tmp_path):

@@ -87,6 +87,19 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path, monkeypatch):
         cache.keep("a", "a", {}, {})
 
 
+def test_without_a_home_folder_nothing_is_found_or_kept_and_it_is_said(monkeypatch):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", nobody)
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in (cache.VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert cache.find("a") is None
+    with pytest.raises(OutputError, match="this user has none. Set LOOKALIKE_CACHE"):
+        cache.keep("a", "a", {}, {})
+
+
 @pytest.mark.parametrize(
     ("platform", "variables", "place"),
     [

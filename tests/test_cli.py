@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,7 @@ from conftest import ctrl_c
 from lookalike.cli import app
 from lookalike.cli.screen import Screen
 from lookalike.demo import demo_table
+from lookalike.run import Run
 from lookalike.table import as_table, write_table
 
 runner = CliRunner()
@@ -501,7 +503,8 @@ def test_66_ctrl_c_leaves_something_usable_and_says_how_to_go_on(csv):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
-def test_being_told_to_end_is_as_ctrl_c(csv, tmp_path):
+@pytest.mark.parametrize("told", ["SIGTERM", "SIGHUP"])
+def test_being_told_to_end_is_as_ctrl_c(csv, tmp_path, told):
     process = subprocess.Popen(
         [sys.executable, "-m", "lookalike", "fit", str(csv), "--out", str(tmp_path / "s.twin"), "--engine", "tvae", "--epochs", "100000", "--set", "early_stopping=false"],
         stdout=subprocess.PIPE, text=True,
@@ -509,7 +512,7 @@ def test_being_told_to_end_is_as_ctrl_c(csv, tmp_path):
     limit = time.monotonic() + 60
     while not (tmp_path / "s-run" / "losses.csv").exists() and time.monotonic() < limit:
         time.sleep(0.05)
-    process.terminate()
+    process.send_signal(getattr(signal, told))
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and "go on: --resume" in output and (tmp_path / "s.twin").exists()
 
@@ -629,6 +632,40 @@ def test_presets_run_and_leave_what_they_promise(csv, tmp_path):
 )
 def test_a_wrong_preset_is_one_line(csv, arguments, words):
     assert words in run("make", csv, *arguments, code=2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("full", [True, False])
+def test_words_that_cannot_be_written_or_that_nobody_reads_end_no_run(full):
+    program = "from lookalike.cli.screen import Screen\ns = Screen()\ns.say('a', 'b')\ns.print('c')\nassert s.quiet"
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open("/dev/full", "w") if full else os.fdopen(writes, "w") as nowhere:  # noqa: PTH123
+        done = subprocess.run([sys.executable, "-c", program], stdout=nowhere, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of one's own are POSIX")
+def test_a_bar_is_drawn_on_a_terminal_and_not_in_a_log_that_colours_are_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    screen, ends = Screen(), os.openpty()
+    with (tmp_path / "log").open("w") as log, os.fdopen(ends[1], "w") as terminal:
+        for file, drawn in ((log, False), (terminal, True)):
+            screen.console = Console(file=file)
+            assert screen.console.is_terminal and (screen.bar is screen.console) == drawn
+    os.close(ends[0])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of one's own are POSIX")
+def test_a_terminal_that_is_gone_takes_no_run_with_it():
+    ours, theirs = os.openpty()
+    terminal = os.fdopen(theirs, "w")
+    run = Run(console=Console(file=terminal, force_terminal=True))
+    run.show("training", 1, 2)
+    os.close(ours)
+    run.close()
+    with suppress(OSError):  # what could not be written any more
+        terminal.close()
 
 
 def test_a_terminal_gets_lines_set_in_and_a_file_gets_them_whole():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from lookalike import scale
+from lookalike.errors import SettingsError
 from lookalike.scale import Job, Process, run_jobs
 
 JOB = """
@@ -148,9 +150,17 @@ def test_a_ray_cluster_runs_them_too(make, tmp_path, monkeypatch):
     codes = {}
     jobs = [make(name, what, (shared,)) for name, what in (("a", "work"), ("b", "fail"))]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # a cluster's machines have what jobs import
+    told_to_end = signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster = scale.Cluster("local")
     try:
+        assert signal.signal(signal.SIGTERM, told_to_end) is signal.default_int_handler
         run_jobs(jobs, cluster.start, workers=2, ended=lambda job, code: codes.update({job.folder.name: code}))
     finally:
         cluster.close()
     assert codes == {"a": 0, "b": 3} and (jobs[0].folder / "ended").exists()
+
+
+def test_a_cluster_that_is_not_there_is_one_line():
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'lookalike[cluster]' to run this")
+    with pytest.raises(SettingsError, match=r"none did at cluster='nowhere://x' \(RuntimeError\)"):
+        scale.Cluster("nowhere://x")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from decimal import Decimal
 
@@ -282,3 +284,20 @@ def test_a_path_that_is_no_file_says_what_may_be_meant(tmp_path):
         as_table(tmp_path / "sales.csv")
     with pytest.raises(InputError, match=r"folder.csv is a folder. Name a file in it.$"):
         as_table(tmp_path / "folder.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_a_pipe_is_refused_without_waiting_for_one_who_writes(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match=r"pipe.csv is a pipe or a device. Write it to a file first.$"):
+        as_table(tmp_path / "pipe.csv")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let no file have such a name")
+def test_a_name_that_is_no_text_is_refused_for_reading_and_for_writing(tmp_path):
+    path = tmp_path / os.fsdecode(b"Gr\xf6sse.csv")
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="must be text in UTF-8, however"):
+        as_table(path)
+    with pytest.raises(InputError, match="must be text in UTF-8, however"):
+        write_table(as_table(pa.table({"a": [1]})), path)

@@ -163,7 +163,9 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
         self.path = Path(path)
 
     def __enter__(self) -> Path:
-        self.temporary = self.path.with_name(f".{self.path.name}-{secrets.token_hex(4)}")
+        # a link stays one: what it leads to is replaced, there, where a rename is one step
+        self._target = Path(os.path.realpath(self.path))
+        self.temporary = self._target.with_name(f".{self._target.name}-{secrets.token_hex(4)}")
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
@@ -173,7 +175,7 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
         except OSError as fault:
             raise self._fault(fault) from None
         finally:
-            with suppress(NotADirectoryError):  # where the folder is a file, there is none in it
+            with suppress(OSError):  # where the folder is a file, or must not be written to, there is none in it
                 self.temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise self._fault(error) from None
@@ -181,7 +183,7 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
     def _put_in_place(self) -> None:
         with self.temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        self.temporary.replace(self.path)
+        self.temporary.replace(self._target)
 
     def _fault(self, error: OSError) -> OutputError:
         return OutputError(

@@ -40,14 +40,29 @@ class Entry:
 
 
 def folder() -> Path:
-    """Where the cache lies: ``$LOOKALIKE_CACHE``, or the platform's place for caches."""
+    """Where the cache lies: ``$LOOKALIKE_CACHE``, or the platform's place for caches.
+
+    Raises
+    ------
+    OutputError
+        That place is in a home folder, and there is none.
+    """
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE])
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "lookalike"
+        return _home() / "Library" / "Caches" / "lookalike"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "lookalike" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lookalike"
+        return Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local") / "lookalike" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "lookalike"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # containers run as users that the system has no entry for
+        raise OutputError(
+            f"the cache lies in the user's home folder, however: this user has none. Set {VARIABLE} to a folder, or cache=false."
+        ) from None
 
 
 def digest(document: Any, arrays: Iterable[np.ndarray] = ()) -> str:
@@ -67,16 +82,14 @@ def digest(document: Any, arrays: Iterable[np.ndarray] = ()) -> str:
 
 def find(key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """Return what was kept under ``key`` (documents, arrays), or None."""
-    path = _path(key)
     try:
+        path = _path(key)
         documents, arrays = artefact.read(path)
         if documents.get("entry", {}).get("key") != key:  # a file of something else, under this name
             return None
         os.utime(path)
-    except (
-        ArtefactError,
-        OSError,
-    ):  # absent, damaged, or cleared by another process meanwhile: all mean it is not there
+    # absent, damaged, cleared by another process meanwhile, no folder at all: all mean it is not there
+    except (ArtefactError, OSError, OutputError):
         return None
     return documents, arrays
 

@@ -12,7 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ FILES = (LOG, LOSSES, CHECKPOINT, TOLD, CARD, CODES, COINS)
 """All that a run writes into its folder, but for members and attempts, which have folders of their own."""
 
 
-def terminal() -> Console | None:
-    """A person's terminal or notebook to draw a bar on, or None where there is none."""
-    console = Console(stderr=True)
-    return console if console.is_terminal or console.is_jupyter else None
+def terminal(console: Console | None = None) -> Console | None:
+    """The console (standard error when left out) if it is a person's terminal or notebook to draw a bar on, else None."""
+    console = console or Console(stderr=True)
+    # FORCE_COLOR, as CI sets it, makes Rich call a log a terminal: there every step of a bar would stay
+    return console if console.is_jupyter or (console.is_terminal and console.file.isatty()) else None
 
 
 class Run:
@@ -131,7 +132,8 @@ class Run:
     def close(self) -> None:
         """Take the progress bar down; the last state of it stays on screen."""
         if self._progress is not None:
-            self._progress.stop()
+            with suppress(OSError):  # its terminal may be gone, and what was learned is not to go with it
+                self._progress.stop()
             self._progress, self._task = None, None
 
     def log(self, text: str) -> None:

@@ -205,6 +205,11 @@ class Cluster:
     ----------
     address
         As ``ray.init`` takes it: ``auto``, ``local``, or ``ray://host:10001``.
+
+    Raises
+    ------
+    SettingsError
+        Ray is not installed, or there is no cluster.
     """
 
     def __init__(self, address: str) -> None:
@@ -214,7 +219,17 @@ class Cluster:
         self._ray = ray
         self._ours = not ray.is_initialized()
         if self._ours:
-            ray.init(address=address, log_to_driver=False)
+            told_to_end = signal.getsignal(signal.SIGTERM)
+            try:
+                ray.init(address=address, log_to_driver=False)
+            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                raise SettingsError(
+                    f"a cluster is one that answers, however: none did at cluster={address!r} ({type(error).__name__}). "
+                    "Start one there (ray start --head), or leave cluster unset."
+                ) from None
+            # Ray puts its own in place, after which this process is aborted where it would have kept what was learned
+            if callable(told_to_end) and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, told_to_end)
         self._task = ray.remote(num_cpus=1, max_retries=0)(run_elsewhere)
         self._shared: dict[tuple[Path, ...], Any] = {}
 

@@ -15,8 +15,11 @@ __all__ = ["app", "augmenting", "describing", "judging", "main", "making", "twin
 
 
 def main() -> None:
-    # told to end, as schedulers and containers do: as at Ctrl-C, what was learned is kept and no real rows stay in a temporary folder
+    # told to end, as schedulers and containers do, or its terminal is gone: as at Ctrl-C, what was learned is kept and no real rows stay
+    # in a temporary folder
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a word that a terminal cannot show is no reason to end
             stream.reconfigure(errors="replace")

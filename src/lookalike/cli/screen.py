@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,11 +37,20 @@ class Screen:
             line = Text.from_markup(f"{escape(text)}{flags}")
             parts = [line] if self.width is None else line.wrap(self.console, max(self.width - 11, 24))
             for place, part in enumerate(parts):
-                self.console.print(Text.assemble(f"{label if not place else '':<10} ", part))
+                self._put(Text.assemble(f"{label if not place else '':<10} ", part))
 
     def print(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(escape(text))
+            self._put(escape(text))
+
+    def _put(self, what: str | Text) -> None:
+        """Print; where that cannot be, go on without a word: what a run makes is worth more than to be told of it."""
+        try:
+            self.console.print(what)
+        except (OSError, SystemExit):  # a full disk; nobody reads any more, at which Rich ends the program
+            self.quiet = True
+            with suppress(OSError):  # what is left in the buffer goes nowhere, or Python's own exit would fail at it
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.console.file.fileno())
 
     def complain(self, label: str, text: str) -> None:
         """What made the command fail: on standard error, and not to be silenced."""
@@ -54,7 +64,9 @@ class Screen:
     @property
     def bar(self) -> Console | None:
         """Where a progress bar goes: only to a person's terminal."""
-        return self.console if self.console.is_terminal and not self.quiet else None
+        from lookalike.run import terminal
+
+        return None if self.quiet else terminal(self.console)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from lookalike.errors import InputError, SchemaError
 from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.prepare import scored
 from lookalike.evaluate.utility import target_name
-from lookalike.presets.budget import report_seconds, training_minutes
+from lookalike.presets.budget import JUDGED_ROWS, report_seconds, training_minutes
 from lookalike.presets.form import check_form
 from lookalike.presets.places import Made, Places, Say, run_folder, silent
 from lookalike.presets.request import Request
@@ -33,8 +33,6 @@ from lookalike.schema import Schema
 from lookalike.table import Table, TableWriter, as_table, write_table
 from lookalike.twin import Twin
 
-JUDGED_ROWS = 200_000
-"""Sampled rows that the report looks at, at most: more would not move a figure."""
 QUICK_ROWS, QUICK_EPOCHS = 2_000, 20
 
 
@@ -120,7 +118,7 @@ def make(
     all_rows = real.table.num_rows
     if quick:
         request, real = _in_short(request, real, say)
-    reserve = report_seconds(real.table.num_rows, min(rows or all_rows, JUDGED_ROWS), len(real.table.names))
+    reserve = report_seconds(real.table.num_rows, rows or all_rows, len(real.table.names))
     budget = first_minutes(request.run.minutes, require)
     left = training_minutes(budget, time.perf_counter() - start, reserve, first=bool(require))
     with run_folder(places.folder, resume) as folder:

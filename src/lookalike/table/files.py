@@ -31,7 +31,12 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 def read_file(path: Path) -> Table:
     if not path.exists():
         raise InputError(f"the table must exist, however: there is no file {path}. {_meant(path)}")
+    _check_name(path)
     suffix = path.suffix.lower()
+    if not path.is_file() and not path.is_dir():
+        raise InputError(
+            f"a table is a file, which is read more than once, however: {path} is a pipe or a device. Write it to a file first."
+        )
     if path.is_dir() and suffix not in PARQUET_SUFFIXES:  # Parquet in parts is a folder
         raise InputError(f"a table is a file, however: {path} is a folder. Name a file in it.")
     if suffix in PARQUET_SUFFIXES:
@@ -49,6 +54,16 @@ def read_file(path: Path) -> Table:
         f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. Save it as one of them (a "
         "spreadsheet as CSV, UTF-8)."
     )
+
+
+def _check_name(path: Path) -> None:
+    """Raise unless Arrow can name the file: names that come from an archive or a disk of another system may be no text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"a file's name must be text in UTF-8, however: that of {path} is not. Rename it, or its folder."
+        ) from None
 
 
 def _meant(path: Path) -> str:
@@ -228,6 +243,7 @@ def check_suffix(path: Path, *, escape_formulas: bool = False) -> None:
         raise SettingsError(
             f"formulas are escaped in CSV, which spreadsheets open, however: --out {path.name}. Leave --escape-formulas out."
         )
+    _check_name(path)
     if path.suffix.lower() not in (*CSV_SUFFIXES, *PARQUET_SUFFIXES):
         raise SettingsError(
             f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: --out {path.name}."

@@ -299,5 +299,9 @@ def _complaint(folder: Path, code: int) -> str:
         return str(json.loads((folder / ERROR).read_text(encoding="utf-8")))
     except (OSError, ValueError):  # it raised nothing of ours: a bug, or it was killed
         output = (folder / scale.OUTPUT).read_text(encoding="utf-8", errors="replace").strip()
-    last = output.splitlines()[-1] if output else "it said nothing; it may have run out of memory"
-    return f"its process ended with code {code}: {last}."
+    if not output:
+        return (
+            f"a member trains to its end, however: its process ended with code {code} and without a word; it may have run out of memory. "
+            "Train fewer at once (workers=1)."
+        )
+    return f"its process ended with code {code}: {output.splitlines()[-1]}."

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     **dict.fromkeys(FLOOR, FLOOR),
 }
 INSIDE = {
-    "schema": {"found": {"axis", "breaches", "column", "constraints", "expression"}},
+    "schema": {"found": {"axis", "breaches", "column", "constraints", "expression", "parts"}},
     "encode": {"ties": {"base", "category", "key", "mixture", "numeric"}},
     "model": {
         "nets": set(),

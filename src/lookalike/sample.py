@@ -234,10 +234,10 @@ def _quotas(
 
 
 def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -> int:
-    if name in encoder.rewrites.tied:
+    if name in encoder.tied:
         raise SettingsError(
             f"{what} names a column that is modelled as it is, however: {name!r} follows from others by a constraint "
-            f"({encoder.rewrites.tied[name]}). Name another, or fit without the constraint (keep_rules=False where it was found)."
+            f"({encoder.tied[name]}). Name another, or fit without the constraint (keep_rules=False where it was found)."
         )
     if name not in encoder.encoders:
         known = ", ".join(encoder.encoders)

@@ -197,7 +197,7 @@ class Twin:
             settings = settings.replace(max_tries_per_batch=max_tries_per_batch)
         where = dict(mapping("where", where, "{'income': '>50K'}"))
         # what follows from other columns is met by drawing again
-        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.rewrites.tied}
+        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.tied}
         wanted = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
         for combinations in self.encoder.combinations() if wanted else ():
             check_occurs(wanted, combinations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,7 @@ from lookalike.encode.ties.absence import Absence, find_absences, settle_absence
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
+from lookalike.encode.ties.measured import Measured
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
@@ -66,6 +67,7 @@ class TableEncoder:
         self.joints: list[JointRule] = []
         self.absences: list[Absence] = []
         self.entities: list[Entity] = []
+        self.measured = Measured()
         self._dues: list[Due] | None = None
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
@@ -114,6 +116,17 @@ class TableEncoder:
             self.joints = find_joints(self.encoders, columns, self.rules, telling)
             self.absences = find_absences(self.encoders, columns, self.rules)
             self.entities = find_entities(shared, columns, self.rules, self.joints)
+            self.measured = self._find_measured(parsed, columns, telling, seed)
+
+    def _find_measured(
+        self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
+    ) -> Measured:
+        measured = [step.target for step in self.rewrites.steps if isinstance(step, Difference)]
+        sources = {name for step in self.rewrites.steps for name in step.sources}
+        free = {name: values for name, values in columns.items() if name in parsed and name not in sources}
+        encoders = self._encoders([self.schema[name] for name in measured])
+        written = {name: parsed[name] for name in measured}
+        return Measured.find(encoders, written, self.encoders, free, telling, generator(seed, "measured"))
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
@@ -305,6 +318,8 @@ class TableEncoder:
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
             follow(ties, self.encoders, drawn, known)
+        if self.measured.rules:
+            self.measured.follow(ties, self.encoders, drawn, self.rewrites.backward(drawn), known)
         for name, encoder in self.encoders.items():
             if isinstance(encoder, CategoryEncoder):
                 drawn[name] = encoder.without_hidden(drawn[name])
@@ -340,6 +355,13 @@ class TableEncoder:
         for entity in self.entities:
             cells[entity.key] = renewed(whole.column(entity.key), keys[entity.key].distinct, part)
         return self.with_keys(pa.table(cells), keys)
+
+    @property
+    def tied(self) -> dict[str, str]:
+        """Columns that no engine can be asked for, as what settles them is there only once rows are written back; each with the rule
+        behind it."""
+        later = {name: f"{source!r} settles it" for name, source in self.measured.settled.items()}
+        return later | self.rewrites.tied
 
     @property
     def ties(self) -> list[Rule | JointRule]:
@@ -398,10 +420,10 @@ class TableEncoder:
         SchemaError
             The column is not modelled, or never held such a value.
         """
-        if name in self.rewrites.tied:
+        if name in self.tied:
             raise SchemaError(
                 f"the engine is asked for a column that is modelled as it is, however: column {name!r} follows from others by a "
-                f"constraint ({self.rewrites.tied[name]}). Ask for another column, or fit without the "
+                f"constraint ({self.tied[name]}). Ask for another column, or fit without the "
                 "constraint (keep_rules=False where it was found)."
             )
         if name not in self.encoders:
@@ -425,6 +447,7 @@ class TableEncoder:
             "joints": [joint.state() for joint in self.joints],
             "absences": [absence.state() for absence in self.absences],
             "entities": [entity.state() for entity in self.entities],
+            "measured": self.measured.state(),
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
 
@@ -439,6 +462,8 @@ class TableEncoder:
         encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state["joints"]]
         encoder.absences = [Absence.from_state(absence) for absence in state["absences"]]
         encoder.entities = [Entity.from_state(entity) for entity in state["entities"]]
+        written = encoder._encoders([schema[name] for name in state["measured"]["columns"]])
+        encoder.measured = Measured.from_state(state["measured"], written, encoder.encoders)
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])
         return encoder

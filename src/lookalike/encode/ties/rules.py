@@ -123,22 +123,27 @@ class Levels:
 
 
 def find_rules(
-    encoders: Mapping[str, ColumnEncoder], columns: Mapping[str, Values], telling: Collection[str] = ()
+    encoders: Mapping[str, ColumnEncoder],
+    columns: Mapping[str, Values],
+    telling: Collection[str] = (),
+    determinants: Collection[str] | None = None,
 ) -> list[Rule]:
     """Return the rules that all rows keep, such that applying them one after the other keeps them all.
 
     Columns that settle each other are settled by the first among them (a label, if there is one, else a date), which alone is then
     compared with others. What a part of a date settles the whole of it is not asked for. The finest determinants come first: what
-    they settle may settle more. Columns ``telling`` whose rows they are settle nothing: a rule would hold what each real one is.
+    they settle may settle more. Columns ``telling`` whose rows they are settle nothing: a rule would hold what each real one is. Where
+    ``determinants`` are given, those alone settle others.
     """
+    asking = [name for name in columns if determinants is None or name in determinants]
     levels = {name: levels_of(values) for name, values in columns.items() if few(values)}
     alike: dict[bytes, str] = {}  # how columns part the rows, and the first of all that part them so
     first = {name: name for name in columns}
-    for name in sorted(levels, key=lambda name: _standing(encoders[name])):
+    for name in sorted(levels, key=lambda name: (name not in asking, _standing(encoders[name]))):
         first[name] = alike.setdefault(_parting(levels[name].places), name)
     ways_of = {
         name: ways
-        for name in columns
+        for name in asking
         if first[name] == name
         and (
             ways := [
@@ -150,7 +155,7 @@ def find_rules(
     }
     banded = Bands({name: level.places for name, level in levels.items() if level.held <= MOST_BANDS})
     rules: list[Rule] = []
-    for determinant in [name for name in columns if first[name] == name][:MOST_DETERMINANTS]:
+    for determinant in [name for name in asking if first[name] == name][:MOST_DETERMINANTS]:
         asked = [
             name
             for name in levels

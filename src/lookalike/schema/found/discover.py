@@ -13,7 +13,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pyarrow as pa
 
-from lookalike.dependence import settled
+from lookalike.dependence import repeats, settled
 from lookalike.errors import SchemaError
 from lookalike.schema.axis import as_floats, common_unit, on_axis
 from lookalike.schema.breaches import Rows, kept, together
@@ -31,6 +31,7 @@ from lookalike.schema.constraints import (
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
 from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.found.shares import find_shares
+from lookalike.schema.parts import parts_of
 
 CROSSINGS = 20
 """Rows that would break an order if one column were shuffled, at least: two ranges that lie apart need no rule."""
@@ -105,7 +106,9 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     pairs = [
         pair
         for pair in _ordered_pairs(rows)
-        if not computed & set(pair) and not any(set(pair) <= names for names in orders)
+        if not computed & set(pair)
+        and not any(set(pair) <= names for names in orders)
+        and not _told_by_part(rows, *(schema[name] for name in pair))
     ]
     apart = {(low, high): None for low, high in pairs if _apart(rows, schema[low], schema[high])}
     close = {pair: None for pair in pairs if pair not in apart}
@@ -178,6 +181,18 @@ def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
         return True
     counts = np.sort(np.unique(upper, return_counts=True)[1])[-FAVOURITES:]
     return high.kind != "datetime" and bool(counts.sum() > FAVOURITE_SHARE * len(upper))
+
+
+def _told_by_part(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
+    """Whether a part of the higher date settles the lower, as a day does the month that it lies in: then no order needs to be kept."""
+    one, other = rows.values(high.name), rows.values(low.name)
+    assert one.numbers is not None and other.numbers is not None
+    _, lower = np.unique(np.where(other.missing, -1, other.numbers), return_inverse=True)
+    for part in parts_of(high):
+        _, places, counts = np.unique(part(one.numbers), return_inverse=True, return_counts=True)
+        if repeats(counts) and settled(places, lower, len(counts)) is not None:
+            return not (one.missing | other.missing).any()
+    return False
 
 
 def _ordered(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:

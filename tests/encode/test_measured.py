@@ -1,0 +1,103 @@
+"""What a column settles that is kept as its distance from another: it holds in every row made, as if the column stood for itself."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import lookalike
+from conftest import scrambled
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.frame import TableEncoder
+from lookalike.errors import SettingsError
+from lookalike.schema.found.discover import with_rules_to_keep
+from lookalike.schema.infer import infer_schema
+
+NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+
+
+def parcels(rows: int = 1500) -> pa.Table:
+    """Days ordered and shipped, some days apart; the weekday and month of the latter, whether it is a weekend; a colour."""
+    rng = np.random.default_rng(0)
+    ordered = np.datetime64("2024-01-01") + rng.integers(0, 700, rows)
+    shipped = (ordered + rng.integers(0, 9, rows)).astype("datetime64[D]").astype(object)
+    days = [NAMES[day.weekday()] for day in shipped]
+    return pa.table(
+        {
+            "ordered": pa.array(ordered.astype("datetime64[D]")),
+            "shipped": pa.array(shipped.tolist(), pa.date32()),
+            "weekday": days,
+            "month": [day.month for day in shipped],
+            "weekend": [day in ("Saturday", "Sunday") for day in days],
+            "colour": rng.choice(["red", "blue"], rows),
+        }
+    )
+
+
+def encoder_of(table: pa.Table, **settings) -> TableEncoder:
+    schema = with_rules_to_keep(table, infer_schema(table))
+    encoder = TableEncoder(schema, EncoderSettings(intervals="quantiles", **settings))
+    encoder.fit(table, seed=0)
+    return encoder
+
+
+def broken(table: pa.Table) -> int:
+    rows = table.to_pylist()
+    held = [
+        (row["weekday"], row["month"], row["weekend"])
+        == (NAMES[row["shipped"].weekday()], row["shipped"].month, row["shipped"].weekday() > 4)
+        for row in rows
+    ]
+    return held.count(False)
+
+
+def test_whatever_an_engine_draws_a_measured_column_settles_what_it_did():
+    encoder = encoder_of(parcels())
+    assert [rule.words for rule in encoder.schema.constraints] == ["ordered ≤ shipped"]
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert broken(made) == 0
+    assert pc.all(pc.less_equal(made["ordered"], made["shipped"])).as_py()
+    assert "colour" not in encoder.measured.settled
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+
+
+def test_nothing_is_settled_where_rules_are_left_to_the_engine():
+    table = parcels()
+    encoder = TableEncoder(encoder_of(table).schema, EncoderSettings(intervals="quantiles", keep_rules=False))
+    encoder.fit(table, seed=0)
+    assert not encoder.measured.settled
+    assert broken(encoder.decode(encoder.settle(scrambled(encoder)), seed=3))
+
+
+def test_rows_with_what_a_measured_column_settles_can_be_asked_for():
+    twin = lookalike.fit(parcels(), engine="copula", seed=0)
+    asked = twin.sample(200, seed=1, where={"weekday": "Sunday", "colour": "red"})
+    assert set(asked["weekday"].to_pylist()) == {"Sunday"} and set(asked["colour"].to_pylist()) == {"red"}
+    assert asked.num_rows == 200 and broken(asked) == 0
+    with pytest.raises(SettingsError, match="'weekday' follows from others by a constraint .*'shipped' settles it"):
+        twin.sample(10, seed=1, balance="weekday")
+
+
+def test_what_is_known_of_a_table_to_complete_stays():
+    table = parcels(400)
+    encoder = encoder_of(table)
+    days = [datetime.date(2024, 5, 6), datetime.date(2024, 5, 7)]
+    given = pa.table({"weekday": ["Friday"] * 2, "ordered": days, "shipped": days})  # a Monday, and a Tuesday
+    known = encoder.encode_known(given, fill=False, seed=0)
+    made = encoder.decode(known.encoded, seed=0, given=known)
+    assert made["weekday"].to_pylist() == ["Friday"] * 2 and made["month"].to_pylist() == [5, 5]
+
+
+def test_a_month_beside_its_day_is_told_by_it_and_in_no_order():
+    days = np.datetime64("2024-01-01") + np.random.default_rng(0).integers(0, 500, 1500)
+    table = pa.table({"day": days.astype("datetime64[D]"), "month": days.astype("datetime64[M]").astype(str)})
+    encoder = encoder_of(table)
+    assert encoder.schema.constraints == ()
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert [f"{day:%Y-%m}" for day in made["day"].to_pylist()] == made["month"].to_pylist()

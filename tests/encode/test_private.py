@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from statistics import NormalDist
 
 import numpy as np
@@ -17,10 +18,10 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
 from lookalike.encode.private import OTHER, Account, count_rows
-from lookalike.errors import LookalikeWarning, PrivacyError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError
 from lookalike.ledger import Budget, Ledger
 from lookalike.schema import ColumnSpec, Schema, Values, parse, spell
-from lookalike.schema.public import as_declared, bounded, public_schema
+from lookalike.schema.public import as_declared, bounded, misfits, public_schema
 from lookalike.schema.types import arrow_type
 
 ROWS = 20_000
@@ -323,6 +324,41 @@ def test_text_is_read_as_nearly_all_rows_have_it():
     assert schema["day"].format == "%Y-%m-%d"
     cleaned = as_declared(table, schema)
     assert cleaned.column("number").null_count == 1 and cleaned.column("word").null_count == n // 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "spec"),
+    [
+        (pa.array([1.0, 2.5, np.inf]), {"kind": "float"}),
+        (pa.array([1.0, 2.5, -np.inf], pa.float32()), {"kind": "float"}),
+        (pa.array([Decimal(5), Decimal(7), Decimal(10) ** 30], pa.decimal128(38, 2)), {"kind": "float", "decimals": 2}),
+        (pa.array(["1", "2.5", "9" * 400]), {"kind": "float"}),
+        (pa.array(["1.234", "7", "9.999.999.999.999.999.999"]), {"kind": "integer", "thousands": "."}),
+        (pa.array(["1", "-", "18446744073709551615"]), {"kind": "integer", "missing_text": ("-",)}),
+        (pa.array(["1", "-", "many"]), {"kind": "integer", "missing_text": ("-",)}),
+        (pa.array(["Jan 2020", "Feb 2021", "lately"]), {"kind": "datetime", "format": "%b %Y"}),
+        (pa.array(["26:15:00", "00:10:00", "long"]), {"kind": "integer", "format": "%K:%M:%S"}),
+        (pa.array(["nurse", "cook", "astronaut"]), {"kind": "category", "levels": ["cook", "nurse"]}),
+        (pa.array(["nurse", "cook", "astronaut"]).dictionary_encode(), {"kind": "category", "levels": ["cook", "nurse"]}),
+        (pa.array(["yes", "no", "perhaps"]), {"kind": "boolean", "true_text": "yes", "false_text": "no"}),
+    ],
+)  # fmt: skip
+def test_what_a_column_cannot_hold_is_missing_and_refuses_no_table(cells: pa.Array, spec):
+    """Within a budget a refusal would tell of the one row whose cell it is; nor may that cell change what type all are read as."""
+    schema = Schema([ColumnSpec(name="x", storage=str(cells.type), **spec)])
+    table = pa.table({"x": pa.concat_arrays([cells.slice(0, 2)] * 50 + [cells.slice(2)])})
+    kept = as_declared(table, schema)["x"]
+    assert kept.slice(0, 100).equals(table["x"].slice(0, 100)) and not kept[100].is_valid
+    without = parse(table["x"].slice(0, 100), schema["x"])
+    assert misfits(table, schema) == {"x": 1} and misfits(table.slice(0, 100), schema) == {}
+    got = parse(kept, schema["x"])
+    for mine, theirs in ((got.numbers, without.numbers), (got.codes, without.codes)):
+        assert (mine is None and theirs is None) or (mine.dtype == theirs.dtype and (mine[:100] == theirs).all())
+
+
+def test_what_is_wrong_with_a_spec_is_not_laid_to_the_cells():
+    with pytest.raises(InputError, match="needs a format"):
+        as_declared(pa.table({"x": ["2020-01-01"]}), Schema([ColumnSpec(name="x", kind="datetime")]))
 
 
 def test_no_subject_counts_for_more_than_its_rows():

@@ -378,6 +378,45 @@ def test_noise_grows_with_the_rows_of_a_subject(table):
 # ------------------------------------------------------------------------------------------------------------- ladder
 
 
+WHOLE = [-(2**63), 2**63 - 1, -1, 0, 1, 7, 90_000, 90_001, 10**18]
+BROKEN = [-1.7e308, 1.7e308, -5e-324, 0.0, 0.1, 1.0, 1e4, 1e15 + 0.5, 2.0**71]
+
+
+@pytest.mark.parametrize("added", range(len(WHOLE)))
+@pytest.mark.parametrize(
+    ("numbers", "dtype", "spec"),
+    [
+        (WHOLE, np.int64, {"kind": "integer", "storage": "int64"}),
+        (WHOLE, np.int64, {"kind": "integer", "storage": "int64", "minimum": -5, "maximum": 90_000}),
+        (BROKEN, np.float64, {"kind": "float", "storage": "double"}),
+        (BROKEN, np.float64, {"kind": "float", "storage": "double", "minimum": 0.0, "maximum": 1e4}),
+    ],
+    ids=["whole", "whole, declared", "broken", "broken, declared"],
+)
+def test_one_number_more_counts_once_in_every_look(numbers, dtype, spec, added):
+    """What noise is sized by: wherever the number lies, one cell of each look holds one row more, and all others as many."""
+    spec = ColumnSpec(name="x", **spec)
+    few, one_more = np.array(numbers, dtype), np.array([*numbers, numbers[added]], dtype)
+    looks: list[list[np.ndarray]] = []
+
+    def look(true: np.ndarray):
+        looks[-1].append(true)
+        # the same answers to both tables: what is asked next follows from them alone
+        return 100.0 * (np.abs(np.arange(len(true)) - len(true) // 2) < 3), 1.0
+
+    bounds = public_range(np.dtype(dtype), spec) if spec.minimum is None else (dtype(spec.minimum), dtype(spec.maximum))
+    for rows in (few, one_more):
+        looks.append([])
+        cells = ladder(np.dtype(dtype), spec, bounds).measured(look, rows)
+        for _ in range(2):
+            cells = cells.refined(10.0, look, rows)
+        steps, places = places_written(rows, spec)
+        looks[-1].append(np.bincount(places, minlength=len(steps)))
+    assert len(looks[0]) == len(looks[1]) == 4
+    for before, after in zip(*looks, strict=True):
+        assert before.shape == after.shape and np.abs(after - before).sum() <= 1
+
+
 def test_first_cells_know_nothing_of_any_number():
     spec = ColumnSpec(name="n", kind="integer", storage="int64")
     cells = ladder(np.dtype("int64"), spec, (-(2**63), 2**63 - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from lookalike import noise
-from lookalike.accountant import gaussian, poisson_gaussian, threshold
+from lookalike.accountant import compose, gaussian, poisson_gaussian, threshold
 from lookalike.errors import PrivacyError, SettingsError
 from lookalike.ledger import Budget, Ledger, PrivacySettings, default_delta
 
@@ -56,6 +57,31 @@ def test_the_two_accountants_agree_and_rdp_is_the_looser(mechanism):
     account = spent(mechanism)
     tight, loose = account.epsilon(), account.epsilon(accountant="rdp")
     assert tight <= loose * (1 + 1e-6) <= 1.35 * tight
+
+
+@pytest.mark.parametrize("delta", [1e-2, 1e-5])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((0.3, 1.0), None), ((0.3, 1.0), (0.3, 1.0)), ((0.05, 0.7), (0.05, 0.7)), ((0.3, 1.0), (1.0, 2.0))],
+    ids=["one step", "two steps", "a small rate", "a table and a step"],
+)
+def test_what_is_composed_costs_what_its_densities_say(first, second, delta):
+    """The accountant against δ = ∫ (p − e^ε q)⁺ of the worst pair of densities, with a row and without, summed over a grid."""
+
+    def masses(rate: float, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+        points = np.linspace(-12 * sigma, 1 + 12 * sigma, 2_001)
+        without, moved = (np.exp(-(((points - middle) / sigma) ** 2) / 2) for middle in (0, 1))
+        without, moved = without / without.sum(), moved / moved.sum()
+        return (1 - rate) * without + rate * moved, without
+
+    parts = [one for one in (first, second) if one is not None]
+    spent_on = [gaussian(sigma) if rate == 1 else poisson_gaussian(rate, sigma, 1) for rate, sigma in parts]
+    epsilon = compose(spent_on, delta)
+    row, none = (
+        functools.reduce(np.multiply.outer, side) for side in zip(*[masses(*one) for one in parts], strict=True)
+    )
+    found = max(np.maximum(p - math.exp(epsilon) * q, 0).sum() for p, q in ((row, none), (none, row)))
+    assert found == pytest.approx(delta, rel=2e-3)
 
 
 def test_gaussians_compose_by_their_squares():

@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
+import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
 
@@ -412,6 +413,26 @@ def test_no_row_decides_whether_there_is_a_table(tmp_path):
         lookalike.make(source, epsilon=4.0, quick=True, force=True)
     with pytest.raises(SchemaError, match="'nobody' is not a column"):
         lookalike.make(source, epsilon=4.0, target="nobody", force=True)
+
+
+def test_no_cell_decides_whether_there_is_a_table(tmp_path):
+    """An infinite number or an undeclared label was refused once the budget was spent: a table that was there or not told of one row."""
+    job = {"name": "job", "kind": "category", "levels": ["clerk", "cook", "nurse"]}
+    odd = pa.concat_tables([people(), pa.table({"job": ["astronaut"], "age": [40], "pay": [np.inf]})])
+    source, said = tmp_path / "people.parquet", []
+    parquet.write_table(odd, source)
+    made = lookalike.make(
+        source,
+        epsilon=4.0,
+        keep_back=0.0,
+        schema={"lookalike_schema": 1, "columns": [job]},
+        components=2,
+        iterations=1,
+        say=lambda label, text, other="": said.append(text),
+    )
+    assert any("'job' takes its declared values alone: 1 cells" in text for text in said)
+    assert any("'pay' takes finite numbers of 18 digits at most: 1 cells" in text for text in said)
+    assert np.isfinite(made.twin.sample(500, seed=0).to_pandas().pay.dropna()).all()
 
 
 def test_a_budget_under_the_engines_name_goes_with_rows_kept_back(tmp_path):

@@ -64,8 +64,19 @@ def compose(mechanisms: Sequence[Mechanism], delta: float, accountant: Accountan
 
     Parameters
     ----------
+    delta
+        δ of all of them together, in (0, 1).
     accountant
         Privacy loss distributions, or Rényi orders: looser, and by far quicker.
+
+    Returns
+    -------
+    ε, 0 or more; infinite where thresholds leave nothing of δ, or a mechanism has no noise. One row, added or removed, is what it is of.
+
+    Raises
+    ------
+    PrivacyError
+        dp-accounting is not installed.
 
     >>> round(compose([gaussian(5.0), gaussian(5.0)], 1e-5), 3) == round(compose([gaussian(5.0, 2)], 1e-5), 3)
     True

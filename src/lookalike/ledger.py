@@ -165,7 +165,8 @@ class Ledger:
         return branch
 
     def join(self, group: str, branches: Mapping[str, Ledger]) -> None:
-        """Write down what branches spent, each on a part of its own: of all of them together the dearest counts.
+        """Write down what branches spent, each on a part of its own: of all of them together the dearest counts (parallel composition,
+        McSherry 2009, "Privacy integrated queries", theorem 4).
 
         Raises
         ------

@@ -29,7 +29,7 @@ from lookalike.schema.identity import named_like_an_identifier, repeats, with_re
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.public import as_declared, bounded, misfits, public_schema
 from lookalike.schema.sdv import is_sdv, read_sdv
-from lookalike.schema.types import in_type, without_dictionary
+from lookalike.schema.types import arrow_type, in_type, is_text, without_dictionary
 from lookalike.stats import WEAK_HOLDOUT
 from lookalike.table import Table, as_table
 
@@ -337,17 +337,29 @@ def split_privately(table: Table, keep_back: float, run: Run) -> Split:
 
 
 def as_learned(parts: Split, schema: Schema) -> tuple[Split, list[str]]:
-    """The rows as a fit within a privacy budget took them, and a sentence for each column that lost cells by it: nearly all of a column's
-    cells tell what it is, and those written otherwise were missing to the engine, so they are to the judge."""
-    lost = [
-        f"column {name!r} is taken for one of {'dates' if schema[name].kind == 'datetime' else 'numbers'}, as nearly all of its cells are: "
-        f"{count:,} that are written otherwise count as missing, here as for the engine. To keep them, declare it a category in the schema."
-        for name, count in misfits(parts.train.data, schema).items()
-    ]
+    """The rows as a fit within a privacy budget took them, and a sentence for each column that lost cells by it: what a column cannot hold
+    was missing to the engine, so it is to the judge."""
+    lost = [_lost(schema[name], count) for name, count in misfits(parts.train.data, schema).items()]
     train, *holdout = (
         Table(as_declared(part.data, schema), part.origin) for part in (parts.train, parts.holdout) if part is not None
     )
     return Split(train, holdout[0] if holdout else None, parts.words), lost
+
+
+def _lost(spec: ColumnSpec, count: int) -> str:
+    """Say that cells of a column count as missing, and why.
+
+    >>> _lost(ColumnSpec(name="job", kind="category", levels=["nurse", "cook"]), 3)
+    "column 'job' takes its declared values alone: 3 cells that hold another count as missing, here as for the engine."
+    """
+    if spec.numeric and is_text(arrow_type(spec.storage)):
+        kind = "dates" if spec.kind == "datetime" else "numbers"
+        return (
+            f"column {spec.name!r} is taken for one of {kind}, as nearly all of its cells are: {count:,} that are written otherwise count as "
+            "missing, here as for the engine. To keep them, declare it a category in the schema."
+        )
+    takes = "finite numbers of 18 digits at most" if spec.numeric else "its declared values alone"
+    return f"column {spec.name!r} takes {takes}: {count:,} cells that hold another count as missing, here as for the engine."
 
 
 def _apart(table: Table, back: np.ndarray) -> Split:

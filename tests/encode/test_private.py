@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from statistics import NormalDist
 
 import numpy as np
@@ -17,10 +18,10 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
 from lookalike.encode.private import OTHER, Account, count_rows
-from lookalike.errors import LookalikeWarning, PrivacyError
+from lookalike.errors import InputError, LookalikeWarning, PrivacyError
 from lookalike.ledger import Budget, Ledger
 from lookalike.schema import ColumnSpec, Schema, Values, parse, spell
-from lookalike.schema.public import as_declared, bounded, public_schema
+from lookalike.schema.public import as_declared, bounded, misfits, public_schema
 from lookalike.schema.types import arrow_type
 
 ROWS = 20_000
@@ -325,6 +326,41 @@ def test_text_is_read_as_nearly_all_rows_have_it():
     assert cleaned.column("number").null_count == 1 and cleaned.column("word").null_count == n // 2
 
 
+@pytest.mark.parametrize(
+    ("cells", "spec"),
+    [
+        (pa.array([1.0, 2.5, np.inf]), {"kind": "float"}),
+        (pa.array([1.0, 2.5, -np.inf], pa.float32()), {"kind": "float"}),
+        (pa.array([Decimal(5), Decimal(7), Decimal(10) ** 30], pa.decimal128(38, 2)), {"kind": "float", "decimals": 2}),
+        (pa.array(["1", "2.5", "9" * 400]), {"kind": "float"}),
+        (pa.array(["1.234", "7", "9.999.999.999.999.999.999"]), {"kind": "integer", "thousands": "."}),
+        (pa.array(["1", "-", "18446744073709551615"]), {"kind": "integer", "missing_text": ("-",)}),
+        (pa.array(["1", "-", "many"]), {"kind": "integer", "missing_text": ("-",)}),
+        (pa.array(["Jan 2020", "Feb 2021", "lately"]), {"kind": "datetime", "format": "%b %Y"}),
+        (pa.array(["26:15:00", "00:10:00", "long"]), {"kind": "integer", "format": "%K:%M:%S"}),
+        (pa.array(["nurse", "cook", "astronaut"]), {"kind": "category", "levels": ["cook", "nurse"]}),
+        (pa.array(["nurse", "cook", "astronaut"]).dictionary_encode(), {"kind": "category", "levels": ["cook", "nurse"]}),
+        (pa.array(["yes", "no", "perhaps"]), {"kind": "boolean", "true_text": "yes", "false_text": "no"}),
+    ],
+)  # fmt: skip
+def test_what_a_column_cannot_hold_is_missing_and_refuses_no_table(cells: pa.Array, spec):
+    """Within a budget a refusal would tell of the one row whose cell it is; nor may that cell change what type all are read as."""
+    schema = Schema([ColumnSpec(name="x", storage=str(cells.type), **spec)])
+    table = pa.table({"x": pa.concat_arrays([cells.slice(0, 2)] * 50 + [cells.slice(2)])})
+    kept = as_declared(table, schema)["x"]
+    assert kept.slice(0, 100).equals(table["x"].slice(0, 100)) and not kept[100].is_valid
+    without = parse(table["x"].slice(0, 100), schema["x"])
+    assert misfits(table, schema) == {"x": 1} and misfits(table.slice(0, 100), schema) == {}
+    got = parse(kept, schema["x"])
+    for mine, theirs in ((got.numbers, without.numbers), (got.codes, without.codes)):
+        assert (mine is None and theirs is None) or (mine.dtype == theirs.dtype and (mine[:100] == theirs).all())
+
+
+def test_what_is_wrong_with_a_spec_is_not_laid_to_the_cells():
+    with pytest.raises(InputError, match="needs a format"):
+        as_declared(pa.table({"x": ["2020-01-01"]}), Schema([ColumnSpec(name="x", kind="datetime")]))
+
+
 def test_no_subject_counts_for_more_than_its_rows():
     table = pa.table({"patient": ["a"] * 100 + ["b"] * 3 + ["c"], "n": range(104)})
     kept = bounded(table, "patient", 4)
@@ -340,6 +376,45 @@ def test_noise_grows_with_the_rows_of_a_subject(table):
 
 
 # ------------------------------------------------------------------------------------------------------------- ladder
+
+
+WHOLE = [-(2**63), 2**63 - 1, -1, 0, 1, 7, 90_000, 90_001, 10**18]
+BROKEN = [-1.7e308, 1.7e308, -5e-324, 0.0, 0.1, 1.0, 1e4, 1e15 + 0.5, 2.0**71]
+
+
+@pytest.mark.parametrize("added", range(len(WHOLE)))
+@pytest.mark.parametrize(
+    ("numbers", "dtype", "spec"),
+    [
+        (WHOLE, np.int64, {"kind": "integer", "storage": "int64"}),
+        (WHOLE, np.int64, {"kind": "integer", "storage": "int64", "minimum": -5, "maximum": 90_000}),
+        (BROKEN, np.float64, {"kind": "float", "storage": "double"}),
+        (BROKEN, np.float64, {"kind": "float", "storage": "double", "minimum": 0.0, "maximum": 1e4}),
+    ],
+    ids=["whole", "whole, declared", "broken", "broken, declared"],
+)
+def test_one_number_more_counts_once_in_every_look(numbers, dtype, spec, added):
+    """What noise is sized by: wherever the number lies, one cell of each look holds one row more, and all others as many."""
+    spec = ColumnSpec(name="x", **spec)
+    few, one_more = np.array(numbers, dtype), np.array([*numbers, numbers[added]], dtype)
+    looks: list[list[np.ndarray]] = []
+
+    def look(true: np.ndarray):
+        looks[-1].append(true)
+        # the same answers to both tables: what is asked next follows from them alone
+        return 100.0 * (np.abs(np.arange(len(true)) - len(true) // 2) < 3), 1.0
+
+    bounds = public_range(np.dtype(dtype), spec) if spec.minimum is None else (dtype(spec.minimum), dtype(spec.maximum))
+    for rows in (few, one_more):
+        looks.append([])
+        cells = ladder(np.dtype(dtype), spec, bounds).measured(look, rows)
+        for _ in range(2):
+            cells = cells.refined(10.0, look, rows)
+        steps, places = places_written(rows, spec)
+        looks[-1].append(np.bincount(places, minlength=len(steps)))
+    assert len(looks[0]) == len(looks[1]) == 4
+    for before, after in zip(*looks, strict=True):
+        assert before.shape == after.shape and np.abs(after - before).sum() <= 1
 
 
 def test_first_cells_know_nothing_of_any_number():

@@ -74,6 +74,15 @@ def test_copies_are_seen_without_a_holdout_and_common_rows_are_none():
         assert (found["exact_copies"] == "fail") == (make is people) and found["holdout_copies"] == "missing"
 
 
+def test_rows_that_all_repeat_are_expected_to_be_repeated_without_a_holdout_too():
+    """The trials were rounded to none, and all rows of a fresh table stood there as copied beyond chance."""
+    real = np.concatenate([np.arange(50).repeat(2), np.arange(50, 70).repeat(20)])  # none alone, 50 in pairs
+    found = copies.exact_copies({"real": real, "synthetic": np.random.default_rng(0).permutation(real)[:200]})
+    assert found["share"] == 1 and found["excess"] == 0
+    low, high = found["excess_interval"]
+    assert low < 0 < high + 1e-9
+
+
 def test_rows_of_a_person_on_one_side_are_no_overlap():
     """Everyone stands twice in their own table: it repeats itself, and the other table tells what chance repeats of it."""
     real, kept = np.repeat(np.arange(100), 2), np.repeat(np.arange(100, 200), 2)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from lookalike import stats
 
@@ -87,6 +88,40 @@ def test_wilson_interval_holds_the_share(trials, data):
 @pytest.mark.parametrize("trials", [10, 15, 16, 50])
 def test_wilson_interval_stays_within_0_and_1_where_rounding_would_not(trials):
     assert stats.wilson_interval(0, trials)[0] == 0.0 and stats.wilson_interval(trials, trials)[1] <= 1.0
+
+
+@pytest.mark.parametrize(("trials", "others"), [(30, 30), (200, 20), (60, 400)])
+def test_the_interval_of_a_difference_holds_it_as_often_as_it_says(trials, others):
+    """Every outcome there is, weighed by how likely it is: no draw decides."""
+    covered = []
+    for share, other in [(0.02, 0.02), (0.1, 0.05), (0.3, 0.3), (0.5, 0.2), (0.9, 0.7)]:
+        likely = np.outer(
+            binom.pmf(np.arange(trials + 1), trials, share), binom.pmf(np.arange(others + 1), others, other)
+        )
+        holds = np.zeros_like(likely)
+        for hits, theirs in np.argwhere(likely > 1e-9):
+            low, high = stats.difference_interval(int(hits), trials, int(theirs), others)
+            holds[hits, theirs] = low <= share - other <= high
+        covered.append(float((likely * holds).sum()))
+    assert min(covered) > 0.93 and np.mean(covered) == pytest.approx(0.96, abs=0.02)
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.floats(0.01, 1e4), st.data())
+def test_counts_are_put_onto_the_nearest_that_add_up(counts, total, data):
+    """No other counts that are none negative and add up lie nearer to what noise left."""
+    counts = np.array(counts)
+    found = stats.onto_total(counts, total)
+    assert (found >= 0).all() and found.sum() == pytest.approx(total, rel=1e-9, abs=1e-7)
+    shares = np.array(data.draw(st.lists(st.floats(0.01, 1), min_size=len(counts), max_size=len(counts))))
+    other = total * shares / shares.sum()
+    assert np.linalg.norm(found - counts) <= np.linalg.norm(other - counts) + 1e-6
+
+
+@given(st.lists(st.integers(-5, 5), max_size=20), st.lists(st.integers(-5, 5), max_size=20))
+def test_values_are_found_where_they_first_stand(values, known):
+    known = sorted(known)
+    wanted = [known.index(value) if value in known else -1 for value in values]
+    assert stats.places_among(np.array(values, np.int64), np.array(known, np.int64)).tolist() == wanted
 
 
 def test_a_person_of_most_rows_is_held_out_in_part():

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lookalike.errors import SettingsError
 from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, systematic
-from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, groups_beside_spikes
+from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, Margin, groups_beside_spikes
+from lookalike.refine.raking import Raking
 from lookalike.refine.targets import noise_floor, target
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -271,6 +272,28 @@ def test_targets_lie_between_and_keep_their_distance(cells):
     ours, theirs = np.abs(goal - true).sum() / 2, np.abs(engine - true).sum() / 2
     assert ours <= theirs + 1e-9, "never further from the real rows than the engine was"
     assert ours >= min(noise_floor(true, real.sum()), theirs) - 1e-9
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 4), st.integers(2, 4), st.integers(0, 2**32 - 1))
+def test_sweeps_are_iterative_proportional_fitting(rows, columns, seed):
+    """Deming and Stephan's, on the table of counts alone: both margins in turn, whatever stands in the cells keeps its odds ratios."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 30, (rows, columns))
+    wanted = [counts.sum(axis) / counts.sum() * rng.uniform(0.7, 1.4, size) for axis, size in ((1, rows), (0, columns))]
+    wanted = [shares / shares.sum() for shares in wanted]
+    axes = tuple(EncodedColumn(name, size, np.zeros(size, bool)) for name, size in (("a", rows), ("b", columns)))
+    codes = np.argwhere(np.ones((rows, columns))).repeat(counts.ravel(), axis=0).astype(np.int32)
+    pool = EncodedTable(axes, codes, np.zeros(codes.shape))
+    margins = [Margin(Cross((j,), CODES), np.arange(len(w)), np.append(w, 0.0)) for j, w in enumerate(wanted)]
+    raking, plain = Raking(Groups.of(pool, 10).apply(pool, 1), margins, np.inf), counts / counts.sum()
+    for _ in range(5):
+        raking.sweep()
+        plain = plain * (wanted[0] / plain.sum(axis=1))[:, None]
+        plain = plain * (wanted[1] / plain.sum(axis=0))
+    cells = np.bincount(codes[:, 0] * columns + codes[:, 1], raking.weights).reshape(rows, columns)
+    np.testing.assert_allclose(cells / cells.sum(), plain / plain.sum(), rtol=1e-9)
+    np.testing.assert_allclose(raking.shares()[1][:-1], wanted[1], rtol=1e-9)
 
 
 @settings(max_examples=50, deadline=None)

@@ -70,7 +70,10 @@ class Modes(Arrays):
 def fit_modes(numbers: np.ndarray, *, maximum: int, rows: int, rng: np.random.Generator) -> Modes:
     """Fit a variational Gaussian mixture to (n,) float64 numbers, on a random subsample of at most ``rows``.
 
-    Modes that hold less than 0.5 % are dropped. Source: section 4.2 of the CTGAN paper.
+    Source: section 4.2 of the CTGAN paper.
+
+    NOTE[DIFF]: modes that hold less than 0.5 % are dropped, which the paper does not say. Of adult's six columns of numbers 17 of 60 go, with
+    at most .45 % of a column's rows, which the others take: too few to learn a code of their own from.
     """
     ends = np.array([numbers.min(), numbers.max()])
     if len(numbers) > rows:

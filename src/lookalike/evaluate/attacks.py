@@ -46,7 +46,8 @@ def attacks(columns: list[Column], sides: list[str], seed: int, encoder: Encoder
     NOTE[DIFF]: training and holdout rows are attacked in equal numbers, where the paper's tool extrapolates success at
     singling out from one size to another. Conditions are
     added until one synthetic row is left, where that tool draws a fixed number of columns and drops most draws. Rows are compared in :mod:`lookalike.evaluate.neighbours`' encoding, not by
-    Gower's coefficient, and a number counts as guessed on its quantiles, since 5 % of the value is nothing near 0.
+    Gower's coefficient, and a number counts as guessed on its quantiles, since 5 % of the value is nothing near 0. Columns
+    are parted in halves at random for linkability, where the tool has them named, and one neighbour is looked at.
     """
     if "holdout" not in sides or min(count_rows(columns, side) for side in ("real", *sides)) < 2:
         return None

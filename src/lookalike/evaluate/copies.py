@@ -87,17 +87,17 @@ def own(rows: np.ndarray) -> tuple[int, int]:
     """What chance repeats of a table, as hits and trials, by the rows that stand twice in it.
 
     1 − f₁/n of n rows, f₁ of which stand once. A row that stands twice is two hits that come or go together, so there are
-    half as many trials, and no more than agree with the variance (f₁(1 − f₁/n) + 2f₂)/n². Sources: Good, 1953; Esty, 1983.
+    half as many trials, and no more than agree with the variance (f₁(1 − f₁/n) + 2f₂)/n², where of rows that all stand twice or more one
+    is taken not to: they repeat for certain no more than any others. Sources: Good, 1953; Esty, 1983.
 
-    >>> own(np.arange(100)), own(np.array([1, 1, 2, 3]))
-    ((0, 50), (0, 1))
+    >>> own(np.arange(100)), own(np.array([1, 1, 2, 3])), own(np.repeat(np.arange(50), 2))
+    ((0, 50), (0, 1), (1, 1))
     """
     counts = np.bincount(rows) if len(rows) else np.zeros(0, np.int64)
     once, twice, total = int((counts == 1).sum()), int((counts == 2).sum()), len(rows)
-    trials = total // 2
-    if once * (total - once) + 2 * twice * total:
-        share = 1 - once / total
-        trials = min(trials, round(share * (1 - share) * total**2 / (once * share + 2 * twice)))
+    lone, trials = max(once, 1), total // 2
+    if spread := lone * (total - lone) + 2 * twice * total:
+        trials = min(trials, max(1, round(lone * (total - lone) * total / spread)))
     return round((1 - once / total) * trials) if trials else 0, trials
 
 

@@ -153,7 +153,11 @@ class _Training(Task):
         self.parts = self.shuffled(len(self.slots))
 
     def step(self, position: int) -> dict[str, Tensor]:
-        """Go down loss_factor · reconstruction + divergence, the mean over rows (paper, section 4.5)."""
+        """Go down loss_factor · reconstruction + divergence, the mean over rows (paper, section 4.5).
+
+        NOTE[DIFF]: the paper's bound weighs both alike, the reconstruction counts twice here. Adult, 8,000 rows, 100 epochs, two seeds:
+        accuracy .940, .949 → .952, .953 (fresh .966), told apart .75, .73 → .66, .65.
+        """
         return self.take_step(self.parts[position])
 
     def _step(self, rows: Tensor) -> dict[str, Tensor]:

@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 
 from lookalike import noise
 from lookalike.accountant import gaussian
+from lookalike.errors import InputError
 from lookalike.ledger import Ledger
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
 from lookalike.schema.infer import MISSING_TEXTS, check_type
 from lookalike.schema.types import is_text
+from lookalike.schema.values import parse, widen
 from lookalike.schema.written import LEADING_ZERO, TEXT_OF_NUMBER
 
 VOTES_SHARE = 0.03
@@ -118,39 +120,75 @@ def _votes(array: pa.Array) -> np.ndarray:
 
 
 def as_declared(table: pa.Table, schema: Schema) -> pa.Table:
-    """The table with every text cell that is not written as its column is, and every text for missing, made missing."""
-    for spec, place, array, votes in _read_by_votes(table, schema):
-        fits = pa.array(_fitting(spec, votes))
-        table = table.set_column(place, spec.name, pc.if_else(fits, array, pa.scalar(None, array.type)))
+    """The table with every cell that is not written as its column is, or that the column cannot hold, and every text for missing, made
+    missing: refused, one row's cell would decide whether there is anything to publish."""
+    for spec, place, array, _, fits in _held(table, schema):
+        if not fits.all():
+            table = table.set_column(place, spec.name, _only(array, fits))
     return table
 
 
 def misfits(table: pa.Table, schema: Schema) -> dict[str, int]:
-    """How many cells of each column of numbers or dates say something else, where any does: :func:`as_declared` makes them missing.
+    """How many cells of each column say what it cannot hold, where any does: :func:`as_declared` makes them missing.
 
     >>> misfits(pa.table({"code": ["1", "V7", "?", None]}), Schema([ColumnSpec(name="code", kind="integer")]))
     {'code': 1}
     """
-    counts = {
-        spec.name: int(((votes > 0) & ~_fitting(spec, votes)).sum())
-        for spec, _, _, votes in _read_by_votes(table, schema)
-    }
+    counts = {spec.name: int((there & ~fits).sum()) for spec, _, _, there, fits in _held(table, schema)}
     return {name: count for name, count in counts.items() if count}
 
 
-def _read_by_votes(table: pa.Table, schema: Schema) -> Iterator[tuple[ColumnSpec, int, pa.Array, np.ndarray]]:
-    """The columns of text whose cells are held against how their column is written: spec, place, cells, votes."""
-    for spec in schema.kept:
+def _held(table: pa.Table, schema: Schema) -> Iterator[tuple[ColumnSpec, int, pa.Array, np.ndarray, np.ndarray]]:
+    """The modelled columns, held against what they are: spec, place, cells, which say anything, and which of the cells may stay."""
+    for spec in schema.modelled:
         place = table.column_names.index(spec.name)
-        held = spec.numeric or spec.kind == "category"
-        if is_text(table.schema.field(place).type) and held and not spec.missing_text and not spec.dressed:
-            array = table.column(place).combine_chunks()
-            yield spec, place, array, _votes(array)
+        array = table.column(place).combine_chunks()
+        there = array.is_valid().to_numpy(zero_copy_only=False)
+        fits = np.ones(len(array), bool)
+        by_votes = spec.numeric or spec.kind == "category"
+        if is_text(array.type) and by_votes and not spec.missing_text and not spec.dressed:
+            votes = _votes(array)
+            there, fits = votes > 0, _fitting(spec, votes)
+        yield spec, place, array, there, fits & _readable(_only(array, fits), spec)
+
+
+def _only(array: pa.Array, fits: np.ndarray) -> pa.Array:
+    """The cells that fit, the others missing."""
+    return array if fits.all() else array.take(pa.array(np.arange(len(array)), mask=~fits))
+
+
+def _readable(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Which cells :func:`parse` takes, (n,) bool."""
+    parse(array.slice(0, 0), spec)  # what is wrong with the spec is told, not laid to the cells
+    if _takes(array, spec):
+        return np.ones(len(array), bool)
+    encoded = array if pa.types.is_dictionary(array.type) else widen(array).dictionary_encode()
+    taken = np.append(_taken(encoded.dictionary, spec), True)  # the last is for missing cells
+    return np.asarray(taken[pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy()])
+
+
+def _taken(distinct: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Which of some values :func:`parse` takes: of those that it refuses each half is tried, and their halves."""
+    if _takes(distinct, spec):
+        return np.ones(len(distinct), bool)
+    if len(distinct) == 1:
+        return np.zeros(1, bool)
+    half = len(distinct) // 2
+    return np.concatenate([_taken(distinct.slice(0, half), spec), _taken(distinct.slice(half), spec)])
+
+
+def _takes(array: pa.Array, spec: ColumnSpec) -> bool:
+    """Whether all cells can be read, and none has all read as another type: text beyond 63 bits makes whole numbers unsigned ones."""
+    try:
+        numbers = parse(array, spec).numbers
+    except InputError:
+        return False
+    return not is_text(array.type) or numbers is None or numbers.dtype != np.uint64
 
 
 def _fitting(spec: ColumnSpec, votes: np.ndarray) -> np.ndarray:
     """Which cells are written as their column is, (n,) bool; see :func:`_votes`."""
-    if spec.kind == "integer":
+    if spec.kind == "integer" and not spec.span:
         return votes == 2
     if spec.kind == "float":
         return (votes == 2) | (votes == 3)

@@ -29,6 +29,9 @@ def conditionable(columns: Sequence[EncodedColumn], modes: bool) -> list[int]:
 class Conditions:
     """Draws conditions: a conditionable column with equal chance, then one of its codes by (log-)frequency.
 
+    NOTE[DIFF]: the logarithm is that of the count and one, where the paper's is of the frequency: a code of one row, whose logarithm is
+    nought, would never be drawn. Others hardly notice: of adult's 41 countries the one of five rows is drawn at .0117 for .0106.
+
     A condition is one integer in [0, size): the codes of all conditionable columns, counted through. Without such a
     column there is the one empty condition, 0.
 

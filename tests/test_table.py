@@ -242,6 +242,13 @@ def test_an_output_of_another_kind(tmp_path):
         pd.Series(np.array([1, 2, 3], np.float16)),
         pd.Series(["a", None, "b"], dtype="large_string[pyarrow]"),
         pd.Series([1, None, 3], dtype="int32[pyarrow]"),
+        pd.Series([1, None, 3], dtype=object),
+        pd.Series(["a", None, "b"], dtype="string[python]"),
+        pd.Series(["a", None, "b"], dtype=pd.StringDtype("pyarrow")),
+        pd.Series(["a", None, "b"], dtype=pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))),
+        pd.Series([Decimal("1.10"), None], dtype=pd.ArrowDtype(pa.decimal128(10, 2))),
+        pd.Series(["a", None, "b"], dtype=pd.StringDtype("python")).astype("category"),
+        pd.Series([1, "a", 2.5]).astype("category"),
     ],
     ids=lambda column: str(column.dtype),
 )
@@ -252,6 +259,23 @@ def test_pandas_columns_come_back_as_they_were(column):
     assert back["a"].isna().tolist() == frame["a"].isna().tolist()
     assert back["a"].dropna().tolist() == frame["a"].dropna().tolist()
     assert list(map(type, back["a"].dropna())) == list(map(type, frame["a"].dropna()))
+
+
+@pytest.mark.parametrize("label", [1.5, None, True, ("a", 1), pd.Timestamp(2020, 1, 1)], ids=str)
+def test_names_that_could_not_be_given_back_are_refused(label):
+    frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+    frame.columns = pd.Index([label, "b"], dtype=object, tupleize_cols=False)
+    with pytest.raises(
+        InputError, match=f"text or whole numbers, however: some of this frame are {type(label).__name__}. Make"
+    ):
+        as_table(frame)
+
+
+@pytest.mark.parametrize("index", [pd.Index([5, 6], name="id"), pd.Index(["x", "y"]), pd.date_range("2020", periods=2)])
+def test_an_index_that_tells_something_is_left_out_with_a_word(index):
+    with pytest.warns(LookalikeWarning, match="has an index besides, which is left out. .*reset_index"):
+        as_table(pd.DataFrame({"a": [1, 2]}, index=index))
+    as_table(pd.DataFrame({"a": [1, 2]}, index=[7, 3]))  # rows picked from others; a warning would be an error
 
 
 def test_polars_columns_come_back_as_they_were(awkward):
@@ -268,8 +292,18 @@ def test_dropping_a_column_that_is_not_there():
         as_table(pa.table({"a": [1]})).drop(["b"])
 
 
-def test_string_views_come_back_as_views():
-    table = pa.table({"a": pa.array(["x", "y", None] * 40).cast(pa.string_view())})
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array(["x", "y", None] * 40).cast(pa.string_view()),
+        pa.array([Decimal(place) / 4 for place in range(120)], pa.decimal32(7, 2)),
+        pa.array([Decimal(place) / 4 for place in range(120)], pa.decimal64(12, 2)),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1] * 60, pa.int16()), pa.array(["x", "y"], pa.string_view())),
+    ],
+    ids=lambda cells: str(cells.type),
+)
+def test_types_that_arrow_computes_little_with_come_back(cells):
+    table = pa.table({"a": cells, "b": [1, 2, 3] * 40})
     assert quick_fit(table).sample(5).schema == table.schema
 
 

@@ -82,12 +82,21 @@ def check_names(names: Sequence[Any]) -> None:
 
 
 def without_views(data: pa.Table) -> pa.Table:
-    """String views as plain strings: most of Arrow's functions do not take views yet."""
-    views = [field.name for field in data.schema if field.type == pa.string_view()]
-    for name in views:
-        place = data.column_names.index(name)
-        data = data.set_column(place, name, data.column(name).cast(pa.string()))
-    return data
+    """The rows in types that Arrow computes with: it does little yet with views of strings, and with decimals of 32 and 64 bits."""
+    columns = [
+        column if column.type == (wanted := _computed(column.type)) else column.cast(wanted) for column in data.columns
+    ]
+    return pa.table(dict(zip(data.column_names, columns, strict=True)))
+
+
+def _computed(storage: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(storage) and pa.types.is_string_view(storage.value_type):
+        return pa.dictionary(storage.index_type, pa.string(), storage.ordered)
+    if pa.types.is_string_view(storage):
+        return pa.string()
+    if pa.types.is_decimal32(storage) or pa.types.is_decimal64(storage):
+        return pa.decimal128(storage.precision, storage.scale)
+    return storage
 
 
 def to_arrow(table: Table) -> pa.Table:
@@ -95,5 +104,18 @@ def to_arrow(table: Table) -> pa.Table:
     columns = []
     for name, column in zip(table.names, table.data.columns, strict=True):
         wanted = arrow_type(table.origin.columns[name].arrow)
+        if pa.types.is_dictionary(wanted) and pa.types.is_dictionary(column.type):
+            column = _with_values(column, wanted.value_type)
         columns.append(column if column.type == wanted or pa.types.is_dictionary(wanted) else column.cast(wanted))
     return pa.table(dict(zip(table.names, columns, strict=True)))
+
+
+def _with_values(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """A column of dictionaries whose values are of the type ``wanted``; the dictionaries stay what they are."""
+    if column.type.value_type == wanted:
+        return column
+    recast = [
+        pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(wanted), ordered=column.type.ordered)
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(recast, pa.dictionary(column.type.index_type, wanted, column.type.ordered))

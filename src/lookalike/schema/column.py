@@ -59,7 +59,8 @@ class ColumnSpec(Settings):
         description="numbers kept as text: blanks before each fill it up to so many characters; after it where this is negative",
     )
     format: str | None = Field(
-        None, description="kept as text: a datetime's strftime format, or a span of time's (integer: %D days %H:%M:%S)"
+        None,
+        description="kept as text, or a datetime as a whole number: its strftime format, or a span of time's (integer: %D days %H:%M:%S)",
     )
     true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
     false_text: str | None = Field(None, description="boolean kept as text: how false is spelled")

@@ -16,6 +16,7 @@ from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates, lasting, written
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.grain import (
+    LARGEST_WHOLE,
     MAXIMUM_DECIMALS,
     decimals_of_floats,
     largest_step,
@@ -194,7 +195,18 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
-    return key or spec.replace(step=round_step(numbers))
+    return _compact_dates(base, distinct) or key or spec.replace(step=round_step(numbers))
+
+
+def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | None:
+    """The spec of whole numbers that are dates (20230218): their digits are no amount, of which 20230275 would be another."""
+    if pa.types.is_floating(distinct.type):  # pandas keeps whole numbers with gaps as floats
+        whole = pa.types.is_float64(distinct.type) and not pc.any(pc.not_equal(distinct, pc.round(distinct))).as_py()
+        distinct = distinct.cast(pa.int64()) if whole and pc.max(distinct).as_py() < LARGEST_WHOLE else distinct
+    if not pa.types.is_integer(distinct.type):
+        return None
+    compact = dates.detect_compact(distinct.cast(pa.string()))
+    return None if compact is None else _dated(base, distinct, compact)
 
 
 def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int) -> ColumnSpec | None:
@@ -221,6 +233,8 @@ def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = parse(array, spec).present
+    if (dated := _compact_dates(base, distinct)) is not None:
+        return dated
     decimals = decimals_of_floats(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     if key is None and decimals is None:

@@ -22,6 +22,9 @@ from lookalike.schema.types import arrow_type, is_text
 
 Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
 Role = Literal["primary_key", "target", "sensitive", "drop"]
+DaysFallenOn = Literal[
+    "weekdays", "month starts", "month ends", "quarter starts", "quarter ends", "year starts", "year ends"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
 """Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
@@ -49,6 +52,9 @@ class ColumnSpec(Settings):
         1,
         ge=1,
         description="integer, datetime, float with decimals: every value is a multiple of this many units (of the last place)",
+    )
+    falls_on: DaysFallenOn | None = Field(
+        None, description="datetime: days that every date falls on, such as weekdays or month ends"
     )
     thousands: str = Field("", max_length=1, description="numbers kept as text: what stands between thousands (1,234)")
     decimal_mark: Literal[".", ","] = Field(".", description="numbers kept as text: what stands before decimals")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates, lasting, written
+from lookalike.schema.calendar import with_days
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.grain import (
     LARGEST_WHOLE,
@@ -184,9 +185,10 @@ def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime" if calendar else "integer")
     ticks = parse(array, spec).present
     if pa.types.is_date32(array.type):
-        return spec
+        return with_days(spec, ticks)
     a_second = 1000 if pa.types.is_date64(array.type) else dates.TICKS_A_SECOND[array.type.unit]
-    return spec.replace(step=largest_step(ticks, a_second))
+    spec = spec.replace(step=largest_step(ticks, a_second))
+    return with_days(spec, ticks) if calendar else spec
 
 
 def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
@@ -344,7 +346,8 @@ def _infer_span_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | Non
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime", format=format)
-    return spec.replace(step=largest_step(parse(values, spec).present, dates.TICKS_A_SECOND[dates.unit_of(format)]))
+    ticks = parse(values, spec).present
+    return with_days(spec.replace(step=largest_step(ticks, dates.TICKS_A_SECOND[dates.unit_of(format)])), ticks)
 
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:

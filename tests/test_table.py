@@ -45,6 +45,38 @@ def test_a_csv_is_written_as_it_was_read(text, tmp_path):
     assert again.data.equals(table.data)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,x\n2,\n",
+        "a;b\r\n1;x\r\n2;\r\n",
+        "\ufeffa,b\n1,x\n",
+        '"a","b"\n"1","x"\n"","y ""z"""\n',
+        '"a"\t"b"\n1\t"x"\n""\t""\n',
+        '"a","b"\n1,"x"\n,""\n',
+        'a,b\n1,"x, y"\n2,z\n',
+        '"a","b"\r\n"1\r\n2","x"\r\n',
+    ],
+)
+def test_a_csv_keeps_its_line_ends_its_quotes_and_its_mark(text, tmp_path):
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    write_table(as_table(tmp_path / "t.csv"), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().decode() == text
+
+
+def test_where_all_is_quoted_an_empty_text_is_missing_and_numbers_are_numbers(tmp_path):
+    lines = ['"age","town"'] + [
+        f'"{place if place % 5 else ""}","{("Graz", "Linz", "")[place % 3]}"' for place in range(90)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    twin = quick_fit(tmp_path / "t.csv")
+    assert [spec.kind for spec in twin.schema] == ["integer", "category"]
+    twin.sample_to(tmp_path / "out.csv", 60)
+    made = (tmp_path / "out.csv").read_text().splitlines()
+    assert made[0] == lines[0] and all(line.count('"') == 4 for line in made)
+    assert any(line.startswith('"",') for line in made)
+
+
 @given(
     st.lists(
         st.tuples(

@@ -23,14 +23,20 @@ class OriginColumn(Settings):
     arrow: str
     dtype: str | None = None
     mixed: bool = False
+    quoted: bool = False
 
 
 class Origin(Settings):
-    """Where a table came from, and so what its look-alike should be."""
+    """Where a table came from, and so what its look-alike should be: of a CSV also how its lines end, whether it begins with a byte
+    order mark and quotes its names, and what it writes for a missing cell."""
 
     container: Container
     columns: dict[str, OriginColumn]
     delimiter: str = ","
+    line_end: str = "\n"
+    mark: bool = False
+    quoted: bool = False
+    empty: str = ""
 
 
 @dataclass(frozen=True)

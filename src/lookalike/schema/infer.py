@@ -293,6 +293,7 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     spec = ColumnSpec(**base, kind="float" if floats else "integer", **how)
     if spec.dressed:
         example = ("1,234" if spec.thousands else "1234") + (".5" if floats else "")
+        example = example if spec.sign == "-" else "-" + example
         example = written.dressed(pa.array([example]), spec)[0].as_py()
         warnings.warn(
             f"column {base['name']!r} holds text like {example}; it is read as numbers and written the same way.",
@@ -312,6 +313,11 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
 
 def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> ColumnSpec:
     """How floats are written, as far as their (L,) different ``texts`` tell."""
+    for letter in "eE":
+        if pc.all(pc.match_substring_regex(texts, rf"^-?\d\.\d{{1,16}}{letter}[+-]\d\d+$")).as_py():
+            digits = pc.min_max(pc.utf8_length(pc.replace_substring_regex(texts, r"^-|\.|[eE].*$", "")))
+            if digits["min"] == digits["max"]:
+                return spec.replace(exponent=letter, significant=digits["max"].as_py())
     exponent = pc.any(pc.match_substring_regex(texts, "[eE]")).as_py()
     places = pc.utf8_length(pc.replace_substring_regex(texts, r"^[^.]*\.?", ""))
     most, least = pc.max(places).as_py(), pc.min(places).as_py()

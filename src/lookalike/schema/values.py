@@ -321,7 +321,9 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
 def _text_of_numbers(numbers: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
     comma = "," if spec.thousands else ""
     drop = ".0" if spec.kind == "float" and not spec.whole_with_point else ""
-    if spec.kind == "float" and spec.fixed_decimals:
+    if spec.kind == "float" and spec.exponent:
+        texts = [f"{number:.{(spec.significant or 1) - 1}{spec.exponent}}" for number in numbers.tolist()]
+    elif spec.kind == "float" and spec.fixed_decimals:
         texts = [f"{number:{comma}.{spec.decimals or 0}f}" for number in numbers.tolist()]
     elif comma:
         texts = [f"{number:,}".removesuffix(drop) for number in numbers.tolist()]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import quick_fit
-from lookalike import LookalikeWarning
+from lookalike import LookalikeWarning, Twin
 from lookalike.errors import InputError, OutputError, SettingsError
 from lookalike.table import as_table, to_native, write_table
 
@@ -204,6 +204,45 @@ def test_parquet_comes_back_with_its_types(tmp_path, awkward):
     assert [(field.name, str(field.type)) for field in found.schema] == [
         (field.name, str(field.type)) for field in awkward.schema
     ]
+
+
+@pytest.mark.parametrize("index", ["none", "named", "two", "shuffled"])
+def test_pandas_reads_a_made_parquet_file_as_the_real_one(tmp_path, index):
+    frame = pd.DataFrame(
+        {
+            "count": pd.array([None, 1, 2] * 40, "Int64"),
+            "left": pd.array([None, True, False] * 40, "boolean"),
+            "town": pd.array(["Graz", None, "Linz"] * 40, "string"),
+            "size": pd.Categorical(["s", "m", "l"] * 40, ["s", "m", "l"], ordered=True),
+            "day": pd.date_range("2020", periods=120, tz="Europe/Vienna"),
+        }
+    )
+    if index == "shuffled":
+        frame = frame.sample(frac=1, random_state=0)
+    elif index != "none":
+        frame = frame.set_index(["day"] if index == "named" else ["town", "size"])
+    frame.attrs = {"author": "Anna"}
+    frame.to_parquet(tmp_path / "t.parquet")
+    twin = quick_fit(tmp_path / "t.parquet")
+    twin.save(tmp_path / "t.twin")
+    Twin.load(tmp_path / "t.twin").sample_to(tmp_path / "out.parquet", 25)
+    made = pd.read_parquet(tmp_path / "out.parquet")
+    assert made.dtypes.equals(frame.dtypes) and made.index.names == frame.index.names and len(made) == 25
+    assert b"Anna" not in (tmp_path / "out.parquet").read_bytes()
+
+
+def test_what_a_dropped_column_was_is_not_noted(tmp_path):
+    frame = pd.DataFrame({"a": ["x", "y"] * 30}, index=pd.Index(range(60), name="id"))
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "t.parquet")
+    write_table(as_table(tmp_path / "t.parquet").drop(["id"]), tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet").columns.tolist() == ["a"]
+    assert b'"id"' not in parquet.read_schema(tmp_path / "out.parquet").metadata[b"pandas"]
+
+
+def test_columns_that_must_be_there_stay_so():
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.string())])
+    table = pa.table({"a": [1, 2, 3] * 40, "b": ["x", None, "y"] * 40}, schema=schema)
+    assert quick_fit(table).sample(5).schema == schema
 
 
 def test_batches_to_a_file_are_the_rows_of_sample(tmp_path, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ from lookalike.config import Settings
 from lookalike.errors import InputError, SettingsError
 from lookalike.schema.types import arrow_type
 
+NOTED = ("name", "field_name", "pandas_type", "numpy_type")
+NOTED_BESIDE = ("timezone", "num_categories", "ordered", "precision", "scale", "encoding")
+"""What pandas notes of a column in a Parquet file that says how to read it."""
 Container = Literal["csv", "parquet", "pandas", "polars", "pyarrow"]
 
 
@@ -24,11 +28,12 @@ class OriginColumn(Settings):
     dtype: str | None = None
     mixed: bool = False
     quoted: bool = False
+    required: bool = False
 
 
 class Origin(Settings):
     """Where a table came from, and so what its look-alike should be: of a CSV also how its lines end, whether it begins with a byte
-    order mark and quotes its names, and what it writes for a missing cell."""
+    order mark and quotes its names, and what it writes for a missing cell; of a Parquet file what pandas noted of its dtypes and index."""
 
     container: Container
     columns: dict[str, OriginColumn]
@@ -37,6 +42,7 @@ class Origin(Settings):
     mark: bool = False
     quoted: bool = False
     empty: str = ""
+    pandas: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,41 @@ class Table:
 
 
 def plain_origin(container: Container, data: pa.Table, delimiter: str = ",") -> Origin:
-    columns = {field.name: OriginColumn(label=field.name, arrow=str(field.type)) for field in data.schema}
-    return Origin(container=container, columns=columns, delimiter=delimiter)
+    columns = {
+        field.name: OriginColumn(label=field.name, arrow=str(field.type), required=not field.nullable)
+        for field in data.schema
+    }
+    return Origin(
+        container=container, columns=columns, delimiter=delimiter, pandas=_noted_by_pandas(data.schema.metadata)
+    )
+
+
+def _noted_by_pandas(metadata: Mapping[bytes, bytes] | None) -> str:
+    """What pandas noted of a table's dtypes and its index, as JSON; "" where it did not. What else stands there (a frame's attributes, a
+    range's end) may tell of its rows."""
+    noted = json.loads((metadata or {}).get(b"pandas", b"{}"))
+    if not noted:
+        return ""
+    kept = {
+        part: [
+            {name: entry.get(name) for name in NOTED}
+            | {"metadata": {name: told for name, told in (entry.get("metadata") or {}).items() if name in NOTED_BESIDE}}
+            for entry in noted.get(part, [])
+        ]
+        for part in ("columns", "column_indexes")
+    }
+    index = [name for name in noted.get("index_columns", []) if isinstance(name, str)]
+    return json.dumps(kept | {"index_columns": index, "pandas_version": noted.get("pandas_version")})
+
+
+def _metadata(noted: str, names: Sequence[str]) -> dict[str, str] | None:
+    """The metadata of a table of these columns, from what pandas noted of one that may have had more."""
+    if not noted:
+        return None
+    kept = json.loads(noted)
+    kept["index_columns"] = [name for name in kept["index_columns"] if name in names]
+    kept["columns"] = [entry for entry in kept["columns"] if entry["field_name"] in names]
+    return {"pandas": json.dumps(kept)}
 
 
 def check_names(names: Sequence[Any]) -> None:
@@ -107,13 +146,15 @@ def _computed(storage: pa.DataType) -> pa.DataType:
 
 def to_arrow(table: Table) -> pa.Table:
     """The rows with the Arrow types they came with (large strings stay large)."""
-    columns = []
+    columns, fields = [], []
     for name, column in zip(table.names, table.data.columns, strict=True):
-        wanted = arrow_type(table.origin.columns[name].arrow)
+        origin = table.origin.columns[name]
+        wanted = arrow_type(origin.arrow)
         if pa.types.is_dictionary(wanted) and pa.types.is_dictionary(column.type):
             column = _with_values(column, wanted.value_type)
         columns.append(column if column.type == wanted or pa.types.is_dictionary(wanted) else column.cast(wanted))
-    return pa.table(dict(zip(table.names, columns, strict=True)))
+        fields.append(pa.field(name, columns[-1].type, nullable=not origin.required or columns[-1].null_count > 0))
+    return pa.table(columns, schema=pa.schema(fields, _metadata(table.origin.pandas, table.names)))
 
 
 def _with_values(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:

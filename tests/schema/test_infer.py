@@ -80,6 +80,11 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         ([f"{i:05}" for i in range(N)], {"kind": "key"}),
         (["+43 1", "+43 2", "+44 9"] * 20, {"kind": "category"}),
         (["NA", "1", "2", "3"] * 15, {"kind": "integer", "missing_text": ("NA",)}),
+        *(
+            ([text, "1", "2", "3"] * 15, {"kind": "integer", "missing_text": (text,)})
+            for text in ("\\N", ".", "--", "(null)", "#DIV/0!")
+        ),
+        (["yes", "unknown", "no"] * 20, {"kind": "category"}),
         (["red", "NA", "blue"] * 20, {"kind": "category", "missing_text": ()}),
         (["1.2.3", "4.5.6"] * 30, {"kind": "category"}),
         (["2020-01-01", "2020-02-30"] * 30, {"kind": "category"}),

@@ -62,6 +62,19 @@ MISSING_TEXTS = (
     "0000-00-00 00:00:00",
     "?",
     "-",
+    "\\N",
+    ".",
+    "..",
+    "--",
+    "na",
+    "n.a.",
+    "N.A.",
+    "nil",
+    "(null)",
+    "<null>",
+    "#NULL!",
+    "#DIV/0!",
+    "#VALUE!",
 )
 TOKEN = r"^[0-9A-Za-z_+/=.:-]+$"
 """A checksum, a signature, a path: long, but no sentence."""

@@ -56,6 +56,7 @@ def test_a_csv_is_written_as_it_was_read(text, tmp_path):
         '"a","b"\n1,"x"\n,""\n',
         'a,b\n1,"x, y"\n2,z\n',
         '"a","b"\r\n"1\r\n2","x"\r\n',
+        "a, b\n  1, x\n 20, y\n",
     ],
 )
 def test_a_csv_keeps_its_line_ends_its_quotes_and_its_mark(text, tmp_path):
@@ -185,6 +186,12 @@ def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "t.xlsx").write_bytes(b"")
     with pytest.raises(InputError, match=r"\.csv"):
         as_table(tmp_path / "t.xlsx")
+
+
+def test_a_packed_file(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"this is t.csv.gz. Unpack it first.$"):
+        as_table(tmp_path / "t.csv.gz")
 
 
 def test_parquet_that_is_none(tmp_path):

@@ -30,6 +30,7 @@ LOOKED_AT = 1_000
 """Cells below a name that tell whether it is one."""
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def read_file(path: Path) -> Table:
@@ -49,9 +50,9 @@ def read_file(path: Path) -> Table:
         return Table(without_views(data.replace_schema_metadata(None)), plain_origin("parquet", data))
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)
+    cure = "Unpack it first" if suffix in PACKED else "Save it as one of them (a spreadsheet as CSV, UTF-8)"
     raise InputError(
-        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. Save it as one of them (a "
-        "spreadsheet as CSV, UTF-8)."
+        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. {cure}."
     )
 
 
@@ -250,8 +251,9 @@ class TableWriter:
         if self._text is None:
             encoding = "utf-8-sig" if self.origin.mark else "utf-8"
             self._text = self._open.enter_context(self._temporary.open("w", encoding=encoding, newline=""))
-            names = _quote(pa.array(data.column_names), self.delimiter, self.origin.quoted).to_pylist()
-            self._text.write(self.delimiter.join(names) + self.origin.line_end)
+            padded = self.origin.container != "csv"
+            names = _quote(pa.array(data.column_names), self.delimiter, self.origin.quoted, padded)
+            self._text.write(self.delimiter.join(names.to_pylist()) + self.origin.line_end)
         if data.num_rows:
             lines = csv_lines(data, self.delimiter, self.escape_formulas, self.origin).to_pylist()
             self._text.write(self.origin.line_end.join(lines) + self.origin.line_end)
@@ -287,13 +289,14 @@ def csv_lines(data: pa.Table, delimiter: str, escape_formulas: bool = False, ori
     """
     fields = []
     always = set() if origin is None else {name for name, column in origin.columns.items() if column.quoted}
+    padded = origin is None or origin.container != "csv"  # a CSV has quoted blanks all along, or never
     for name, column in zip(data.column_names, data.columns, strict=True):
         array = column.combine_chunks()
         text = pa.types.is_dictionary(array.type) or array.type in (pa.string(), pa.large_string(), pa.string_view())
         cells = array.cast(pa.string())
         if text and escape_formulas:
             cells = pc.if_else(starts_formula(cells), pc.binary_join_element_wise("'", cells, ""), cells)
-        cells = _quote(cells, delimiter, name in always) if text else cells
+        cells = _quote(cells, delimiter, name in always, padded) if text else cells
         fields.append(pc.fill_null(cells, "" if origin is None else origin.empty))
     return pc.binary_join_element_wise(*fields, delimiter)
 
@@ -304,7 +307,8 @@ def starts_formula(cells: pa.Array) -> pa.Array:
     return pc.and_(pc.match_substring_regex(cells, r"^[=+\-@\t\r]"), pc.invert(number))
 
 
-def _quote(cells: pa.Array, delimiter: str, always: bool) -> pa.Array:
-    must = pc.match_substring_regex(cells, f'["\\r\\n{delimiter}]|^$|^ | $')
+def _quote(cells: pa.Array, delimiter: str, always: bool, padded: bool) -> pa.Array:
+    """Text as CSV fields, quoted where it must be or ``always``; ``padded``: also where it begins or ends with a blank."""
+    must = pc.match_substring_regex(cells, f'["\\r\\n{delimiter}]|^$' + ("|^ | $" if padded else ""))
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', "")
     return quoted if always else pc.if_else(must, quoted, cells)

@@ -98,6 +98,7 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         ([f"{2010 + place // 12}{place % 12 + 1:02}" for place in range(N)], {"kind": "datetime", "format": "%Y%m"}),
         ([20200100 + day for day in range(1, 31)], {"kind": "datetime", "format": "%Y%m%d", "step": 86400}),
         ([20200100.0 + day for day in range(1, 31)] + [None], {"kind": "datetime", "format": "%Y%m%d"}),
+        ([0.0, -(2.0**63) - 2048, 5.0] * 20, {"kind": "float"}),
         ([20200100.5 + day for day in range(1, 31)], {"kind": "float"}),
         ([20200101 + place for place in range(N)], {"kind": "integer"}),  # 20200132 is no date
         ([202001010000 + 100 * hour for hour in range(24)], {"kind": "datetime", "format": "%Y%m%d%H%M"}),

@@ -215,9 +215,11 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 
 def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | None:
     """The spec of whole numbers that are dates (20230218): their digits are no amount, of which 20230275 would be another."""
-    if pa.types.is_floating(distinct.type):  # pandas keeps whole numbers with gaps as floats
-        whole = pa.types.is_float64(distinct.type) and not pc.any(pc.not_equal(distinct, pc.round(distinct))).as_py()
-        distinct = distinct.cast(pa.int64()) if whole and pc.max(distinct).as_py() < LARGEST_WHOLE else distinct
+    if pa.types.is_float64(distinct.type):  # pandas keeps whole numbers with gaps as floats
+        dated = pc.and_(
+            pc.and_(pc.greater(distinct, 0), pc.less(distinct, LARGEST_WHOLE)), pc.equal(distinct, pc.round(distinct))
+        )
+        distinct = distinct.cast(pa.int64()) if pc.all(dated).as_py() else distinct
     if not pa.types.is_integer(distinct.type):
         return None
     compact = dates.detect_compact(distinct.cast(pa.string()))

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import quick_fit
-from lookalike import LookalikeWarning
+from lookalike import LookalikeWarning, Twin
 from lookalike.errors import InputError, OutputError, SettingsError
 from lookalike.table import as_table, to_native, write_table
 
@@ -45,6 +45,39 @@ def test_a_csv_is_written_as_it_was_read(text, tmp_path):
     write_table(table, tmp_path / "out.csv")
     again = as_table(tmp_path / "out.csv")
     assert again.data.equals(table.data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,x\n2,\n",
+        "a;b\r\n1;x\r\n2;\r\n",
+        "\ufeffa,b\n1,x\n",
+        '"a","b"\n"1","x"\n"","y ""z"""\n',
+        '"a"\t"b"\n1\t"x"\n""\t""\n',
+        '"a","b"\n1,"x"\n,""\n',
+        'a,b\n1,"x, y"\n2,z\n',
+        '"a","b"\r\n"1\r\n2","x"\r\n',
+        "a, b\n  1, x\n 20, y\n",
+    ],
+)
+def test_a_csv_keeps_its_line_ends_its_quotes_and_its_mark(text, tmp_path):
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    write_table(as_table(tmp_path / "t.csv"), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().decode() == text
+
+
+def test_where_all_is_quoted_an_empty_text_is_missing_and_numbers_are_numbers(tmp_path):
+    lines = ['"age","town"'] + [
+        f'"{place if place % 5 else ""}","{("Graz", "Linz", "")[place % 3]}"' for place in range(90)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    twin = quick_fit(tmp_path / "t.csv")
+    assert [spec.kind for spec in twin.schema] == ["integer", "category"]
+    twin.sample_to(tmp_path / "out.csv", 60)
+    made = (tmp_path / "out.csv").read_text().splitlines()
+    assert made[0] == lines[0] and all(line.count('"') == 4 for line in made)
+    assert any(line.startswith('"",') for line in made)
 
 
 @given(
@@ -157,6 +190,12 @@ def test_a_file_of_another_kind(tmp_path):
         as_table(tmp_path / "t.xlsx")
 
 
+def test_a_packed_file(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"this is t.csv.gz. Unpack it first.$"):
+        as_table(tmp_path / "t.csv.gz")
+
+
 def test_parquet_that_is_none(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"nope")
     with pytest.raises(InputError, match="Parquet"):
@@ -174,6 +213,45 @@ def test_parquet_comes_back_with_its_types(tmp_path, awkward):
     assert [(field.name, str(field.type)) for field in found.schema] == [
         (field.name, str(field.type)) for field in awkward.schema
     ]
+
+
+@pytest.mark.parametrize("index", ["none", "named", "two", "shuffled"])
+def test_pandas_reads_a_made_parquet_file_as_the_real_one(tmp_path, index):
+    frame = pd.DataFrame(
+        {
+            "count": pd.array([None, 1, 2] * 40, "Int64"),
+            "left": pd.array([None, True, False] * 40, "boolean"),
+            "town": pd.array(["Graz", None, "Linz"] * 40, "string"),
+            "size": pd.Categorical(["s", "m", "l"] * 40, ["s", "m", "l"], ordered=True),
+            "day": pd.date_range("2020", periods=120, tz="Europe/Vienna"),
+        }
+    )
+    if index == "shuffled":
+        frame = frame.sample(frac=1, random_state=0)
+    elif index != "none":
+        frame = frame.set_index(["day"] if index == "named" else ["town", "size"])
+    frame.attrs = {"author": "Anna"}
+    frame.to_parquet(tmp_path / "t.parquet")
+    twin = quick_fit(tmp_path / "t.parquet")
+    twin.save(tmp_path / "t.twin")
+    Twin.load(tmp_path / "t.twin").sample_to(tmp_path / "out.parquet", 25)
+    made = pd.read_parquet(tmp_path / "out.parquet")
+    assert made.dtypes.equals(frame.dtypes) and made.index.names == frame.index.names and len(made) == 25
+    assert b"Anna" not in (tmp_path / "out.parquet").read_bytes()
+
+
+def test_what_a_dropped_column_was_is_not_noted(tmp_path):
+    frame = pd.DataFrame({"a": ["x", "y"] * 30}, index=pd.Index(range(60), name="id"))
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "t.parquet")
+    write_table(as_table(tmp_path / "t.parquet").drop(["id"]), tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet").columns.tolist() == ["a"]
+    assert b'"id"' not in parquet.read_schema(tmp_path / "out.parquet").metadata[b"pandas"]
+
+
+def test_columns_that_must_be_there_stay_so():
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.string())])
+    table = pa.table({"a": [1, 2, 3] * 40, "b": ["x", None, "y"] * 40}, schema=schema)
+    assert quick_fit(table).sample(5).schema == schema
 
 
 def test_batches_to_a_file_are_the_rows_of_sample(tmp_path, monkeypatch):
@@ -244,6 +322,13 @@ def test_an_output_of_another_kind(tmp_path):
         pd.Series(np.array([1, 2, 3], np.float16)),
         pd.Series(["a", None, "b"], dtype="large_string[pyarrow]"),
         pd.Series([1, None, 3], dtype="int32[pyarrow]"),
+        pd.Series([1, None, 3], dtype=object),
+        pd.Series(["a", None, "b"], dtype="string[python]"),
+        pd.Series(["a", None, "b"], dtype=pd.StringDtype("pyarrow")),
+        pd.Series(["a", None, "b"], dtype=pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))),
+        pd.Series([Decimal("1.10"), None], dtype=pd.ArrowDtype(pa.decimal128(10, 2))),
+        pd.Series(["a", None, "b"], dtype=pd.StringDtype("python")).astype("category"),
+        pd.Series([1, "a", 2.5]).astype("category"),
     ],
     ids=lambda column: str(column.dtype),
 )
@@ -254,6 +339,23 @@ def test_pandas_columns_come_back_as_they_were(column):
     assert back["a"].isna().tolist() == frame["a"].isna().tolist()
     assert back["a"].dropna().tolist() == frame["a"].dropna().tolist()
     assert list(map(type, back["a"].dropna())) == list(map(type, frame["a"].dropna()))
+
+
+@pytest.mark.parametrize("label", [1.5, None, True, ("a", 1), pd.Timestamp(2020, 1, 1)], ids=str)
+def test_names_that_could_not_be_given_back_are_refused(label):
+    frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+    frame.columns = pd.Index([label, "b"], dtype=object, tupleize_cols=False)
+    with pytest.raises(
+        InputError, match=f"text or whole numbers, however: some of this frame are {type(label).__name__}. Make"
+    ):
+        as_table(frame)
+
+
+@pytest.mark.parametrize("index", [pd.Index([5, 6], name="id"), pd.Index(["x", "y"]), pd.date_range("2020", periods=2)])
+def test_an_index_that_tells_something_is_left_out_with_a_word(index):
+    with pytest.warns(LookalikeWarning, match="has an index besides, which is left out. .*reset_index"):
+        as_table(pd.DataFrame({"a": [1, 2]}, index=index))
+    as_table(pd.DataFrame({"a": [1, 2]}, index=[7, 3]))  # rows picked from others; a warning would be an error
 
 
 def test_polars_columns_come_back_as_they_were(awkward):
@@ -270,8 +372,18 @@ def test_dropping_a_column_that_is_not_there():
         as_table(pa.table({"a": [1]})).drop(["b"])
 
 
-def test_string_views_come_back_as_views():
-    table = pa.table({"a": pa.array(["x", "y", None] * 40).cast(pa.string_view())})
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array(["x", "y", None] * 40).cast(pa.string_view()),
+        pa.array([Decimal(place) / 4 for place in range(120)], pa.decimal32(7, 2)),
+        pa.array([Decimal(place) / 4 for place in range(120)], pa.decimal64(12, 2)),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1] * 60, pa.int16()), pa.array(["x", "y"], pa.string_view())),
+    ],
+    ids=lambda cells: str(cells.type),
+)
+def test_types_that_arrow_computes_little_with_come_back(cells):
+    table = pa.table({"a": cells, "b": [1, 2, 3] * 40})
     assert quick_fit(table).sample(5).schema == table.schema
 
 

@@ -80,6 +80,11 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         ([f"{i:05}" for i in range(N)], {"kind": "key"}),
         (["+43 1", "+43 2", "+44 9"] * 20, {"kind": "category"}),
         (["NA", "1", "2", "3"] * 15, {"kind": "integer", "missing_text": ("NA",)}),
+        *(
+            ([text, "1", "2", "3"] * 15, {"kind": "integer", "missing_text": (text,)})
+            for text in ("\\N", ".", "--", "(null)", "#DIV/0!")
+        ),
+        (["yes", "unknown", "no"] * 20, {"kind": "category"}),
         (["red", "NA", "blue"] * 20, {"kind": "category", "missing_text": ()}),
         (["1.2.3", "4.5.6"] * 30, {"kind": "category"}),
         (["2020-01-01", "2020-02-30"] * 30, {"kind": "category"}),
@@ -90,6 +95,18 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         (["20200101", "20210101"] * 30, {"kind": "integer"}),
         ([f"202001{day:02}" for day in range(1, 31)], {"kind": "datetime", "format": "%Y%m%d", "step": 86400}),
         ([f"20200101{hour:02}5959" for hour in range(24)], {"kind": "datetime", "format": "%Y%m%d%H%M%S"}),
+        ([f"{2010 + place // 12}{place % 12 + 1:02}" for place in range(N)], {"kind": "datetime", "format": "%Y%m"}),
+        ([20200100 + day for day in range(1, 31)], {"kind": "datetime", "format": "%Y%m%d", "step": 86400}),
+        ([20200100.0 + day for day in range(1, 31)] + [None], {"kind": "datetime", "format": "%Y%m%d"}),
+        ([0.0, -(2.0**63) - 2048, 5.0] * 20, {"kind": "float"}),
+        ([20200100.5 + day for day in range(1, 31)], {"kind": "float"}),
+        ([20200101 + place for place in range(N)], {"kind": "integer"}),  # 20200132 is no date
+        ([202001010000 + 100 * hour for hour in range(24)], {"kind": "datetime", "format": "%Y%m%d%H%M"}),
+        (["04-JAN-2019", "12-DEC-2020"] * 30, {"kind": "datetime", "format": "%d-%^b-%Y"}),
+        (["04JAN2019:13:00:00", "12DEC2020:01:30:00"] * 30, {"kind": "datetime", "format": "%d%^b%Y:%H:%M:%S"}),
+        (["Jan 04 2019", "Dec 12 2020"] * 30, {"kind": "datetime", "format": "%b %d %Y"}),
+        (["2019-01-04 13:00:00 UTC", "2020-12-12 01:30:00 UTC"] * 30, {"format": "%Y-%m-%d %H:%M:%S UTC"}),
+        (["2019-01-04 13:00:00+00", "2020-12-12 01:30:00+00"] * 30, {"format": "%Y-%m-%d %H:%M:%S+00"}),
         (["23/07/69", "05/12/01"] * 30, {"kind": "datetime", "format": "%d/%m/%y"}),
         (["2/18/2023 7:53", "12/3/2022 20:01"] * 30, {"kind": "datetime", "format": "%-m/%-d/%Y %-H:%M"}),
         (["18/Feb/2023:20:53:23", "01/Mar/2023:00:00:01"] * 30, {"format": "%d/%b/%Y:%H:%M:%S"}),

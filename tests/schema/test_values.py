@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lookalike.errors import InputError, LookalikeWarning
+from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec
 from lookalike.schema.infer import infer_schema
-from lookalike.schema.values import parse
+from lookalike.schema.values import parse, spell
 from lookalike.table import as_table
 
 
@@ -32,6 +32,31 @@ def test_a_table_that_went_through_pandas_is_read_as_it_was(tmp_path):
         one, other = parse(table[spec.name], spec), parse(again[spec.name], spec)
         assert (one.missing == other.missing).all()
         assert (one.numbers == other.numbers).all() if spec.numeric else (one.codes == other.codes).all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "format"),
+    [
+        (pa.array([20230218, 19991231, None], pa.int32()), "%Y%m%d"),
+        (pa.array([20230218.0, None, 19991231.0]), "%Y%m%d"),
+        (pa.array(["18-FEB-23", "31-DEC-99", None]), "%d-%^b-%y"),
+    ],
+)
+def test_dates_come_back_in_their_own_digits_and_letters(cells, format):
+    spec = ColumnSpec(name="day", kind="datetime", storage=str(cells.type), format=format)
+    values = parse(cells, spec)
+    assert sorted(values.present.tolist()) == [10_956 * 86_400, 19_406 * 86_400]
+    assert spell(values, spec).equals(cells)
+
+
+def test_numbers_that_are_no_dates_of_their_format():
+    spec = ColumnSpec(name="day", kind="datetime", storage="int64", format="%Y%m%d")
+    with pytest.raises(InputError, match="1 of its cells are written otherwise"):
+        parse(pa.array([20230218, 20230230]), spec)
+    with pytest.raises(InputError, match="some of its cells have fractions"):
+        parse(pa.array([20230218.5]), spec)
+    with pytest.raises(SchemaError, match="numbers of a format like %Y%m%d, however: column 'day' is int64. Declare"):
+        parse(pa.array([20230218]), spec.replace(format=None))
 
 
 def test_fractions_are_no_integers():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookalike.errors import InputError
+from lookalike.errors import InputError, LookalikeWarning, SettingsError
 from lookalike.schema import ColumnSpec, parse, spell
+from lookalike.schema.infer import infer_column
 from lookalike.schema.values import Values
 from lookalike.schema.written import MARKS, detect
 
@@ -98,3 +101,48 @@ def test_a_cell_that_is_written_otherwise_is_said():
     assert parse(pa.array(["1.500,00 €", "7"]), spec).numbers.tolist() == [1500.0, 7.0]
     with pytest.raises(InputError, match="'price' is declared float, however: 1 of its cells are not numbers"):
         parse(pa.array(["1.500,00 €", "1.50.0 €"]), spec)
+
+
+SIGNED = {
+    "+-": ["+1,234.50", "-3.00", "+0.00", "+7.10", "-8.25", "-9.00"],
+    "−": ["1,234.50", "−3.00", "0.00", "7.10", "−8.25", "−9.00"],
+    "()": ["1,234.50", "(3.00)", "0.00", "7.10", "(8.25)", "(9.00)"],
+    "1-": ["1,234.50", "3.00-", "0.00", "7.10", "8.25-", "9.00-"],
+}
+
+
+@pytest.mark.parametrize("sign", SIGNED)
+@pytest.mark.parametrize("around", [("", ""), ("$", ""), ("", "%")])
+def test_signs_are_written_as_they_were(sign, around):
+    bare = "$" if around[0] else ""
+    texts = [re.sub(r"[\d,]+\.\d\d", lambda found: bare + found[0] + around[1], text) for text in SIGNED[sign]]
+    with pytest.warns(LookalikeWarning, match="holds text like"):
+        spec = infer_column("c", pa.array(texts * 4))
+    assert (spec.kind, spec.sign, spec.decimals) == ("float", sign, 2)
+    values = parse(pa.array(texts), spec)
+    assert values.numbers.tolist() == [1234.5, -3, 0, 7.1, -8.25, -9]
+    assert spell(values, spec).to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["+43 1", "+43 2", "+44 9", "-1", "-2", "-3"],
+        ["1", "2", "3", "2-", "3-", "4-"],  # grades
+        ["(1)", "(2)", "(3)", "(4)"],
+        ["+1", "+2", "+3", "+4"],
+        ["+1", "+2", "+3", "-1", "-2", "-3", "0"],  # would come back as +0
+    ],
+)
+def test_what_only_looks_like_a_sign_is_none(texts):
+    assert detect(pa.array(texts)) is None
+
+
+@pytest.mark.parametrize("letter", ["e", "E"])
+def test_exponents_are_written_as_they_were(letter):
+    texts = [f"{number:.3{letter}}" for number in (1.5e9, -2.25e-7, 3.125, 0.0, 1e100, 12_340.0)]
+    spec = infer_column("c", pa.array(texts * 4))
+    assert (spec.kind, spec.exponent, spec.significant) == ("float", letter, 4)
+    assert spell(parse(pa.array(texts), spec), spec).to_pylist() == texts
+    with pytest.raises(SettingsError, match="Set significant"):
+        ColumnSpec.build({"name": "c", "kind": "float", "exponent": letter})

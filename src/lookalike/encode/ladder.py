@@ -238,7 +238,7 @@ def public_range(dtype: np.dtype, spec: ColumnSpec) -> tuple[float | int, float 
     if pa.types.is_decimal(storage):
         high = 10**storage.precision - 1
         low = -high
-    elif pa.types.is_integer(storage):
+    elif pa.types.is_integer(storage) and spec.kind != "datetime":
         own = np.iinfo(storage.to_pandas_dtype())
         low, high = int(own.min), int(own.max)
     elif pa.types.is_time(storage):

@@ -15,6 +15,7 @@ from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
+from lookalike.schema.calendar import on_days
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
 
@@ -207,7 +208,10 @@ class NumericEncoder(ColumnEncoder):
         exact = np.abs(whole) < LARGEST_WHOLE
         wide = np.where(exact, whole, np.clip(whole, floor, top))
         distance = wide.astype(np.uint64) if floor >= 0 else wide.astype(np.int64).astype(np.uint64)
-        return (distance + np.asarray(self.low).astype(np.uint64)).astype(self.dtype)
+        numbers = (distance + np.asarray(self.low).astype(np.uint64)).astype(self.dtype)
+        if self.spec.falls_on is None or not self.settings.enforce_rounding:
+            return numbers
+        return np.clip(on_days(numbers, self.spec), low, high)
 
     def _limits(self) -> tuple[Any, Any]:
         """The range decoded values are held to: what was seen, or the dtype's own where that is not asked for."""

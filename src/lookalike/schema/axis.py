@@ -38,7 +38,7 @@ def unit_of(spec: ColumnSpec) -> Fraction | None:
         return Fraction(1, 10 ** max(storage.scale, 0))
     if spec.kind == "float":
         return None
-    if (spec.kind == "datetime" or spec.span) and is_text(storage):
+    if (spec.kind == "datetime" or spec.span) and not pa.types.is_temporal(storage):
         return Fraction(1, dates.TICKS_A_SECOND[dates.unit_of(spec.format or "")])
     if pa.types.is_date32(storage):
         return Fraction(DAY)

@@ -22,6 +22,9 @@ from lookalike.schema.types import arrow_type, is_text
 
 Kind = Literal["integer", "float", "boolean", "category", "ordinal", "datetime", "key", "constant", "text"]
 Role = Literal["primary_key", "target", "sensitive", "drop"]
+DaysFallenOn = Literal[
+    "weekdays", "month starts", "month ends", "quarter starts", "quarter ends", "year starts", "year ends"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMERIC: frozenset[str] = frozenset({"integer", "float", "datetime"})
 """Kinds that lie on an axis; all others are labels, but for keys, which are not modelled."""
@@ -50,16 +53,27 @@ class ColumnSpec(Settings):
         ge=1,
         description="integer, datetime, float with decimals: every value is a multiple of this many units (of the last place)",
     )
+    falls_on: DaysFallenOn | None = Field(
+        None, description="datetime: days that every date falls on, such as weekdays or month ends"
+    )
     thousands: str = Field("", max_length=1, description="numbers kept as text: what stands between thousands (1,234)")
     decimal_mark: Literal[".", ","] = Field(".", description="numbers kept as text: what stands before decimals")
     prefix: str = Field("", description="numbers kept as text: what stands before each, after its sign ($5)")
     suffix: str = Field("", description="numbers kept as text: what stands after each (5 kg)")
+    sign: Literal["-", "+-", "−", "()", "1-"] = Field(
+        "-",
+        description="numbers kept as text: how signs are written (+- before all; −, a long minus; () around what is negative; 1- after it)",
+    )
+    exponent: Literal["", "e", "E"] = Field(
+        "", description="float kept as text: written 1.234e+05, with as many digits as are significant"
+    )
     width: int = Field(
         0,
         description="numbers kept as text: blanks before each fill it up to so many characters; after it where this is negative",
     )
     format: str | None = Field(
-        None, description="kept as text: a datetime's strftime format, or a span of time's (integer: %D days %H:%M:%S)"
+        None,
+        description="kept as text, or a datetime as a whole number: its strftime format, or a span of time's (integer: %D days %H:%M:%S)",
     )
     true_text: str | None = Field(None, description="boolean kept as text: how true is spelled")
     false_text: str | None = Field(None, description="boolean kept as text: how false is spelled")
@@ -80,6 +94,14 @@ class ColumnSpec(Settings):
     )
     minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
     maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
+
+    @model_validator(mode="after")
+    def _exponents_follow_digits(self) -> ColumnSpec:
+        if self.exponent and self.significant is None:
+            raise SettingsError(
+                f"a number with an exponent has so many significant digits, however: {self.name!r} does not say how many. Set significant."
+            )
+        return self
 
     @model_validator(mode="after")
     def _only_keys_are_repeated(self) -> ColumnSpec:
@@ -112,7 +134,8 @@ class ColumnSpec(Settings):
     @property
     def dressed(self) -> bool:
         """Whether numbers kept as text are written otherwise than a program writes them."""
-        return bool(self.thousands or self.prefix or self.suffix or self.width) or self.decimal_mark != "."
+        parts = self.thousands or self.prefix or self.suffix or self.width
+        return bool(parts) or (self.decimal_mark, self.sign) != (".", "-")
 
     @property
     def modelled(self) -> bool:

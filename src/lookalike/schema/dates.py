@@ -1,8 +1,8 @@
 """Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
 
 A format is a strftime format with two additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
-means ``%6f``), and ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero. A constant offset (``+02:00``) or ``Z`` is
-plain text inside the format.
+means ``%6f``), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant
+offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d",
     "%-d/%-m/%Y", "%-m/%-d/%Y", "%-d.%-m.%Y", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
     "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%-d/%-m/%y", "%-m/%-d/%y", "%-d.%-m.%y", "%d-%b-%y", "%Y-%m", "%m/%Y", "%b %Y",
+    "%b %d %Y", "%d%b%Y", "%d-%^b-%Y", "%d-%^b-%y", "%d%^b%Y",
 )  # fmt: skip
 TIME_FORMATS = (
     "", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", ":%H:%M:%S", " %I:%M %p", " %I:%M:%S %p",
@@ -28,13 +29,13 @@ TIME_FORMATS = (
 )  # fmt: skip
 ALONE = ("%H:%M", "%H:%M:%S", "%-H:%M", "%-H:%M:%S", "%I:%M %p", "%-I:%M %p")
 """Times of a day without one."""
-COMPACT = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+COMPACT = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates as whole numbers, by their digits."""
 FEWEST_COMPACT = 10
 """Different numbers, at least, that must all be dates: one in thirty of any is."""
 FRACTION = re.compile(r"%([369]?)f")
 UNITS = {"": "s", "3": "ms", "6": "us", "9": "ns"}
-OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})$"
+OFFSET = r"(?P<offset>Z| UTC|[+-]\d{2}(?::?\d{2})?)$"
 TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -147,7 +148,7 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     >>> try_format(pa.array(["1970-01-02", "1970-1-2", None]), "%Y-%m-%d")
     (array([86400, 86400,     0]), array([ True, False, False]))
     """
-    plain = format.replace("%-", "%")
+    plain = format.replace("%-", "%").replace("%^", "%")
     match = FRACTION.search(plain)
     unit = unit_of(plain)
     fraction = None
@@ -170,8 +171,8 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     # Arrow's %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
     unit = unit_of(format)
     stamps = ticks.cast(pa.timestamp(unit))
-    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%")
+    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%").replace("%^", "%")
     text = pc.strftime(stamps, format=arrow_format)
     if "\x01" in arrow_format:
         text = pc.replace_substring_regex(text, "\x010?", "")
-    return text
+    return pc.utf8_upper(text) if "%^" in format else text

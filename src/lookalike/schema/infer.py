@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates, lasting, written
+from lookalike.schema.calendar import with_days
 from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.grain import (
+    LARGEST_WHOLE,
     MAXIMUM_DECIMALS,
     decimals_of_floats,
     largest_step,
@@ -60,6 +62,19 @@ MISSING_TEXTS = (
     "0000-00-00 00:00:00",
     "?",
     "-",
+    "\\N",
+    ".",
+    "..",
+    "--",
+    "na",
+    "n.a.",
+    "N.A.",
+    "nil",
+    "(null)",
+    "<null>",
+    "#NULL!",
+    "#DIV/0!",
+    "#VALUE!",
 )
 TOKEN = r"^[0-9A-Za-z_+/=.:-]+$"
 """A checksum, a signature, a path: long, but no sentence."""
@@ -183,9 +198,10 @@ def _infer_temporal(base: dict[str, str], array: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime" if calendar else "integer")
     ticks = parse(array, spec).present
     if pa.types.is_date32(array.type):
-        return spec
+        return with_days(spec, ticks)
     a_second = 1000 if pa.types.is_date64(array.type) else dates.TICKS_A_SECOND[array.type.unit]
-    return spec.replace(step=largest_step(ticks, a_second))
+    spec = spec.replace(step=largest_step(ticks, a_second))
+    return with_days(spec, ticks) if calendar else spec
 
 
 def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
@@ -194,7 +210,20 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
     if set(np.unique(numbers[:1000]).tolist()) <= {0, 1} and len(distinct) == 2 and set(distinct.to_pylist()) == {0, 1}:
         return spec.replace(kind="boolean")
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
-    return key or spec.replace(step=round_step(numbers))
+    return _compact_dates(base, distinct) or key or spec.replace(step=round_step(numbers))
+
+
+def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | None:
+    """The spec of whole numbers that are dates (20230218): their digits are no amount, of which 20230275 would be another."""
+    if pa.types.is_float64(distinct.type):  # pandas keeps whole numbers with gaps as floats
+        dated = pc.and_(
+            pc.and_(pc.greater(distinct, 0), pc.less(distinct, LARGEST_WHOLE)), pc.equal(distinct, pc.round(distinct))
+        )
+        distinct = distinct.cast(pa.int64()) if pc.all(dated).as_py() else distinct
+    if not pa.types.is_integer(distinct.type):
+        return None
+    compact = dates.detect_compact(distinct.cast(pa.string()))
+    return None if compact is None else _dated(base, distinct, compact)
 
 
 def _key(base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int) -> ColumnSpec | None:
@@ -221,6 +250,8 @@ def _infer_decimal(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 def _infer_float(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="float")
     numbers = parse(array, spec).present
+    if (dated := _compact_dates(base, distinct)) is not None:
+        return dated
     decimals = decimals_of_floats(numbers, np.dtype(arrow_type(base["storage"]).to_pandas_dtype()))
     key = _key(base, numbers, len(distinct), rows=len(array), present=len(numbers))
     if key is None and decimals is None:
@@ -277,6 +308,7 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
     spec = ColumnSpec(**base, kind="float" if floats else "integer", **how)
     if spec.dressed:
         example = ("1,234" if spec.thousands else "1234") + (".5" if floats else "")
+        example = example if spec.sign == "-" else "-" + example
         example = written.dressed(pa.array([example]), spec)[0].as_py()
         warnings.warn(
             f"column {base['name']!r} holds text like {example}; it is read as numbers and written the same way.",
@@ -296,6 +328,11 @@ def _infer_number_text(base: dict[str, str], array: pa.Array, values: pa.Array) 
 
 def _float_text(spec: ColumnSpec, texts: pa.Array, numbers: np.ndarray) -> ColumnSpec:
     """How floats are written, as far as their (L,) different ``texts`` tell."""
+    for letter in "eE":
+        if pc.all(pc.match_substring_regex(texts, rf"^-?\d\.\d{{1,16}}{letter}[+-]\d\d+$")).as_py():
+            digits = pc.min_max(pc.utf8_length(pc.replace_substring_regex(texts, r"^-|\.|[eE].*$", "")))
+            if digits["min"] == digits["max"]:
+                return spec.replace(exponent=letter, significant=digits["max"].as_py())
     exponent = pc.any(pc.match_substring_regex(texts, "[eE]")).as_py()
     places = pc.utf8_length(pc.replace_substring_regex(texts, r"^[^.]*\.?", ""))
     most, least = pc.max(places).as_py(), pc.min(places).as_py()
@@ -330,7 +367,8 @@ def _infer_span_text(base: dict[str, str], values: pa.Array) -> ColumnSpec | Non
 
 def _dated(base: dict[str, str], values: pa.Array, format: str) -> ColumnSpec:
     spec = ColumnSpec(**base, kind="datetime", format=format)
-    return spec.replace(step=largest_step(parse(values, spec).present, dates.TICKS_A_SECOND[dates.unit_of(format)]))
+    ticks = parse(values, spec).present
+    return with_days(spec.replace(step=largest_step(ticks, dates.TICKS_A_SECOND[dates.unit_of(format)])), ticks)
 
 
 def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> ColumnSpec:

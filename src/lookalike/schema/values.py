@@ -184,11 +184,7 @@ def _parse_numbers(array: pa.Array, spec: ColumnSpec) -> Values:
     elif pa.types.is_decimal(storage):
         numbers = _ticks_of_decimal(array, spec)
     elif pa.types.is_boolean(storage) or pa.types.is_integer(storage) or pa.types.is_floating(storage):
-        if spec.kind == "datetime":
-            raise SchemaError(
-                f"a datetime column holds dates or text, however: column {spec.name!r} is {storage}. Declare it integer."
-            )
-        numbers = _numbers_from_native(array, spec)
+        numbers = _numbers_from_native(array, spec) if spec.kind != "datetime" else _dates_from_native(array, spec)
     elif pa.types.is_temporal(storage):
         numbers = pc.fill_null(array.cast(ticks_type(storage)), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     else:
@@ -209,6 +205,8 @@ def _reader_of(spec: ColumnSpec) -> Callable[[pa.Array, ColumnSpec], np.ndarray]
 
 def _as_kept(numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
     storage = arrow_type(spec.storage)
+    if spec.kind == "datetime":
+        return numbers
     narrow = (
         np.float32 if spec.single_precision else storage.to_pandas_dtype() if pa.types.is_floating(storage) else None
     )
@@ -242,6 +240,22 @@ def _numbers_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
             )
         return numbers.astype(np.float64)
     return numbers.astype(np.int64)
+
+
+def _dates_from_native(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
+    """Dates written as whole numbers: 20230218."""
+    if spec.format is None or pa.types.is_boolean(array.type):
+        raise SchemaError(
+            f"a datetime column holds dates, text, or numbers of a format like %Y%m%d, however: column {spec.name!r} is {array.type}. "
+            "Declare it integer, or its format."
+        )
+    whole = _cast(array, pa.int64())
+    if whole is None:
+        raise InputError(
+            f"column {spec.name!r} is declared datetime with format {spec.format!r}, however: some of its cells have fractions. "
+            "Correct them, or declare the column float."
+        )
+    return dates.parse(whole.cast(pa.string()), spec)
 
 
 def _numbers_from_text(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
@@ -292,7 +306,7 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
     storage = arrow_type(spec.storage)
     assert values.numbers is not None
     numbers, missing = _as_kept(values.numbers, spec), values.missing
-    if is_text(storage):
+    if is_text(storage) or (spec.kind == "datetime" and not pa.types.is_temporal(storage)):
         write = dates.spell if spec.kind == "datetime" else lasting.spell if spec.span else _text_of_numbers
         return write(numbers, missing, spec).cast(storage)
     if pa.types.is_decimal(storage):
@@ -307,7 +321,9 @@ def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
 def _text_of_numbers(numbers: np.ndarray, missing: np.ndarray, spec: ColumnSpec) -> pa.Array:
     comma = "," if spec.thousands else ""
     drop = ".0" if spec.kind == "float" and not spec.whole_with_point else ""
-    if spec.kind == "float" and spec.fixed_decimals:
+    if spec.kind == "float" and spec.exponent:
+        texts = [f"{number:.{(spec.significant or 1) - 1}{spec.exponent}}" for number in numbers.tolist()]
+    elif spec.kind == "float" and spec.fixed_decimals:
         texts = [f"{number:{comma}.{spec.decimals or 0}f}" for number in numbers.tolist()]
     elif comma:
         texts = [f"{number:,}".removesuffix(drop) for number in numbers.tolist()]

@@ -30,6 +30,14 @@ MARKS = (
     (" ", "."),
 )
 """What stands between thousands and before decimals; of several that fit, the first."""
+SIGNS = {
+    "+-": (r"^[+-]", r"^\+", ""),
+    "−": (r"^[^-]", r"^−", "-"),
+    "()": (r"^[^-]", r"^\((.*)\)$", r"-\1"),
+    "1-": (r"^[^-].*[.,]\d+\D*$", r"^(.*)-$", r"-\1"),
+}
+"""Ways to write a sign: what all texts match, what those match that have it, and those as a program writes them. A minus after a number
+without decimals is a grade's (2-)."""
 CURRENCIES = frozenset(
     [
         "AUD",
@@ -134,6 +142,7 @@ def plain(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if not spec.dressed:
         return array
     array = pc.utf8_trim(array.cast(pa.string()), " ") if spec.width else array.cast(pa.string())
+    array = _with_minus(array, spec.sign)
     bare = pc.replace_substring_regex(array, _with(spec.prefix, spec.suffix), r"\1\2")
     fits = pc.match_substring_regex(bare, _body(spec.thousands, spec.decimal_mark))
     if spec.thousands:
@@ -151,6 +160,10 @@ def dressed(array: pa.Array, spec: ColumnSpec) -> pa.Array:
     if spec.prefix:
         array = pc.replace_substring_regex(array, "^(-?)", r"\1" + spec.prefix.replace("\\", r"\\"))
     array = pc.binary_join_element_wise(array, spec.suffix, "") if spec.suffix else array
+    if spec.sign == "+-":
+        array = pc.replace_substring_regex(array, r"^([^-])", r"+\1")
+    elif spec.sign != "-":
+        array = pc.replace_substring_regex(array, r"^-(.*)$", {"−": r"−\1", "()": r"(\1)", "1-": r"\1-"}[spec.sign])
     pad = pc.utf8_lpad if spec.width > 0 else pc.utf8_rpad
     return pad(array, abs(spec.width)) if spec.width else array
 
@@ -176,6 +189,8 @@ def detect(texts: pa.Array) -> dict[str, Any] | None:
     (None, None)
     >>> detect(pa.array(["   7", "  12", " 250"]))["width"]
     4
+    >>> detect(pa.array(["($1.50)", "($2.75)", "($0.10)", "$7.25", "$1.00", "$3.50"]))["sign"]
+    '()'
     """
     for prefix, suffix in dict.fromkeys([("", ""), _around(texts)]):
         bare = texts
@@ -189,7 +204,24 @@ def detect(texts: pa.Array) -> dict[str, Any] | None:
                 return {"thousands": thousands, "decimal_mark": decimal_mark, "prefix": prefix, "suffix": suffix}
     width = _width(texts)
     how = detect(pc.utf8_trim(texts, " ")) if width else None
-    return None if how is None else how | {"width": width}
+    return _detect_signed(texts) if how is None else how | {"width": width}
+
+
+def _detect_signed(texts: pa.Array) -> dict[str, Any] | None:
+    """As :func:`detect`, of numbers whose signs are not a program's; several must have one, and several none."""
+    for sign, (all_match, some_match, _) in SIGNS.items():
+        signed = pc.match_substring_regex(texts, some_match)
+        count = pc.sum(signed).as_py() or 0
+        if min(count, len(texts) - count) >= FEWEST and pc.all(pc.match_substring_regex(texts, all_match)).as_py():
+            how = detect(_with_minus(texts, sign))
+            if how is not None:
+                return how | {"sign": sign}
+    return None
+
+
+def _with_minus(texts: pa.Array, sign: str) -> pa.Array:
+    """Texts whose ``sign`` is as a program writes it."""
+    return texts if sign == "-" else pc.replace_substring_regex(texts, SIGNS[sign][1], SIGNS[sign][2])
 
 
 def _width(texts: pa.Array) -> int:

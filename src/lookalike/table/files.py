@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import re
@@ -17,15 +18,19 @@ import pyarrow.parquet as parquet
 
 from lookalike.artefact import replacing
 from lookalike.errors import InputError, LookalikeWarning, SettingsError
+from lookalike.schema.values import without_missing_text
 from lookalike.table.base import Origin, Table, check_names, plain_origin, to_arrow, without_views
 
 ADDRESS = r"[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}"
 NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 DATE = r"^\d{4}-\d{2}-\d{2}"
+LOOKED_INTO = 2**16
+"""Bytes of a CSV that tell how it is written."""
 LOOKED_AT = 1_000
 """Cells below a name that tell whether it is one."""
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def read_file(path: Path) -> Table:
@@ -50,9 +55,9 @@ def read_file(path: Path) -> Table:
         return Table(without_views(data.replace_schema_metadata(None)), plain_origin("parquet", data))
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)
+    cure = "Unpack it first" if suffix in PACKED else "Save it as one of them (a spreadsheet as CSV, UTF-8)"
     raise InputError(
-        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. Save it as one of them (a "
-        "spreadsheet as CSV, UTF-8)."
+        f"a table file ends in {', '.join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))}, however: this is {path.name}. {cure}."
     )
 
 
@@ -105,8 +110,42 @@ def _read_csv(path: Path) -> Table:
         raise _broken(path, len(names), _fault(path, delimiter, len(names)) or "its quoting is broken") from None
     if _may_end_in_quotes(path, data) and (fault := _fault(path, delimiter, len(names))):
         raise _broken(path, len(names), fault)
+    origin = _written(path, plain_origin("csv", data, delimiter))
+    if origin.quoted and not any(column.null_count for column in data.columns):  # "" is how it writes a missing cell
+        data = pa.table(
+            {name: without_missing_text(column, [""]) for name, column in zip(names, data.columns, strict=True)}
+        )
+        origin = origin.replace(empty='""')
     _warn_of_cells_for_names(data, path)
-    return Table(data, plain_origin("csv", data, delimiter))
+    return Table(data, origin)
+
+
+def _written(path: Path, origin: Origin) -> Origin:
+    """How a CSV is written beyond its delimiter, as far as its first lines tell."""
+    with path.open("rb") as file:
+        head = file.read(LOOKED_INTO)
+    mark = re.escape(origin.delimiter)
+    field = re.compile(rf'("(?:[^"]|"")*"|[^{mark}\r\n]*)({mark}|\r\n|\n|\r|\Z)')
+    records: list[list[str]] = [[]]
+    ends: list[str] = []
+    for found in field.finditer(head.decode("utf-8-sig", "ignore").lstrip("\r\n")):
+        records[-1].append(found[1])
+        if found[2] != origin.delimiter:
+            ends.append(found[2])
+            records.append([])
+    names, *rows = [record for record in records if len(record) == len(origin.columns)] or [[]]
+    cells = [[cell for cell in column if cell] for column in zip(*rows, strict=True)]
+    quoted = [bool(column) and all(cell.startswith('"') for cell in column) for column in cells]
+    columns = {
+        name: column.replace(quoted=always)
+        for (name, column), always in zip(origin.columns.items(), quoted or [False] * len(origin.columns), strict=True)
+    }
+    return origin.replace(
+        columns=columns,
+        line_end=ends[0] if ends and ends[0] else "\n",
+        mark=head.startswith(codecs.BOM_UTF8),
+        quoted=bool(names) and all(name.startswith('"') for name in names),
+    )
 
 
 def _header(file: TextIO, path: Path) -> tuple[str, list[str]]:
@@ -199,7 +238,7 @@ class TableWriter:
     path
         Where to; its suffix says which format.
     origin
-        What the rows came from: a CSV keeps its delimiter.
+        What the rows came from: a CSV keeps its delimiter, its line ends, its quotes and its byte order mark.
     escape_formulas
         CSV only: put ' before text that a spreadsheet would run as a formula (leading = + - @).
     """
@@ -225,13 +264,14 @@ class TableWriter:
             self._parquet.write_table(data)
             return
         if self._text is None:
-            self._text = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))
-            self._text.write(
-                self.delimiter.join(_quote(pa.array(data.column_names), self.delimiter).to_pylist()) + "\n"
-            )
+            encoding = "utf-8-sig" if self.origin.mark else "utf-8"
+            self._text = self._open.enter_context(self._temporary.open("w", encoding=encoding, newline=""))
+            padded = self.origin.container != "csv"
+            names = _quote(pa.array(data.column_names), self.delimiter, self.origin.quoted, padded)
+            self._text.write(self.delimiter.join(names.to_pylist()) + self.origin.line_end)
         if data.num_rows:
-            lines = csv_lines(data, self.delimiter, self.escape_formulas)
-            self._text.write("\n".join(lines.to_pylist()) + "\n")
+            lines = csv_lines(data, self.delimiter, self.escape_formulas, self.origin).to_pylist()
+            self._text.write(self.origin.line_end.join(lines) + self.origin.line_end)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         self._open.__exit__(kind, *rest)
@@ -256,20 +296,24 @@ def write_table(table: Table, path: str | Path, *, escape_formulas: bool = False
         writer.write(table)
 
 
-def csv_lines(data: pa.Table, delimiter: str, escape_formulas: bool = False) -> pa.Array:
-    """(n,) CSV lines: missing is an empty field, an empty text is quoted, and text is quoted only where it must be.
+def csv_lines(data: pa.Table, delimiter: str, escape_formulas: bool = False, origin: Origin | None = None) -> pa.Array:
+    """(n,) CSV lines: missing is an empty field, an empty text is quoted, and text is quoted only where it must be, unless it was otherwise
+    where the rows came from.
 
     >>> csv_lines(pa.table({"a": ["x", "", None], "b": [1, 2, None]}), ",").to_pylist()
     ['x,1', '"",2', ',']
     """
     fields = []
-    for column in data.columns:
+    always = set() if origin is None else {name for name, column in origin.columns.items() if column.quoted}
+    padded = origin is None or origin.container != "csv"  # a CSV has quoted blanks all along, or never
+    for name, column in zip(data.column_names, data.columns, strict=True):
         array = column.combine_chunks()
         text = pa.types.is_dictionary(array.type) or array.type in (pa.string(), pa.large_string(), pa.string_view())
         cells = array.cast(pa.string())
         if text and escape_formulas:
             cells = pc.if_else(starts_formula(cells), pc.binary_join_element_wise("'", cells, ""), cells)
-        fields.append(pc.fill_null(_quote(cells, delimiter) if text else cells, ""))
+        cells = _quote(cells, delimiter, name in always, padded) if text else cells
+        fields.append(pc.fill_null(cells, "" if origin is None else origin.empty))
     return pc.binary_join_element_wise(*fields, delimiter)
 
 
@@ -279,7 +323,8 @@ def starts_formula(cells: pa.Array) -> pa.Array:
     return pc.and_(pc.match_substring_regex(cells, r"^[=+\-@\t\r]"), pc.invert(number))
 
 
-def _quote(cells: pa.Array, delimiter: str) -> pa.Array:
-    must = pc.match_substring_regex(cells, f'["\\r\\n{delimiter}]|^$|^ | $')
+def _quote(cells: pa.Array, delimiter: str, always: bool, padded: bool) -> pa.Array:
+    """Text as CSV fields, quoted where it must be or ``always``; ``padded``: also where it begins or ends with a blank."""
+    must = pc.match_substring_regex(cells, f'["\\r\\n{delimiter}]|^$' + ("|^ | $" if padded else ""))
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', "")
-    return pc.if_else(must, quoted, cells)
+    return quoted if always else pc.if_else(must, quoted, cells)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.errors import InputError
+from lookalike.errors import InputError, LookalikeWarning
 from lookalike.table.base import Origin, OriginColumn, Table, check_names, to_arrow, without_views
 
 SCALARS_WITH_TYPE = (bool, int, float, str)
 """Cell types that an object column may mix; they travel as JSON, which keeps 1 and "1" apart."""
+ARROW = "arrow"
+"""The name of pandas' dtypes that are Arrow's: which one, its Arrow type says."""
 
 
 def is_frame_of(library: str, source: Any) -> bool:
@@ -30,6 +33,7 @@ def from_pandas(frame: Any) -> Table:
         raise InputError(
             "column names must be plain, however: this frame has a MultiIndex. Flatten it: df.columns = df.columns.map('_'.join)."
         )
+    _check_labels(frame.columns)
     check_names(list(frame.columns))
     arrays: dict[str, pa.Array] = {}
     columns: dict[str, OriginColumn] = {}
@@ -37,10 +41,50 @@ def from_pandas(frame: Any) -> Table:
         series, name = frame[label], str(label)
         array, mixed = _array_of_series(series, name)
         arrays[name] = array
-        kept = label if isinstance(label, str) else int(label) if isinstance(label, (int, np.integer)) else name
-        columns[name] = OriginColumn(label=kept, arrow=str(array.type), dtype=str(series.dtype), mixed=mixed)
-    data = pa.table(arrays) if arrays else pa.table({})
-    return Table(data, Origin(container="pandas", columns=columns))
+        kept = label if isinstance(label, str) else int(label)
+        columns[name] = OriginColumn(label=kept, arrow=str(array.type), dtype=_name_of(series.dtype), mixed=mixed)
+    _warn_of_index(frame.index)
+    return Table(without_views(pa.table(arrays)), Origin(container="pandas", columns=columns))
+
+
+def _check_labels(labels: Any) -> None:
+    """What else a frame may have for names could not be given back: True would be 1, a date its text."""
+    other = {
+        type(label).__name__
+        for label in labels
+        if not isinstance(label, (str, int, np.integer)) or isinstance(label, bool)
+    }
+    if other:
+        raise InputError(
+            f"column names must be text or whole numbers, however: some of this frame are {' and '.join(sorted(other))}. "
+            "Make them text: df.columns = df.columns.map(str)."
+        )
+
+
+def _warn_of_index(index: Any) -> None:
+    """Rows are made anew, and numbered: an index that tells more than a number would be gone without a word."""
+    if any(name is not None for name in index.names) or not (
+        index.nlevels == 1 and (index.dtype.kind in "iu" or len(index) == 0)
+    ):
+        warnings.warn(
+            "a table is the columns of a frame, however: this one has an index besides, which is left out. To have it made, too: "
+            "df.reset_index().",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+
+
+def _name_of(dtype: Any) -> str:
+    """A pandas dtype as text that tells it from all others: strings are kept in several ways that pandas calls alike."""
+    import pandas
+
+    if isinstance(dtype, pandas.ArrowDtype):
+        return ARROW
+    if isinstance(dtype, pandas.StringDtype) and str(dtype) == "string":
+        return f"string[{dtype.storage}]"
+    if isinstance(dtype, pandas.CategoricalDtype) and isinstance(dtype.categories.dtype, pandas.StringDtype):
+        return f"category of {_name_of(dtype.categories.dtype)}"
+    return str(dtype)
 
 
 def _array_of_series(series: Any, name: str) -> tuple[pa.Array, bool]:
@@ -156,7 +200,7 @@ def to_pandas(table: Table) -> Any:
             cells = pandas.Series(
                 [None if cell is None else json.loads(cell) for cell in column.to_pylist()], dtype=object
             )
-        if origin.dtype is not None and origin.dtype != "category" and str(cells.dtype) != origin.dtype:
+        if origin.dtype is not None and _name_of(cells.dtype) != origin.dtype:
             cells = _as_dtype(cells, column, origin.dtype)
         series[name] = cells
     frame = pandas.DataFrame(series)
@@ -167,7 +211,14 @@ def to_pandas(table: Table) -> Any:
 def _as_dtype(cells: Any, column: pa.ChunkedArray, dtype: str) -> Any:
     import pandas
 
+    if dtype == ARROW:
+        return pandas.Series(pandas.arrays.ArrowExtensionArray(column))
+    if dtype.startswith("category of "):
+        levels = cells.cat.categories.astype(dtype.removeprefix("category of "))
+        return cells.astype(pandas.CategoricalDtype(levels, ordered=cells.cat.ordered))
     wanted = pandas.api.types.pandas_dtype(dtype)
+    if wanted.kind == "O" and pa.types.is_integer(column.type):  # beside a missing cell pandas makes floats of them
+        return pandas.Series(column.to_pylist(), dtype=object)
     if isinstance(wanted, pandas.api.extensions.ExtensionDtype) and hasattr(wanted, "__from_arrow__"):
         return pandas.Series(wanted.__from_arrow__(column))
     return cells.astype(wanted)

@@ -1,0 +1,75 @@
+"""Days that all dates of a column fall on: weekdays, the first or last days of months, quarters or years.
+
+Made dates are moved to the nearest such day: where half of them are the last of a month, a day in between tells that it is made.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lookalike.schema.axis import DAY, unit_of
+from lookalike.schema.column import ColumnSpec
+
+MONTHS = {"year": 12, "quarter": 3, "month": 1}
+CHANCE, FEWEST_DAYS = 1e-4, 5
+"""How likely it may be that days fall on such ones by chance, and different days that must at least."""
+
+
+def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
+    """A column of dates, and which days all of its (n,) ``ticks`` fall on, the rarest that are hardly chance.
+
+    >>> spec = ColumnSpec(name="due", kind="datetime", storage="date32[day]")
+    >>> with_days(spec, np.array([30, 58, 89, 119, 150, 180])).falls_on
+    'month ends'
+    """
+    day = _day(spec)
+    days = np.unique(ticks // day)
+    if len(days) < FEWEST_DAYS:
+        return spec
+    whole = not np.any(ticks % day)
+    for name in [f"{period} {end}" for period in MONTHS for end in ("starts", "ends")] if whole else []:
+        if np.array_equal(_nearest(days, name), days):
+            return spec.replace(falls_on=name)
+    enough = len(days) >= math.log(CHANCE) / math.log(5 / 7)
+    return spec.replace(falls_on="weekdays") if enough and not np.any(_weekday(days) > 4) else spec
+
+
+def on_days(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    """Return (n,) ticks, each at the nearest day that the column's fall on, and at the same time of it.
+
+    >>> spec = ColumnSpec(name="due", kind="datetime", storage="date32[day]", falls_on="month ends")
+    >>> on_days(np.array([28, 30, 57]), spec).tolist()
+    [30, 30, 58]
+    """
+    if spec.falls_on is None:
+        return ticks
+    day = _day(spec)
+    days, time = np.divmod(ticks, day)
+    return _nearest(days, spec.falls_on) * day + time
+
+
+def _day(spec: ColumnSpec) -> int:
+    """How many of a column's ticks a day has."""
+    unit = unit_of(spec)
+    assert unit is not None
+    return int(DAY / unit)
+
+
+def _nearest(days: np.ndarray, name: str) -> np.ndarray:
+    if name == "weekdays":
+        return days + np.array([0, 0, 0, 0, 0, -1, 1])[_weekday(days)]
+    period, end = name.split()
+    days = days + (end == "ends")  # the last day is the one before the next first
+    place = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) // MONTHS[period]
+    low, high = (
+        ((place + more) * MONTHS[period]).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        for more in (0, 1)
+    )
+    return np.where(days - low <= high - days, low, high) - (end == "ends")
+
+
+def _weekday(days: np.ndarray) -> np.ndarray:
+    """(n,) 0 for Monday to 6, of days since 1970, which began on a Thursday."""
+    return (days + 3) % 7

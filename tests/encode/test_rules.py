@@ -290,3 +290,22 @@ def test_no_rows_keep_the_rules_too():
     encoder = encoder_of(table)
     assert len({rule.determinant for rule in encoder.rules}) == 1 and len(encoder.rules) == 2
     assert encoder.decode(encoder.settle(scrambled(encoder, rows=0)), seed=0).schema == table.schema
+
+
+@pytest.mark.parametrize("intervals", ["quantiles", "modes"])
+def test_a_bracket_that_is_a_number_is_that_of_its_income(intervals):
+    """Of modes that overlap either may be a number's: each was taken for another thing that an income settles."""
+    income = np.random.default_rng(0).gamma(3, 9_000, 3_000).round().astype(np.int64)
+    table = pa.table({"income": income, "bracket": income // 3_000})
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    assert [rule.banded for rule in encoder.rules] == [True]
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    numbers, brackets = made["income"].to_numpy(), made["bracket"].to_numpy()
+    known = np.unique(income // 3_000)
+    low, high = (np.array([end(income[income // 3_000 == one]) for one in known]) for end in (np.min, np.max))
+    above = np.searchsorted(low, numbers, side="right")
+    within = (above > 0) & (numbers <= high[above - 1])
+    assert within.mean() > 0.5 and np.array_equal(brackets[within], known[above - 1][within])
+    either = (brackets == known[np.maximum(above - 1, 0)]) | (brackets == known[np.minimum(above, len(known) - 1)])
+    assert either.all()

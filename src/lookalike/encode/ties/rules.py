@@ -278,7 +278,9 @@ def beside(
         labels = np.where(settles > 0, known[place], -1).astype(np.int32)
         found = Values(missing, codes=labels, levels=encoder.levels)
     seen, codes = np.flatnonzero(settles >= 0), np.full(len(settles), -1, np.int32)
-    codes[seen], _ = encoder.encode(found.take(seen), np.random.default_rng(0))
+    _, first, again = np.unique(settles[seen], return_index=True, return_inverse=True)
+    # the same code for the same value: where modes overlap one is drawn for every cell
+    codes[seen] = encoder.encode(found.take(seen[first]), np.random.default_rng(0))[0][again]
     return found, codes
 
 

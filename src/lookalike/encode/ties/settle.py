@@ -222,8 +222,30 @@ def follow(
     places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
         level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else rule.places(drawn[rule.determinant])
+        if isinstance(rule, Rule) and rule.banded:
+            level = _beside_stretches(rule, level, drawn)
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
         put(rule.values.take(level[rows]), drawn[rule.dependent], rows)
+
+
+def _beside_stretches(rule: Rule, level: np.ndarray, drawn: Mapping[str, Values]) -> np.ndarray:
+    """Return the ``level`` (n,) of each row's stretch, and of a number that lies between two, which may be of either, the nearer one's where
+    its row says neither's."""
+    numbers, said = drawn[rule.determinant], drawn[rule.dependent]
+    assert rule.levels is not None and numbers.numbers is not None
+    low, high = rule.possible(numbers)
+    either = _alike(rule.values.take(low), said) | _alike(rule.values.take(high), said)
+    from_low, from_high = numbers.numbers - rule.levels[low], rule.levels[high] - numbers.numbers
+    return np.where((level < 0) & ~numbers.missing & ~either, np.where(from_low <= from_high, low, high), level)
+
+
+def _alike(values: Values, others: Values) -> np.ndarray:
+    """(n,) bool: which cells are the same."""
+    alike = values.missing & others.missing
+    for one, other in ((values.numbers, others.numbers), (values.codes, others.codes)):
+        if one is not None and other is not None:
+            alike |= (one == other) & ~values.missing & ~others.missing
+    return alike
 
 
 def put(values: Values, into: Values, rows: np.ndarray) -> None:

@@ -182,7 +182,11 @@ def test_the_readme_tree_is_the_tree():
             folders.append(folders[-1] + match[2])
     kept = {path for path in SOURCE.rglob("*") if path.is_file() and path.suffix in (".py", ".html", ".css", ".js")}
     real = {str(path.relative_to(SOURCE)) for path in kept if path.name != "__init__.py" or path.parent == SOURCE}
-    real |= {f"{path.relative_to(SOURCE)}/" for path in SOURCE.rglob("*") if path.is_dir() and any(path.glob("*.py"))}
+    real |= {
+        f"{path.relative_to(SOURCE)}/"
+        for path in SOURCE.rglob("*")
+        if path.is_dir() and (*path.glob("*.py"), *path.glob("*.html"))
+    }
     assert shown == real, f"only in the README: {shown - real}; only on disk: {real - shown}"
 
 

@@ -33,7 +33,7 @@ PANELS = {
 @cache
 def _template(name: str) -> Template:
     environment = Environment(
-        loader=PackageLoader("lookalike.report", ""),
+        loader=PackageLoader("lookalike.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -94,6 +94,24 @@ def test_what_is_known_of_a_table_to_complete_stays():
     assert made["weekday"].to_pylist() == ["Friday"] * 2 and made["month"].to_pylist() == [5, 5]
 
 
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("reach", [9, 300])
+def test_days_on_which_parcels_are_sent_are_weekdays_though_they_are_kept_as_a_distance(unit, reach):
+    rng = np.random.default_rng(0)
+    ordered = np.datetime64("2004-01-01T10:30") + rng.integers(0, 7_000, 1500) * np.timedelta64(1, "D")
+    sent = np.busday_offset(
+        (ordered + rng.integers(0, reach, 1500) * np.timedelta64(1, "D")).astype("M8[D]"), 0, roll="forward"
+    )
+    sent = sent + (ordered - ordered.astype("M8[D]"))
+    table = pa.table({"ordered": pa.array(ordered.astype(f"M8[{unit}]")), "sent": pa.array(sent.astype(f"M8[{unit}]"))})
+    encoder = encoder_of(table)
+    assert encoder.schema["sent"].falls_on == "weekdays"
+    assert [rule.words for rule in encoder.schema.constraints] == ["ordered ≤ sent"]
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    first, last = (made[name].to_numpy() for name in ("ordered", "sent"))
+    assert (first <= last).all() and np.is_busday(last.astype("M8[D]")).all()
+
+
 def test_a_month_beside_its_day_is_told_by_it_and_in_no_order():
     days = np.datetime64("2024-01-01") + np.random.default_rng(0).integers(0, 500, 1500)
     table = pa.table({"day": days.astype("datetime64[D]"), "month": days.astype("datetime64[M]").astype(str)})

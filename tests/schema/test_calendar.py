@@ -72,6 +72,16 @@ def test_every_day_goes_to_the_nearest(name):
     assert (np.abs(moved - every) == np.abs(every[:, None] - valid).min(1)).all()
 
 
+@pytest.mark.parametrize("name", FREQUENCIES)
+def test_a_bound_is_kept(name):
+    spec = ColumnSpec(name="due", kind="datetime", storage="date32[day]", falls_on=name)
+    valid = days(name, 3_000 if name == "weekdays" else 60).to_numpy().astype("datetime64[D]").astype(int)
+    every = np.arange(valid[1], valid[20])
+    later, earlier = on_days(every, spec, least=every), on_days(every, spec, most=every)
+    assert np.array_equal(later, valid[np.searchsorted(valid, every)])
+    assert np.array_equal(earlier, valid[np.searchsorted(valid, every, side="right") - 1])
+
+
 @pytest.mark.parametrize("name", ["weekdays", "month ends"])
 def test_made_dates_fall_on_them_at_their_times(name):
     found = rng.choice(days(name, 240 if name == "month ends" else 2_000), 400)

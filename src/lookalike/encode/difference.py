@@ -11,6 +11,7 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, grain_of, on_axis, on_grain, unit_of
+from lookalike.schema.calendar import on_days
 from lookalike.stats import middle
 
 LARGEST_INT64 = 2**63 - 1
@@ -220,8 +221,17 @@ class Difference(Step):
         over = (raw - offset) % grain
         raw = raw - over + np.where(2 * over >= grain, grain, 0)
         raw = raw + np.where(np.asarray(raw < base if self.sign > 0 else raw > base, bool), self.sign * grain, 0)
+        raw = self._on_days(raw, base, factor)
         raw = self._in_range(raw, base, lambda edge: int(edge) * factor)
         return fit_in(raw // factor, self.spec, self.dtype)
+
+    def _on_days(self, raw: np.ndarray, base: np.ndarray, factor: int) -> np.ndarray:
+        """(n,) numbers at the days that the column's dates fall on, none of them on the base's other side."""
+        if self.spec.falls_on is None or not self.settings.enforce_rounding:
+            return raw
+        least, most = (-(-base // factor), None) if self.sign > 0 else (None, base // factor)
+        own = np.clip(raw // factor, -LARGEST_INT64, LARGEST_INT64).astype(np.int64)
+        return on_days(own, self.spec, least, most).astype(raw.dtype) * factor
 
     def _floats(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
         raw = base + self.sign * distance

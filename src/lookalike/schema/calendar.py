@@ -30,24 +30,33 @@ def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
         return spec
     whole = not np.any(ticks % day)
     for name in [f"{period} {end}" for period in MONTHS for end in ("starts", "ends")] if whole else []:
-        if np.array_equal(_nearest(days, name), days):
+        if np.array_equal(_around(days, name)[0], days):
             return spec.replace(falls_on=name)
     enough = len(days) >= math.log(CHANCE) / math.log(5 / 7)
     return spec.replace(falls_on="weekdays") if enough and not np.any(_weekday(days) > 4) else spec
 
 
-def on_days(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
-    """Return (n,) ticks, each at the nearest day that the column's fall on, and at the same time of it.
+def on_days(
+    ticks: np.ndarray, spec: ColumnSpec, least: np.ndarray | None = None, most: np.ndarray | None = None
+) -> np.ndarray:
+    """Return (n,) ticks, each at the nearest day that the column's fall on, and at the same time of it; at the next one where that lies
+    below the ``least`` (n,) that a tick may be, or beyond the ``most``.
 
     >>> spec = ColumnSpec(name="due", kind="datetime", storage="date32[day]", falls_on="month ends")
     >>> on_days(np.array([28, 30, 57]), spec).tolist()
     [30, 30, 58]
+    >>> on_days(np.array([33, 33]), spec, least=np.array([32, 0])).tolist()
+    [58, 30]
     """
     if spec.falls_on is None:
         return ticks
     day = _day(spec)
     days, time = np.divmod(ticks, day)
-    return _nearest(days, spec.falls_on) * day + time
+    before, after = (end * day + time for end in _around(days, spec.falls_on))
+    moved = np.where(ticks - before <= after - ticks, before, after)
+    if least is not None:
+        moved = np.where(moved < least, after, moved)
+    return moved if most is None else np.where(moved > most, before, moved)
 
 
 def _day(spec: ColumnSpec) -> int:
@@ -57,17 +66,20 @@ def _day(spec: ColumnSpec) -> int:
     return int(DAY / unit)
 
 
-def _nearest(days: np.ndarray, name: str) -> np.ndarray:
+def _around(days: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) the last of such days that is no later than each day, and the first that is no earlier."""
     if name == "weekdays":
-        return days + np.array([0, 0, 0, 0, 0, -1, 1])[_weekday(days)]
+        weekday = _weekday(days)
+        return days - np.maximum(weekday - 4, 0), days + np.where(weekday > 4, 7 - weekday, 0)
     period, end = name.split()
-    days = days + (end == "ends")  # the last day is the one before the next first
-    place = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) // MONTHS[period]
+    shifted = days + (end == "ends")  # the last day is the one before the next first
+    place = shifted.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) // MONTHS[period]
     low, high = (
         ((place + more) * MONTHS[period]).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
         for more in (0, 1)
     )
-    return np.where(days - low <= high - days, low, high) - (end == "ends")
+    high = np.where(low == shifted, low, high)
+    return low - (end == "ends"), high - (end == "ends")
 
 
 def _weekday(days: np.ndarray) -> np.ndarray:

@@ -23,9 +23,11 @@ from lookalike.schema import EncodedTable
 
 
 def pytest_configure():
-    """Of a job in a script's background Ctrl-C is ignored: there the tests of it would wait for ever."""
+    """Of a job in a script's background Ctrl-C is ignored, of one under nohup a closed terminal: there the tests of them would wait for ever."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def quick_settings(engine, epochs=1):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, Literal, TypeVar
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -88,7 +88,7 @@ class Arrays:
 
     def state(self) -> dict[str, Any]:
         """The arrays by name, as lists."""
-        return {name: array.tolist() for name, array in vars(self).items()}
+        return {part.name: getattr(self, part.name).tolist() for part in fields(cast(Any, self))}
 
     @classmethod
     def from_state(cls: type[Part], state: dict[str, Any]) -> Part:

@@ -12,9 +12,10 @@ from lookalike.encode.bins import ROWS_A_BIN, Bins, at_nearest
 from lookalike.encode.category import SMALL_TABLE
 from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
+from lookalike.encode.week import Week
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
+from lookalike.schema.axis import DAY, declared_bounds, grain_of, on_grain, unit_of
 from lookalike.schema.calendar import on_days
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
@@ -41,6 +42,7 @@ class NumericEncoder(ColumnEncoder):
     capped maximum; or every value of a number that has few, if ``rare_rows`` rows have it) and intervals, Gaussian modes or quantile bins, then missing.
     Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
     decimals and within the range that was seen. Inside a quantile bin values that recur (``rare_rows`` rows) are drawn as they are.
+    Moments over weeks are cut on an axis on which all hours are as busy (:class:`Week`), unless they end alike.
 
     >>> from lookalike.encode.base import EncoderSettings
     >>> from lookalike.schema import ColumnSpec
@@ -53,6 +55,8 @@ class NumericEncoder(ColumnEncoder):
     >>> bool((encoder.decode(*encoder.encode(values, rng), rng).numbers == numbers).all())
     True
     """
+
+    week: Week | None = None
 
     def fit(self, values: Values, rng: np.random.Generator) -> None:
         assert values.numbers is not None
@@ -72,9 +76,18 @@ class NumericEncoder(ColumnEncoder):
         else:
             self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
+        self.week = None
         self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
+        if self.spec.kind == "datetime" and not isinstance(self.intervals, ByEnding):
+            self.week = self._week(rest)
+            self.intervals = self._cut(self._axis(rest), rng) if self.week is not None else self.intervals
         self.place_codes()
         self.fitted = True
+
+    def _week(self, numbers: np.ndarray) -> Week | None:
+        unit = unit_of(self.spec)
+        assert unit is not None
+        return Week.of(numbers.astype(np.int64), int(self.low), int(DAY / unit))
 
     def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins | ByEnding:
         if self.settings.intervals == "quantiles":
@@ -172,7 +185,8 @@ class NumericEncoder(ColumnEncoder):
     def _axis(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers as float64 distances from the lowest: exact for any integers less than 2⁵³ apart."""
         if self.dtype.kind in "iu":
-            return (numbers.astype(np.uint64) - np.asarray(self.low).astype(np.uint64)).astype(np.float64)
+            distance = (numbers.astype(np.uint64) - np.asarray(self.low).astype(np.uint64)).astype(np.float64)
+            return distance if self.week is None else self.week.there(distance)
         return np.ldexp(numbers, -self._exponent)
 
     @property
@@ -186,7 +200,7 @@ class NumericEncoder(ColumnEncoder):
     def _from_axis(self, axis: np.ndarray) -> np.ndarray:
         """The inverse of :meth:`_axis`, rounded and held to the range."""
         if self.dtype.kind in "iu":
-            return self._integers_from_axis(axis)
+            return self._integers_from_axis(axis if self.week is None else self.week.back(axis))
         low, high = self._limits()
         exponent = self._exponent
         numbers = np.ldexp(np.clip(axis, np.ldexp(low, -exponent), np.ldexp(high, -exponent)), exponent)
@@ -289,6 +303,7 @@ class NumericEncoder(ColumnEncoder):
             "few": self.few,
             "intervals": None if self.intervals is None else self.intervals.state(),
             "has_missing": self.has_missing,
+            "week": None if self.week is None else self.week.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -301,5 +316,6 @@ class NumericEncoder(ColumnEncoder):
             kind = ByEnding
         self.intervals = None if kept is None else kind.from_state(kept)
         self.has_missing = bool(state["has_missing"])
+        self.week = None if state["week"] is None else Week.from_state(state["week"])
         self.place_codes()
         self.fitted = True

@@ -24,9 +24,9 @@ from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.steps import Computed, Joint
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
+from lookalike.encode.ties.derived import Derived
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
-from lookalike.encode.ties.measured import Measured
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
@@ -67,7 +67,7 @@ class TableEncoder:
         self.joints: list[JointRule] = []
         self.absences: list[Absence] = []
         self.entities: list[Entity] = []
-        self.measured = Measured()
+        self.derived = Derived()
         self._dues: list[Due] | None = None
         self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
 
@@ -116,17 +116,18 @@ class TableEncoder:
             self.joints = find_joints(self.encoders, columns, self.rules, telling)
             self.absences = find_absences(self.encoders, columns, self.rules)
             self.entities = find_entities(shared, columns, self.rules, self.joints)
-            self.measured = self._find_measured(parsed, columns, telling, seed)
+            self.derived = self._find_derived(parsed, columns, telling, seed)
 
-    def _find_measured(
+    def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
-    ) -> Measured:
-        measured = [step.target for step in self.rewrites.steps if isinstance(step, Difference)]
+    ) -> Derived:
+        steps = [step for step in self.rewrites.steps if not isinstance(step, Joint)]
+        derived = [name for step in steps for name in step.targets if self.schema[name].numeric]
         sources = {name for step in self.rewrites.steps for name in step.sources}
         free = {name: values for name, values in columns.items() if name in parsed and name not in sources}
-        encoders = self._encoders([self.schema[name] for name in measured])
-        written = {name: parsed[name] for name in measured}
-        return Measured.find(encoders, written, self.encoders, free, telling, generator(seed, "measured"))
+        encoders = self._encoders([self.schema[name] for name in derived])
+        written = {name: parsed[name] for name in derived}
+        return Derived.find(encoders, written, self.encoders, free, telling, generator(seed, "derived"))
 
     def _parse(self, table: pa.Table) -> dict[str, Values]:
         return {spec.name: parse(table.column(spec.name), spec) for spec in self.schema.modelled}
@@ -318,8 +319,8 @@ class TableEncoder:
         if keys and self.entities:
             drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
             follow(ties, self.encoders, drawn, known)
-        if self.measured.rules:
-            self.measured.follow(ties, self.encoders, drawn, self.rewrites.backward(drawn), known)
+        if self.derived.rules:
+            self.derived.follow(ties, self.encoders, drawn, self.rewrites.backward(drawn), known)
         for name, encoder in self.encoders.items():
             if isinstance(encoder, CategoryEncoder):
                 drawn[name] = encoder.without_hidden(drawn[name])
@@ -360,7 +361,7 @@ class TableEncoder:
     def tied(self) -> dict[str, str]:
         """Columns that no engine can be asked for, as what settles them is there only once rows are written back; each with the rule
         behind it."""
-        later = {name: f"{source!r} settles it" for name, source in self.measured.settled.items()}
+        later = {name: f"{source!r} settles it" for name, source in self.derived.settled.items()}
         return later | self.rewrites.tied
 
     @property
@@ -447,7 +448,7 @@ class TableEncoder:
             "joints": [joint.state() for joint in self.joints],
             "absences": [absence.state() for absence in self.absences],
             "entities": [entity.state() for entity in self.entities],
-            "measured": self.measured.state(),
+            "derived": self.derived.state(),
             "keys": {name: key.state() for name, key in self.keys.items()},
         }
 
@@ -462,8 +463,8 @@ class TableEncoder:
         encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state["joints"]]
         encoder.absences = [Absence.from_state(absence) for absence in state["absences"]]
         encoder.entities = [Entity.from_state(entity) for entity in state["entities"]]
-        written = encoder._encoders([schema[name] for name in state["measured"]["columns"]])
-        encoder.measured = Measured.from_state(state["measured"], written, encoder.encoders)
+        written = encoder._encoders([schema[name] for name in state["derived"]["columns"]])
+        encoder.derived = Derived.from_state(state["derived"], written, encoder.encoders)
         for name, key in encoder.keys.items():
             key.restore(state["keys"][name])
         return encoder

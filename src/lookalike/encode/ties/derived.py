@@ -1,4 +1,5 @@
-"""What a column settles that is kept as its distance from another: it is there only once it is written back, so what it settles follows then."""
+"""What a column settles that is computed from others, or kept as its distance from one: it is there only once it is written back, so what it
+settles follows then."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from lookalike.schema import Values
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The columns that are kept as a distance, and what each settles: a parcel's weekday, the day that it was sent.
+class Derived:
+    """The columns that are computed or kept as a distance, and what each settles: a parcel's weekday, the day that it was sent; an order's size,
+    its total.
 
     Attributes
     ----------
@@ -39,7 +41,7 @@ class Measured:
         columns: Mapping[str, Values],
         telling: Collection[str],
         rng: np.random.Generator,
-    ) -> Measured:
+    ) -> Derived:
         """Return what the ``written`` columns, by encoders of their ``own`` that are fitted here, settle of ``columns``, which the
         ``encoders`` encode; ``telling`` as in :func:`find_rules`."""
         for name, encoder in own.items():
@@ -77,7 +79,7 @@ class Measured:
     @classmethod
     def from_state(
         cls, state: Mapping[str, Any], own: Mapping[str, ColumnEncoder], encoders: Mapping[str, ColumnEncoder]
-    ) -> Measured:
+    ) -> Derived:
         """Take up what :meth:`state` gave, with encoders of its columns' ``own`` that were not fitted."""
         for name, encoder in own.items():
             encoder.restore(state["columns"][name])

@@ -1,4 +1,4 @@
-"""What a column settles that is kept as its distance from another: it holds in every row made, as if the column stood for itself."""
+"""What a column settles that is computed, or kept as its distance from another: it holds in every row made, as if the column stood for itself."""
 
 from __future__ import annotations
 
@@ -62,16 +62,34 @@ def test_whatever_an_engine_draws_a_measured_column_settles_what_it_did():
     made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
     assert broken(made) == 0
     assert pc.all(pc.less_equal(made["ordered"], made["shipped"])).as_py()
-    assert "colour" not in encoder.measured.settled
+    assert "colour" not in encoder.derived.settled
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
     assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+
+
+def test_a_total_settles_its_size():
+    rng = np.random.default_rng(0)
+    price, quantity = rng.lognormal(3.5, 0.8, 2000).round(2), rng.integers(1, 6, 2000)
+    total = (price * quantity).round(2)
+    sizes = np.array(["S", "M", "L"])
+    table = pa.table(
+        {"price": price, "quantity": quantity, "total": total, "size": sizes[np.digitize(total, [50, 150])]}
+    )
+    encoder = encoder_of(table)
+    assert [rule.words for rule in encoder.schema.constraints] == ["total = price * quantity"]
+    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3).to_pydict()
+    low, high = (max(total[total < edge]) for edge in (50, 150))
+    for cost, size in zip(made["total"], made["size"], strict=True):
+        assert (
+            size == ("S" if cost <= low else "M" if 50 <= cost <= high else "L") or low < cost < 50 or high < cost < 150
+        )
 
 
 def test_nothing_is_settled_where_rules_are_left_to_the_engine():
     table = parcels()
     encoder = TableEncoder(encoder_of(table).schema, EncoderSettings(intervals="quantiles", keep_rules=False))
     encoder.fit(table, seed=0)
-    assert not encoder.measured.settled
+    assert not encoder.derived.settled
     assert broken(encoder.decode(encoder.settle(scrambled(encoder)), seed=3))
 
 

@@ -65,9 +65,9 @@ def test_same_seed_same_model_same_rows(make, toy: EncodedTable):
     first.fit(toy, seed=3, run=Run())
     second.fit(toy, seed=3, run=Run())
     other.fit(toy, seed=4, run=Run())
-    assert same(first.sample(50, seed=1), second.sample(50, seed=1))
-    assert not same(first.sample(50, seed=1), first.sample(50, seed=2))
-    assert not same(first.sample(50, seed=1), other.sample(50, seed=1))
+    assert same(first.sample(500, seed=1), second.sample(500, seed=1))
+    assert not same(first.sample(500, seed=1), first.sample(500, seed=2))
+    assert not same(first.sample(500, seed=1), other.sample(500, seed=1))
 
 
 def test_global_random_state_is_left_alone(make, toy: EncodedTable):

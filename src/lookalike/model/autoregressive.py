@@ -35,8 +35,8 @@ beyond them it is less in proportion."""
 BEARABLE_GAP, MOST_DECAY = 0.05, 2.5
 """Share of the held-out rows' surprise by which rows learned from may be likelier, beyond what chance makes of it (a standard error):
 beyond it the second training decays its weights more, by the square of how often it is passed, so many times at most."""
-SETTLE_ROWS, SETTLE_ROUNDS = 50_000, 3
-"""Rows drawn, and how often, to hold the columns' shares against their noised counts."""
+SETTLE_SLACK = 5
+"""Rows that a code may have more or fewer than it had in the table."""
 WARM_UP = 50
 """Steps in which the learning rate rises to its value."""
 FALLING = 0.4
@@ -291,7 +291,8 @@ class _Training(Task):
         before, columns = self.steps, self.fitted.columns
         bearable, sure = BEARABLE_GAP * noted["surprise_held_out_rows"], noted["memory_gap"] - noted["memory_gap_error"]
         self.more_decay = min(max(sure / max(bearable, 1e-9), 1.0) ** 2, MOST_DECAY)
-        self.codes = torch.cat([self.codes, self.held_out_codes])
+        self.first_codes = self.codes
+        self.codes, self.held_out_codes = torch.cat([self.codes, self.held_out_codes]), self.held_out_codes[:0]
         fresh = conditionals(
             columns, self.settings, self.codes.device, self.counts, self.fitted.orders.tolist(), self.seed
         )
@@ -299,6 +300,9 @@ class _Training(Task):
         self._prepare()
         self.plateau.begin_again(self.steps / before)
         return {"more_decay": round(self.more_decay, 4)}
+
+    def as_before(self) -> None:
+        self.codes = self.first_codes
 
     def begin_epoch(self) -> None:
         self.weights.spread()
@@ -350,7 +354,15 @@ class _Training(Task):
         return score
 
     def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
-        """Nothing is left to do but to say how much more likely the rows learned from are than those held out."""
+        """Give the columns the shares they have in the table; then say how much more likely the rows learned from are than those held out."""
+        rows = len(self.codes)
+        counts = [
+            torch.bincount(own.long(), minlength=c.cardinality)
+            for own, c in zip(self.codes.T, self.fitted.columns, strict=True)
+        ]
+        slack = [torch.tensor(SETTLE_SLACK / rows, device=self.codes.device)] * len(counts)
+        draws = torch.Generator().manual_seed(derive_seed(self.seed, "settle"))
+        self.fitted.settle([own / rows for own in counts], slack, draws, hurry)
         if not len(self.held_out_codes):
             return {}
         some = self.codes[:: math.ceil(len(self.codes) / JUDGED_ROWS)]  # from all over a table that may be sorted
@@ -420,19 +432,12 @@ class _PrivateTraining(Task):
     @torch.no_grad()
     def settle(self, hurry: Callable[[], bool]) -> dict[str, float]:
         """Move the heads' biases until rows drawn have the shares of the noised counts. Only what was paid for is looked at."""
-        (net,), (order,), d = self.fitted.nets, self.fitted.orders, len(self.fitted.columns)
+        shares, noise = (
+            [torch.from_numpy(part / self.plan.rows).float().to(self.codes.device) for part in parts]
+            for parts in (self.plan.counts, self.plan.deviations)
+        )
         draws = torch.Generator().manual_seed(self.settle_seed)
-        nothing = torch.zeros(SETTLE_ROWS, d, dtype=torch.long, device=self.codes.device)
-        for _ in range(SETTLE_ROUNDS):
-            if hurry():
-                break
-            codes = self.fitted.fill(nothing, nothing.bool(), draws)
-            for bias, j in zip(net.biases(), order.tolist(), strict=True):
-                counts = self.plan.counts[j]
-                found = torch.bincount(codes[:, j], minlength=len(counts)) / SETTLE_ROWS
-                wanted = torch.from_numpy(counts / self.plan.rows).to(found)
-                small = torch.from_numpy(self.plan.deviations[j] / self.plan.rows + 1e-9).to(found)  # what noise may be
-                bias.add_(((wanted + small) / (found + small)).log())
+        self.fitted.settle(shares, [part + 1e-9 for part in noise], draws, hurry)
         return {}
 
 

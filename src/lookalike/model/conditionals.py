@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +29,8 @@ MOST_TRIED, HOPELESS = 50, 50_000
 none of them met it."""
 JUDGED_AT_ONCE = 1_000
 """Rows whose likelihood is taken at once."""
+SETTLE_ROWS, SETTLE_CELLS, SETTLE_ROUNDS = 20_000, 1_000_000, 3
+"""Rows, and cells, drawn at most to hold the columns' shares against those wanted, and how often."""
 
 
 class Conditionals(Fitted):
@@ -237,6 +239,44 @@ class Conditionals(Fitted):
             ]
             found.append(torch.stack(by_column, 1)[:, order.argsort()])
         return found
+
+    @torch.no_grad()
+    def settle(
+        self,
+        wanted: Sequence[Tensor],
+        slack: Sequence[Tensor],
+        draws: torch.Generator,
+        hurry: Callable[[], bool],
+        *,
+        rounds: int = SETTLE_ROUNDS,
+    ) -> None:
+        """Move the heads' biases until rows drawn have each column's shares as ``wanted``: d tensors (K,), and by how much a share may
+        be off.
+
+        Steps leave each conditional distribution a little off on average, and what columns drawn first are off moves those after them.
+        Shares are means of the net's own probabilities over rows drawn, which vary less than counts of them.
+        """
+        rows = max(min(SETTLE_ROWS, SETTLE_CELLS // len(self.columns)), 1)
+        for net, order in zip(self.nets, self.orders, strict=True):
+            for _ in range(rounds):
+                if hurry():
+                    return
+                found = self._shares(net, rows, draws)
+                for bias, share, j in zip(net.biases(), found, order.tolist(), strict=True):
+                    bias.add_(((wanted[j] + slack[j]) / (share + slack[j])).log())
+
+    def _shares(self, net: MaskedNet, rows: int, draws: torch.Generator) -> list[Tensor]:
+        """Return (K,) the mean probability of each code, in the net's order, over rows that the net draws."""
+        sums = [torch.zeros(size, device=self.device) for size in net.cardinalities]
+        for start in range(0, rows, JUDGED_AT_ONCE):
+            count = min(JUDGED_AT_ONCE, rows - start)
+            uniform = torch.rand(count, net.columns, generator=draws).to(self.device)
+            codes = torch.zeros(count, net.columns, dtype=torch.long, device=self.device)
+            nothing = torch.zeros_like(codes, dtype=torch.bool)
+            codes, _ = self._fill_by(net, codes, nothing, uniform, 1.0, {}, {})
+            for total, logits in zip(sums, net(codes, net.sees()), strict=True):
+                total.add_(logits.float().softmax(1).sum(0))
+        return [total / rows for total in sums]
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:
         """Return the encoded table of (n, d) codes."""

@@ -174,6 +174,10 @@ class Task(ABC):
         noting beside what was ``noted`` about that, as :meth:`settle` returned it."""
         raise AssertionError("only tasks that say they are repeatable are begun again")
 
+    def as_before(self) -> None:
+        """Take the rows of the first training again: the second one was cut short, and what was learned first is what is kept."""
+        raise AssertionError("only tasks that say they are repeatable are begun again")
+
     @abstractmethod
     def begin_epoch(self) -> None:
         """Prepare the epoch's steps: shuffle, for instance."""

@@ -226,9 +226,12 @@ class Trainer:
         if self.best_epoch:
             self.average.values.copy_(self.good)
         self.average.impose()
-        self.noted = self.task.settle(lambda: self.run.out_of_time) if self.again is None else self.again.noted
-        cut = "epochs" in self.settings.model_fields_set and self.settings.epochs > self.task.most_epochs
         learned = self.again is not None and self.best_epoch == self.last_epoch
+        if self.again is not None and not learned:
+            self.task.as_before()
+        noted = self.task.settle(lambda: self.run.out_of_time)
+        self.noted = noted if self.again is None else self.again.noted
+        cut = "epochs" in self.settings.model_fields_set and self.settings.epochs > self.task.most_epochs
         self.run.notes["training"] = {
             "epochs": self.epoch,
             "kept_epoch": self.best_epoch,

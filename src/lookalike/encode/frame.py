@@ -123,6 +123,8 @@ class TableEncoder:
     ) -> Derived:
         steps = [step for step in self.rewrites.steps if not isinstance(step, Joint)]
         derived = [name for step in steps for name in step.targets if self.schema[name].numeric]
+        if not derived:
+            return Derived()
         sources = {name for step in self.rewrites.steps for name in step.sources}
         free = {name: values for name, values in columns.items() if name in parsed and name not in sources}
         encoders = self._encoders([self.schema[name] for name in derived])

@@ -15,8 +15,8 @@ from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.encode.week import Week
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
-from lookalike.schema.axis import DAY, declared_bounds, grain_of, on_grain, unit_of
-from lookalike.schema.calendar import on_days
+from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
+from lookalike.schema.calendar import on_days, ticks_a_day
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
 
@@ -79,15 +79,10 @@ class NumericEncoder(ColumnEncoder):
         self.week = None
         self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
         if self.spec.kind == "datetime" and not isinstance(self.intervals, ByEnding):
-            self.week = self._week(rest)
+            self.week = Week.of(rest.astype(np.int64), int(self.low), ticks_a_day(self.spec))
             self.intervals = self._cut(self._axis(rest), rng) if self.week is not None else self.intervals
         self.place_codes()
         self.fitted = True
-
-    def _week(self, numbers: np.ndarray) -> Week | None:
-        unit = unit_of(self.spec)
-        assert unit is not None
-        return Week.of(numbers.astype(np.int64), int(self.low), int(DAY / unit))
 
     def _cut(self, axis: np.ndarray, rng: np.random.Generator) -> Modes | Bins | ByEnding:
         if self.settings.intervals == "quantiles":

@@ -247,8 +247,6 @@ class Conditionals(Fitted):
         slack: Sequence[Tensor],
         draws: torch.Generator,
         hurry: Callable[[], bool],
-        *,
-        rounds: int = SETTLE_ROUNDS,
     ) -> None:
         """Move the heads' biases until rows drawn have each column's shares as ``wanted``: d tensors (K,), and by how much a share may
         be off.
@@ -258,7 +256,7 @@ class Conditionals(Fitted):
         """
         rows = max(min(SETTLE_ROWS, SETTLE_CELLS // len(self.columns)), 1)
         for net, order in zip(self.nets, self.orders, strict=True):
-            for _ in range(rounds):
+            for _ in range(SETTLE_ROUNDS):
                 if hurry():
                     return
                 found = self._shares(net, rows, draws)

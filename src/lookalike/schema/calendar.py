@@ -24,7 +24,7 @@ def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
     >>> with_days(spec, np.array([30, 58, 89, 119, 150, 180])).falls_on
     'month ends'
     """
-    day = _day(spec)
+    day = ticks_a_day(spec)
     days = np.unique(ticks // day)
     if len(days) < FEWEST_DAYS:
         return spec
@@ -50,7 +50,7 @@ def on_days(
     """
     if spec.falls_on is None:
         return ticks
-    day = _day(spec)
+    day = ticks_a_day(spec)
     days, time = np.divmod(ticks, day)
     before, after = (end * day + time for end in _around(days, spec.falls_on))
     moved = np.where(ticks - before <= after - ticks, before, after)
@@ -59,7 +59,7 @@ def on_days(
     return moved if most is None else np.where(moved > most, before, moved)
 
 
-def _day(spec: ColumnSpec) -> int:
+def ticks_a_day(spec: ColumnSpec) -> int:
     """How many of a column's ticks a day has."""
     unit = unit_of(spec)
     assert unit is not None

@@ -221,22 +221,22 @@ def follow(
     """Give every dependent of the decoded values what its determinants settle; ``known`` (n, d) cells are left alone."""
     places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
-        level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else rule.places(drawn[rule.determinant])
-        if isinstance(rule, Rule) and rule.banded:
-            level = _beside_stretches(rule, level, drawn)
+        level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else _level(rule, drawn)
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
         put(rule.values.take(level[rows]), drawn[rule.dependent], rows)
 
 
-def _beside_stretches(rule: Rule, level: np.ndarray, drawn: Mapping[str, Values]) -> np.ndarray:
-    """Return the ``level`` (n,) of each row's stretch, and of a number that lies between two, which may be of either, the nearer one's where
-    its row says neither's."""
+def _level(rule: Rule, drawn: Mapping[str, Values]) -> np.ndarray:
+    """Return (n,) the level that settles each row's dependent, −1 where none does: where stretches of an axis settle, and a number lies
+    between two, it may be of either, and is of the nearer one where its row says neither's."""
     numbers, said = drawn[rule.determinant], drawn[rule.dependent]
-    assert rule.levels is not None and numbers.numbers is not None
+    if not rule.banded:
+        return rule.places(numbers)
     low, high = rule.possible(numbers)
     either = _alike(rule.values.take(low), said) | _alike(rule.values.take(high), said)
-    from_low, from_high = numbers.numbers - rule.levels[low], rule.levels[high] - numbers.numbers
-    return np.where((level < 0) & ~numbers.missing & ~either, np.where(from_low <= from_high, low, high), level)
+    assert rule.levels is not None and numbers.numbers is not None
+    nearer = np.where(numbers.numbers - rule.levels[low] <= rule.levels[high] - numbers.numbers, low, high)
+    return np.where(low == high, low, np.where(either, -1, nearer))
 
 
 def _alike(values: Values, others: Values) -> np.ndarray:

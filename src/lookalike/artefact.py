@@ -181,8 +181,12 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
             raise self._fault(error) from None
 
     def _put_in_place(self) -> None:
-        with self.temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        # a number, no file object: Ctrl-C while it is opened would leave one that nobody closes
+        place = os.open(self.temporary, os.O_RDWR)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
         self.temporary.replace(self._target)
 
     def _fault(self, error: OSError) -> OutputError:

@@ -59,6 +59,16 @@ def test_all_jobs_run_on_one_thread_each_and_read_what_they_share(make, tmp_path
     assert (jobs[0].folder / scale.OUTPUT).read_text().strip() == "said work"
 
 
+def test_nothing_in_a_job_s_folder_is_taken_for_a_module(make):
+    """A run folder may come from a stranger, or lie where others write: what is in it is data."""
+    job = make("handed-on")
+    for name in ("time", "pathlib", "lookalike", "runpy"):
+        (job.folder / f"{name}.py").write_text("raise SystemExit(7)")
+    codes = []
+    run_jobs([job], Process, workers=1, ended=lambda job, code: codes.append(code))
+    assert codes == [0], (job.folder / scale.OUTPUT).read_text()
+
+
 def test_no_more_at_once_than_workers_and_each_is_made_when_its_turn_comes(make):
     made, running, most = [], set(), 0
 

@@ -1,6 +1,6 @@
 """Jobs beside each other: a process each on this machine, or a task each on a Ray cluster.
 
-A job is a module that is run as a script (``python -m module FOLDER INPUT…``) and everything it knows lies in files: what to do
+A job is a module that is run as a script (as by ``python -m module FOLDER INPUT…``) and everything it knows lies in files: what to do
 in its folder, what it shares with others in its inputs, and there it leaves what it found. So nothing is pickled, a parent needs no
 ``__main__`` guard (notebooks and scripts on standard input work), and the same job runs here or on a cluster.
 
@@ -30,6 +30,12 @@ STOP_SECONDS = 60.0
 """What a job that was told to stop may take to keep its state, before it is ended."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """How many jobs run beside each other must not change what they find; sums over several threads would."""
+AS_SCRIPT = (
+    "import sys; sys.path[:] = filter(None, sys.path); import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""``python -m``, which looks for modules in the working directory before all else, without that: a folder that was handed on may hold a
+``numpy.py``."""
 OUTPUT = "output.txt"
 """Where a job's standard output and error go, inside its folder."""
 
@@ -41,7 +47,7 @@ class Job:
     Attributes
     ----------
     module
-        Run as ``python -m module FOLDER INPUT…``; 0 means it went well.
+        Run as by ``python -m module FOLDER INPUT…``; 0 means it went well.
     folder
         What the job reads and writes.
     inputs
@@ -138,11 +144,13 @@ class Process:
             raise SettingsError(
                 "jobs beside each other start this Python anew, however: it does not know where it lies. Use one worker."
             )
-        # the folder is the working directory, so that python -m finds nothing of the caller's under our modules' names
         path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
         with (job.folder / OUTPUT).open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", job.module, str(job.folder.resolve()), *(str(p.resolve()) for p in job.inputs)],
+                [
+                    *(sys.executable, "-c", AS_SCRIPT, job.module),
+                    *(str(path.resolve()) for path in (job.folder, *job.inputs)),
+                ],
                 cwd=job.folder,
                 env=os.environ | ONE_THREAD | {"PYTHONPATH": path},
                 stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pyarrow as pa
@@ -21,6 +22,38 @@ COLUMNS = {
     "flag": pa.array([True, False, None]),
     "hours per week": pa.array([40, 20, 10]),
 }
+
+
+class Counted(dict):
+    """Columns that count how often they are asked for."""
+
+    asked = 0
+
+    def __getitem__(self, name):
+        self.asked += 1
+        return super().__getitem__(name)
+
+
+def test_what_is_compared_twice_is_computed_once():
+    """Each comparison the middle of the next: computed twice each, the innermost would be computed 2^12 times, and one of 60 for ever."""
+    text, columns = "flag", Counted(COLUMNS)
+    for _ in range(12):
+        text = f"(flag == {text} == flag)"
+    assert Expression(text).evaluate(columns).to_pylist() == [True, False, None]
+    assert columns.asked == text.count("flag")
+
+
+@pytest.mark.parametrize("text", ["not " * 2_400 + "flag", "a" + " + a" * 900 + " > 1"])
+def test_nested_deeper_than_can_be_computed(text):
+    with pytest.raises(SchemaError, match="nested deeper|cannot be read"):
+        Expression(text).evaluate(COLUMNS)
+
+
+def test_a_text_too_long_is_refused_before_it_is_looked_into():
+    start = time.monotonic()
+    with pytest.raises(SchemaError, match="cannot be read"):
+        Expression("'" + "\\'" * 30_000)
+    assert time.monotonic() - start < 5  # it took half a minute
 
 
 @pytest.mark.parametrize(
@@ -66,7 +99,7 @@ def test_what_is_computed(text, result):
     "text",
     [
         "__import__('os').system('true')", "a.__class__", "a[0]", "f(a)", "lambda: a", "[x for x in a]", "f'{a}'", "a ** 9 ** 9",
-        "a @ b", "a // b", "a % 2", "a if b else x", "(a := 1)", "*a", "a in b", "a in ()", "a in (b, 1)", "a is 1", "{1: a}", "b''",
+        "a @ b", "a // b", "a % 2", "a if b else x", "(a := 1)", "*a", "a in b", "a in ()", "a in (b, 1)", "a in (1, 2) == b", "a is 1", "{1: a}", "b''",
         "1 == 1", "", "a >", "a > 1; b", "a = 1", "1j + a", f"a > {2**64}", "a > " + "(" * 500 + "1" + ")" * 500, "a" * 20_000, "a\0",
         "await a", "a & b", "~a", "a and yield", "...",
     ],

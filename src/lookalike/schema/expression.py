@@ -63,10 +63,10 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._plain, self._quoted = _without_backquotes(text)
         try:
             if len(text) > LONGEST:
                 raise SyntaxError(f"it is longer than {LONGEST:,} characters")
+            self._plain, self._quoted = _without_backquotes(text)
             # a bracket lets a rule run over several lines
             self._tree = ast.parse(f"({self._plain}\n)", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -76,7 +76,10 @@ class Expression:
                 f"an expression is written as in Python, however: {_shown(text)} cannot be read{where}. "
                 "Compare with == and join with and, or, not."
             ) from None
-        self.names: tuple[str, ...] = tuple(dict.fromkeys(self._check(self._tree)))
+        try:
+            self.names: tuple[str, ...] = tuple(dict.fromkeys(self._check(self._tree)))
+        except RecursionError:
+            raise self._too_deep() from None
         if not self.names:
             raise SchemaError(f"an expression names a column, however: {_shown(text)} names none. Name one.")
 
@@ -101,11 +104,14 @@ class Expression:
         Raises
         ------
         SchemaError
-            Text is compared with a number, or the like; the message names the place.
+            Text is compared with a number, or the like; the message names the place. Or it is nested too deep to compute.
         InputError
             A whole number leaves 64 bits.
         """
-        found = self._value(self._tree, columns)
+        try:
+            found = self._value(self._tree, columns)
+        except RecursionError:
+            raise self._too_deep() from None
         rows = len(next(iter(columns.values())))
         return pa.repeat(found, rows) if isinstance(found, pa.Scalar) else found
 
@@ -143,6 +149,8 @@ class Expression:
             )
 
     def _check_comparison(self, node: ast.Compare) -> Iterator[str]:
+        if any(isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops[:-1]):
+            raise self._refuse(node, "no other comparison after the list of an 'in'")
         yield from self._check(node.left)
         for operator, side in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, (ast.In, ast.NotIn)):
@@ -175,6 +183,11 @@ class Expression:
             "Write it otherwise."
         )
 
+    def _too_deep(self) -> SchemaError:
+        return SchemaError(
+            f"an expression is nested as deep as a person writes, however: {_shown(self.text)} is nested deeper. Write it in parts."
+        )
+
     # ----------------------------------------------------------------------------------------------------- computing
 
     def _value(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> Any:
@@ -200,11 +213,13 @@ class Expression:
             assert isinstance(node.func, ast.Name)
             return _finite(FUNCTIONS[self._name(node.func)](_floats(self._number(node.args[0], columns))))
         assert isinstance(node, ast.Compare)
-        left, found = node.left, None
+        mine, found = self._value(node.left, columns), None
         for operator, right in zip(node.ops, node.comparators, strict=True):
-            one = self._compared(node, left, operator, right, columns)
+            # computed once, though compared twice in a < b < c: nested so, twice each would be for ever
+            other = None if isinstance(operator, (ast.In, ast.NotIn)) else self._value(right, columns)
+            one = self._compared(node, mine, operator, right, other)
             found = one if found is None else pc.and_kleene(found, one)
-            left = right
+            mine = other
         return found
 
     def _truth(self, node: ast.AST, columns: Mapping[str, pa.Array]) -> Any:
@@ -242,10 +257,7 @@ class Expression:
                 "Multiply by 1.0 first."
             ) from None
 
-    def _compared(
-        self, node: ast.Compare, left: ast.AST, operator: ast.cmpop, right: ast.AST, columns: Mapping[str, pa.Array]
-    ) -> Any:
-        mine = self._value(left, columns)
+    def _compared(self, node: ast.Compare, mine: Any, operator: ast.cmpop, right: ast.AST, other: Any) -> Any:
         if isinstance(operator, (ast.Is, ast.IsNot)):
             there = pc.is_valid(mine)
             return there if isinstance(operator, ast.IsNot) else pc.invert(there)
@@ -256,7 +268,7 @@ class Expression:
                 same = self._same(node, mine, pa.scalar(_literal(entry)), ast.Eq)
                 found = same if found is None else pc.or_kleene(found, same)
             return found if isinstance(operator, ast.In) else pc.invert(found)
-        return self._same(node, mine, self._value(right, columns), type(operator))
+        return self._same(node, mine, other, type(operator))
 
     def _same(self, node: ast.AST, mine: Any, other: Any, operator: type) -> Any:
         kinds = _kind(mine), _kind(other)

@@ -98,9 +98,28 @@ def test_a_given_pattern_is_followed():
     assert all(re.fullmatch("[A-C]{2}-(red|blue)-[0-9]{3}", key) for key in drawn)
 
 
-def test_a_pattern_that_is_none():
+@pytest.mark.parametrize("form", ["[A-", "[0-9]{99999999999999999999}", "(?:" * 5_000 + "a" + ")" * 5_000])
+def test_a_pattern_that_is_none_is_known_before_training(form):
     with pytest.raises(SchemaError, match="'id'.*regular expression"):
-        keys(["a", "b"], pattern="[A-").stream(seed=0)
+        keys(["a", "b"], pattern=form)
+
+
+@pytest.mark.parametrize(
+    "form", ["(((a{0,40}){0,40}){0,40}){0,40}", "[0-9]{1,1000000}", "(){1000000000}", "x{1000001}"]
+)
+def test_a_pattern_larger_than_memory_is_refused_before_it_is_laid_out(form):
+    with pytest.raises(SchemaError, match="'id'.*1,000,000 places"):
+        keys(["a", "b"], pattern=form)
+
+
+def test_a_class_of_no_characters():
+    with pytest.raises(SchemaError, match="'id'.*holds none"):
+        keys(["a", "b"], pattern=r"[^\x20-\x7e]")
+
+
+def test_a_pattern_of_many_lengths_is_followed():
+    drawn = keys(["x1", "x2"] * 5, pattern=".{0,255}").stream(seed=0).take(50).to_pylist()
+    assert len(set(drawn)) == 50 and max(map(len, drawn)) <= 255
 
 
 def test_too_few_texts_is_an_error_in_bounded_time():

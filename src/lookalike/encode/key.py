@@ -49,6 +49,8 @@ class KeyEncoder:
     """
 
     def __init__(self, spec: ColumnSpec) -> None:
+        if spec.pattern is not None:
+            pattern.from_regex(spec.pattern, spec.name)  # what cannot be followed is known before training
         self.spec = spec
         self.storage = arrow_type(spec.storage)
         numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)

@@ -30,6 +30,8 @@ except ImportError:  # Python 3.10 keeps them under their old names
 
 UNBOUNDED_EXTRA = 8
 """How many repetitions beyond the least stand for "any number of them"."""
+MOST_PLACES = 10**6
+"""Places for characters that a pattern may have, over all of its choices: (a{0,99}){0,99} has as many as a page could not tell."""
 PRINTABLE = list(map(chr, range(32, 127)))
 
 
@@ -46,6 +48,9 @@ class Alphabet:
     """
 
     characters: str
+
+    places = 1
+    """Places for characters, over all choices."""
 
     @property
     def size(self) -> int:
@@ -64,6 +69,10 @@ class Choice:
     """One of several parts."""
 
     parts: tuple[Any, ...]
+
+    @cached_property
+    def places(self) -> int:
+        return sum(part.places for part in self.parts)
 
     @cached_property
     def size(self) -> int:
@@ -93,6 +102,10 @@ class Sequence:
     """
 
     parts: tuple[Any, ...]
+
+    @cached_property
+    def places(self) -> int:
+        return sum(part.places for part in self.parts)
 
     @cached_property
     def size(self) -> int:
@@ -141,19 +154,38 @@ def _join(columns: list[np.ndarray], rows: int) -> np.ndarray:
 def from_regex(pattern: str, column: str) -> Sequence:
     """Read a regular expression.
 
+    Raises
+    ------
+    SchemaError
+        It is none, uses what cannot be counted, or has more than :data:`MOST_PLACES`.
+
     >>> from_regex("ID-[0-9]{2}", "id").pick(np.array([7])).tolist()
     ['ID-07']
     """
     try:
         return _sequence(parser.parse(pattern), column)
-    except re.error as error:
+    except (
+        re.error,
+        OverflowError,
+        RecursionError,
+    ) as error:  # also repeats beyond 2^32, and groups in groups in groups
         raise SchemaError(f"column {column!r}: its pattern must be a regular expression, however: {error}.") from None
 
 
 def _sequence(tokens: Any, column: str) -> Sequence:
     parts = [part for token in tokens if (part := _part(token[0], token[1], column)) is not None]
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, Sequence) else [part])]
-    return Sequence(tuple(flat))
+    sequence = Sequence(tuple(flat))
+    _check_places(sequence.places, column)
+    return sequence
+
+
+def _check_places(places: int, column: str) -> None:
+    if places > MOST_PLACES:
+        raise SchemaError(
+            f"column {column!r}: its pattern may have {MOST_PLACES:,} places for characters over all its repeats, however: it has more. "
+            "Lower the repeats."
+        )
 
 
 def _part(operation: Any, argument: Any, column: str) -> Any:
@@ -171,6 +203,7 @@ def _part(operation: Any, argument: Any, column: str) -> Any:
         least, most, body = argument
         most = least + UNBOUNDED_EXTRA if most == constants.MAXREPEAT else most
         part = _sequence(body, column)
+        _check_places(max(part.places, 1) * (least + most) * (most - least + 1) // 2, column)  # before they are made
         repeats = [Sequence(part.parts * count) for count in range(least, most + 1)]
         return repeats[0] if len(repeats) == 1 else Choice(tuple(repeats))
     if operation == constants.AT:
@@ -202,4 +235,8 @@ def _characters(items: Any, column: str) -> str:
                 f"column {column!r}: its pattern uses a character class that cannot be counted. Spell it out."
             )
     chosen = [character for character in PRINTABLE if character not in found] if negate else sorted(set(found))
+    if not chosen:
+        raise SchemaError(
+            f"column {column!r}: its pattern must have characters to choose from, however: a class in it holds none. Correct it."
+        )
     return "".join(chosen)

@@ -33,6 +33,18 @@ def test_two_runs_never_work_in_one_folder(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("name", ["lock", "log.txt", "members/1-ctgan/output.txt"])
+def test_a_link_in_a_run_folder_is_not_followed(tmp_path, name):
+    """A folder may come from a stranger: what a link in it leads to is someone's file, and would be written over."""
+    mine, link = tmp_path / "thesis.txt", tmp_path / "a-run" / name
+    mine.write_text("mine")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    with pytest.raises(OutputError, match=f"{name} is a link"), run_folder(tmp_path / "a-run", resume=False):
+        pass
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize("left", ["checkpoint.twin", "members/1-ctgan/member.twin"])
 def test_what_a_run_has_learned_is_not_thrown_away_unasked(tmp_path, left):
     folder = tmp_path / "run"

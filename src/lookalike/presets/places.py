@@ -141,6 +141,11 @@ def cut_short(run: Run) -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder; the lock is the system's, so it goes with the process that holds it, however that ends."""
+    for path in folder.rglob("*"):
+        if path.is_symlink():  # a folder that was handed on would have a run write over a file elsewhere
+            raise OutputError(
+                f"a run writes into its own folder alone, however: {path} is a link. Remove it, or choose another place with --out."
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("ab")

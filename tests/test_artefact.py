@@ -126,6 +126,13 @@ def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path):
         assert link.is_symlink() and target.read_text() == text
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_file_that_is_the_users_alone_stays_so_when_it_is_replaced(saved):
+    saved.chmod(0o600)
+    artefact.write(saved, {"said": 2}, {})
+    assert saved.stat().st_mode & 0o777 == 0o600 and artefact.read(saved)[0] == {"said": 2}
+
+
 def test_a_place_where_nothing_can_even_be_removed_is_said(tmp_path):
     # as on a disk that is mounted read-only: to take the temporary file away is refused, too
     with pytest.raises(OutputError, match="cannot be written"), artefact.replacing(tmp_path / ("a" * 300)) as temporary:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -187,6 +188,10 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
             os.fsync(place)
         finally:
             os.close(place)
+        with suppress(
+            OSError
+        ):  # nothing there before, or a file system without modes; what was the user's alone stays so
+            shutil.copymode(self._target, self.temporary)
         self.temporary.replace(self._target)
 
     def _fault(self, error: OSError) -> OutputError:

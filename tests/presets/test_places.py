@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import lookalike
@@ -17,6 +19,12 @@ def test_there_is_nothing_to_resume_without_a_checkpoint(tmp_path):
     told = "has none. Nets and ensembles leave one; trees, copula and marginals, mostly done in a minute, begin again"
     with pytest.raises(OutputError, match=told), run_folder(tmp_path, True):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_run_folder_is_the_users_alone(tmp_path):
+    with run_folder(tmp_path / "a-run", resume=False) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_runs_never_work_in_one_folder(tmp_path):

@@ -147,7 +147,8 @@ def _locked(folder: Path) -> Iterator[None]:
                 f"a run writes into its own folder alone, however: {path} is a link. Remove it, or choose another place with --out."
             )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # what lies there was learned from rows, and says which were kept back
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (folder / LOCK).open("ab")
     except OSError as error:
         raise OutputError(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -666,6 +667,17 @@ def test_a_terminal_that_is_gone_takes_no_run_with_it():
     run.close()
     with suppress(OSError):  # what could not be written any more
         terminal.close()
+
+
+@pytest.mark.parametrize("command", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\u202e"])
+def test_a_name_that_is_a_command_to_the_terminal_is_shown_and_not_obeyed(command, capsys):
+    screen = Screen()
+    screen.console = Console(force_terminal=True, file=io.StringIO(), soft_wrap=True, highlight=False)
+    for show in (partial(screen.say, "note"), screen.print, partial(screen.complain, "error")):
+        show(f"a{command}b [red] [/red]")
+    written = screen.console.file.getvalue() + capsys.readouterr().err
+    assert command not in written
+    assert written.count(f"a{ascii(command)[1:-1]}b [red] [/red]") == 3
 
 
 def test_a_terminal_gets_lines_set_in_and_a_file_gets_them_whole():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,19 @@ NOT_MET = 3
 """The exit code of a table that does not meet its requirements; 2 is that of a call or a table that is wrong."""
 
 
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing it: colours, titles, the cursor; and what turns the direction of what follows."""
+
+
+def plain(text: str) -> str:
+    """Text for Rich that holds no markup and nothing a terminal would obey: a column's name is whatever a stranger wrote.
+
+    >>> print(plain("\\x1b[2J [red] x"))
+    \\x1b[2J \\[red] x
+    """
+    return escape(COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
+
+
 class Screen:
     """What a command prints, and where: words on standard error when standard output is for machines."""
 
@@ -33,15 +47,15 @@ class Screen:
 
     def say(self, label: str, text: str, other: str = "") -> None:
         if not self.quiet:
-            flags = f"   [dim]{escape(other)}[/dim]" if other else ""
-            line = Text.from_markup(f"{escape(text)}{flags}")
+            flags = f"   [dim]{plain(other)}[/dim]" if other else ""
+            line = Text.from_markup(f"{plain(text)}{flags}")
             parts = [line] if self.width is None else line.wrap(self.console, max(self.width - 11, 24))
             for place, part in enumerate(parts):
                 self._put(Text.assemble(f"{label if not place else '':<10} ", part))
 
     def print(self, text: str) -> None:
         if not self.quiet:
-            self._put(escape(text))
+            self._put(plain(text))
 
     def _put(self, what: str | Text) -> None:
         """Print; where that cannot be, go on without a word: what a run makes is worth more than to be told of it."""
@@ -54,7 +68,7 @@ class Screen:
 
     def complain(self, label: str, text: str) -> None:
         """What made the command fail: on standard error, and not to be silenced."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{label:<10}[/red] {escape(text)}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{label:<10}[/red] {plain(text)}")
 
     @property
     def width(self) -> int | None:

@@ -265,6 +265,14 @@ def test_batches_to_a_file_are_the_rows_of_sample(tmp_path, monkeypatch):
     assert len(set(twin.sample(100, seed=5)["k"].to_pylist())) == 100
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1+cmd", "@SUM(A1)", "\tx"])
+def test_a_name_that_a_spreadsheet_would_run_is_escaped_as_cells_are(tmp_path, name):
+    table = as_table(pa.table({name: [1], "b": ["=1+2"]}))
+    for escape, before in ((False, ""), (True, "'")):
+        write_table(table, tmp_path / "t.csv", escape_formulas=escape)
+        assert (tmp_path / "t.csv").read_text() == f"{before}{name},b\n1,{before}=1+2\n"
+
+
 def test_a_file_half_written_never_appears(tmp_path):
     from lookalike.table import TableWriter
 

@@ -240,7 +240,7 @@ class TableWriter:
     origin
         What the rows came from: a CSV keeps its delimiter, its line ends, its quotes and its byte order mark.
     escape_formulas
-        CSV only: put ' before text that a spreadsheet would run as a formula (leading = + - @).
+        CSV only: put ' before text that a spreadsheet would run as a formula (leading = + - @), a column's name included.
     """
 
     def __init__(self, path: Path, origin: Origin, *, escape_formulas: bool = False) -> None:
@@ -267,7 +267,10 @@ class TableWriter:
             encoding = "utf-8-sig" if self.origin.mark else "utf-8"
             self._text = self._open.enter_context(self._temporary.open("w", encoding=encoding, newline=""))
             padded = self.origin.container != "csv"
-            names = _quote(pa.array(data.column_names), self.delimiter, self.origin.quoted, padded)
+            names = pa.array(data.column_names)
+            names = _quote(
+                escaped(names) if self.escape_formulas else names, self.delimiter, self.origin.quoted, padded
+            )
             self._text.write(self.delimiter.join(names.to_pylist()) + self.origin.line_end)
         if data.num_rows:
             lines = csv_lines(data, self.delimiter, self.escape_formulas, self.origin).to_pylist()
@@ -311,10 +314,19 @@ def csv_lines(data: pa.Table, delimiter: str, escape_formulas: bool = False, ori
         text = pa.types.is_dictionary(array.type) or array.type in (pa.string(), pa.large_string(), pa.string_view())
         cells = array.cast(pa.string())
         if text and escape_formulas:
-            cells = pc.if_else(starts_formula(cells), pc.binary_join_element_wise("'", cells, ""), cells)
+            cells = escaped(cells)
         cells = _quote(cells, delimiter, name in always, padded) if text else cells
         fields.append(pc.fill_null(cells, "" if origin is None else origin.empty))
     return pc.binary_join_element_wise(*fields, delimiter)
+
+
+def escaped(cells: pa.Array) -> pa.Array:
+    """Text with ' before what a spreadsheet would run.
+
+    >>> escaped(pa.array(["=1+2", "-1", None])).to_pylist()
+    ["'=1+2", '-1', None]
+    """
+    return pc.if_else(starts_formula(cells), pc.binary_join_element_wise("'", cells, ""), cells)
 
 
 def starts_formula(cells: pa.Array) -> pa.Array:

@@ -240,6 +240,23 @@ def test_pandas_reads_a_made_parquet_file_as_the_real_one(tmp_path, index):
     assert b"Anna" not in (tmp_path / "out.parquet").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "noted", [b"{", b"[1]", b"\xff\xfe\x00", b'{"columns": [5]}', b'{"columns": [null]}', b'{"index_columns": 5}', b"[" * 100_000]
+)  # fmt: skip
+def test_what_another_program_noted_in_pandas_name_is_not_heeded(tmp_path, noted):
+    parquet.write_table(pa.table({"a": [1, 2]}).replace_schema_metadata({b"pandas": noted}), tmp_path / "t.parquet")
+    table = as_table(tmp_path / "t.parquet")
+    assert table.data["a"].to_pylist() == [1, 2] and table.origin.pandas == ""
+
+
+def test_parquet_whose_names_are_no_text(tmp_path):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"name_of_a_column": [1, 2]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"name_of_a_column", b"name_of_a_\xff\xfflumn"))
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        as_table(path)
+
+
 def test_what_a_dropped_column_was_is_not_noted(tmp_path):
     frame = pd.DataFrame({"a": ["x", "y"] * 30}, index=pd.Index(range(60), name="id"))
     frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "t.parquet")

@@ -91,9 +91,15 @@ def plain_origin(container: Container, data: pa.Table, delimiter: str = ",") -> 
 
 
 def _noted_by_pandas(metadata: Mapping[bytes, bytes] | None) -> str:
-    """What pandas noted of a table's dtypes and its index, as JSON; "" where it did not. What else stands there (a frame's attributes, a
-    range's end) may tell of its rows."""
-    noted = json.loads((metadata or {}).get(b"pandas", b"{}"))
+    """What pandas noted of a table's dtypes and its index, as JSON; "" where it did not, or another program wrote something else there.
+    What else stands there (a frame's attributes, a range's end) may tell of its rows."""
+    try:
+        return _told_of_types(json.loads((metadata or {}).get(b"pandas", b"{}")))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return ""
+
+
+def _told_of_types(noted: Any) -> str:
     if not noted:
         return ""
     kept = {

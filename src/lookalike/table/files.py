@@ -47,11 +47,12 @@ def read_file(path: Path) -> Table:
     if suffix in PARQUET_SUFFIXES:
         try:
             data = parquet.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+            check_names(data.column_names)
+        # the latter two: damaged types and names
+        except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
             raise InputError(
                 f"{path.name} cannot be read as Parquet ({type(error).__name__}). Write it again."
             ) from None
-        check_names(data.column_names)
         return Table(without_views(data.replace_schema_metadata(None)), plain_origin("parquet", data))
     if suffix in CSV_SUFFIXES:
         return _read_csv(path)

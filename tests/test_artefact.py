@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
 import warnings
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
+from safetensors.numpy import save as save_tensors
 
 import lookalike
 from conftest import quick_fit
 from lookalike import LookalikeWarning, artefact, registry
 from lookalike.errors import ArtefactError, OutputError
+
+EMPTY = save_tensors({})
 
 
 @pytest.fixture
@@ -183,6 +188,61 @@ def test_the_schema_holds_no_data_and_the_file_no_rows(tmp_path):
 def test_a_file_of_ours_that_is_no_twin(saved):
     with pytest.raises(ArtefactError, match="no twin"):
         lookalike.load(saved)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """What the file of a twin with a net holds."""
+    import pandas as pd
+
+    path = tmp_path_factory.mktemp("parts") / "t.twin"
+    quick_fit(pd.DataFrame({"a": ["x", "y"] * 60, "b": np.arange(120) / 7}), engine="autoregressive").save(path)
+    return artefact.read(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "tampered"),
+    [
+        (["twin"], [1]),
+        (["twin", "information"], "none"),
+        (["encoder", "columns", "b", "intervals"], ["x"]),
+        (["encoder", "columns", "b", "intervals", "starts"], [[], 1]),
+        (["encoder", "columns", "b", "spikes"], "x"),
+        (["encoder", "columns", "a", "counts", 0], -(10**30)),
+        (["engine", "state", "orders", 0, 0], 10**8),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_a_twin_whose_parts_were_tampered_with_is_refused(tmp_path, parts, place, tampered):
+    """With checksums that are right: whoever makes such a file computes them, too."""
+    documents = json.loads(json.dumps(parts[0]))
+    within = documents
+    for name in place[:-1]:
+        within = within[name]
+    within[place[-1]] = tampered
+    artefact.write(tmp_path / "t.twin", documents, parts[1])
+    with pytest.raises(ArtefactError, match="no twin"):
+        lookalike.load(tmp_path / "t.twin")
+
+
+def test_a_twin_whose_weights_are_of_another_shape_is_refused(tmp_path, parts):
+    arrays = {name: array[..., :1] for name, array in parts[1].items()}
+    artefact.write(tmp_path / "t.twin", parts[0], arrays)
+    with pytest.raises(ArtefactError, match="no twin"):
+        lookalike.load(tmp_path / "t.twin")
+
+
+def test_brackets_without_end_are_refused(tmp_path):
+    deep = b"[" * 100_000 + b"]" * 100_000
+    digest = {"said.json": hashlib.sha256(deep).hexdigest(), "weights.safetensors": hashlib.sha256(EMPTY).hexdigest()}
+    manifest = {"format": artefact.FORMAT, "version": artefact.FORMAT_VERSION, "sha256": digest}
+    with zipfile.ZipFile(tmp_path / "a.twin", "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr("said.json", deep)
+        archive.writestr("weights.safetensors", EMPTY)
+    for read in (artefact.read, partial(artefact.read_document, name="said")):
+        with pytest.raises(ArtefactError, match=r"cannot be read \(RecursionError\)"):
+            read(tmp_path / "a.twin")
 
 
 def test_a_file_that_is_not_there(tmp_path):

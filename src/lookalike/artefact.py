@@ -26,6 +26,8 @@ from lookalike.errors import ArtefactError, OutputError
 
 FORMAT = "lookalike"
 FORMAT_VERSION = 9
+UNREADABLE = (ValueError, KeyError, RecursionError)
+"""What reading raises of JSON that is none, of arrays of a type that numpy has not, of brackets in brackets in brackets."""
 MAXIMUM_JSON_BYTES = 512 * 2**20
 """A header larger than this is refused before it is read."""
 
@@ -67,7 +69,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         arrays = load_tensors(members.pop("weights.safetensors", b""))
         documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, *UNREADABLE) as error:
         raise ArtefactError(
             f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
             "fit or make left, or save it again."
@@ -83,7 +85,7 @@ def read_document(path: Path, name: str) -> Any:
         content = _member(path, archive, f"{name}.json", digests[f"{name}.json"])
     try:
         return json.loads(content)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise ArtefactError(
             f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
             "fit or make left, or save it again."

@@ -253,7 +253,7 @@ def _declared(schema: Any, table: Table, *, looking: bool = True) -> Schema | No
     if isinstance(schema, (str, Path)):
         try:
             schema = json.loads(Path(schema).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SchemaError(
                 f"a schema file is JSON, however: {schema} cannot be read as such ({type(error).__name__})."
             ) from None

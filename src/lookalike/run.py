@@ -243,7 +243,7 @@ class Run:
             document = json.loads(path.read_text(encoding="utf-8"))
             for part in parts:
                 document[part]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtefactError(
                 f"{path} cannot be read ({type(error).__name__}): a run cannot go on from it. Start without --resume."
             ) from None

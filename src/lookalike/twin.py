@@ -14,7 +14,7 @@ from lookalike import artefact, registry
 from lookalike.config import mapping
 from lookalike.encode.asked import cell
 from lookalike.encode.frame import TableEncoder, check_columns
-from lookalike.errors import ArtefactError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
+from lookalike.errors import ArtefactError, LookalikeError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
@@ -368,16 +368,16 @@ class Twin:
     def load(cls, path: str | Path) -> Twin:
         """Read what :meth:`save` wrote; anything else is an ArtefactError."""
         documents, arrays = artefact.read(Path(path))
-        documented = documents.get("twin", {}).get("information", {})
-        if documented.get("threads", threads()) != threads():
-            warnings.warn(
-                f"{Path(path).name} was fitted with {documented['threads']} threads, and {threads()} are used here: the same seed may give "
-                "slightly other rows.",
-                LookalikeWarning,
-                stacklevel=2,
-            )
         try:
             twin, engine = documents["twin"], documents["engine"]
+            fitted_with = twin["information"].get("threads", threads())
+            if fitted_with != threads():
+                warnings.warn(
+                    f"{Path(path).name} was fitted with {fitted_with} threads, and {threads()} are used here: the same seed may give "
+                    "slightly other rows.",
+                    LookalikeWarning,
+                    stacklevel=2,
+                )
             schema = Schema.from_dict(documents["schema"])
             encoder = TableEncoder.from_state(schema, documents["encoder"])
             kind = registry.load(registry.ENGINES, twin["engine"], "engine")
@@ -397,10 +397,22 @@ class Twin:
                 information=twin["information"],
                 losses=documents["losses"],
             )
-        except (KeyError, TypeError) as error:
+        except LookalikeError:
+            raise
+        # what the parts raise that are made of a document or an array which is not as we write it
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            ArithmeticError,
+            RuntimeError,
+            pa.ArrowException,
+        ) as error:
+            fault = f"it lacks {error}" if isinstance(error, KeyError) else type(error).__name__
             raise ArtefactError(
-                f"{Path(path).name} is a lookalike file but no twin (it lacks {error}). Load a file that was saved as one."
-            ) from None
+                f"{Path(path).name} is a lookalike file but no twin ({fault}). Load a file that was saved as one."
+            ) from error
 
     def __repr__(self) -> str:
         settings = self.information

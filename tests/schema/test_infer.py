@@ -255,6 +255,7 @@ def test_a_schema_is_json_that_comes_back(awkward):
     [
         ("[]", "list 'columns'"),
         ("{", "JSON"),
+        ("[" * 100_000, "JSON"),
         ('{"lookalike_schema": 9, "columns": []}', "version"),
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "number"}]}', "'a': kind"),
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "integer", "colour": 1}]}', "no setting 'colour'"),
@@ -279,6 +280,13 @@ def test_a_schema_is_json_that_comes_back(awkward):
 def test_a_schema_that_is_wrong(document, words):
     with pytest.raises((SchemaError, SettingsError), match=words):
         Schema.from_json(document)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_schema_file_that_is_no_json(tmp_path, text):
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(SchemaError, match="a schema file is JSON"):
+        fit(pa.table({"x": ["a", "b"] * 30}), schema=tmp_path / "s.json", engine="marginals")
 
 
 def test_what_is_declared_wins():

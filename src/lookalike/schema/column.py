@@ -284,7 +284,7 @@ class Schema:
     def from_json(cls, text: str) -> Schema:
         try:
             return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise SchemaError(f"a schema is JSON, however: {error}.") from None
 
     def save(self, path: str | Path) -> None:

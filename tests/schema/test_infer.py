@@ -16,6 +16,7 @@ from lookalike.errors import InputError, LookalikeWarning, SchemaError, Settings
 from lookalike.preparing import prepare
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_column, infer_schema
+from lookalike.schema.types import arrow_type
 
 N = 60
 
@@ -260,6 +261,14 @@ def test_a_schema_is_json_that_comes_back(awkward):
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "number"}]}', "'a': kind"),
         ('{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "integer", "colour": 1}]}', "no setting 'colour'"),
         (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "integer", "maximum": Infinity}]}',
+            "'a': maximum.*finite",
+        ),
+        (
+            '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "float", "width": 10000000000}]}',
+            "'a': width.*1000",
+        ),
+        (
             '{"lookalike_schema": 1, "columns": [{"name": "a", "kind": "key"}, {"name": "a", "kind": "key"}]}',
             "stands twice",
         ),
@@ -280,6 +289,21 @@ def test_a_schema_is_json_that_comes_back(awkward):
 def test_a_schema_that_is_wrong(document, words):
     with pytest.raises((SchemaError, SettingsError), match=words):
         Schema.from_json(document)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "time32[us]",
+        "decimal128(99, 0)",
+        f"decimal128({10**20}, 0)",
+        "dictionary<values=string, indices=string, ordered=0>",
+        "dictionary<values=" * 2_000 + "string" + ", indices=int8, ordered=0>" * 2_000,
+    ],
+)
+def test_a_type_that_is_none(storage):
+    with pytest.raises(SchemaError, match="an Arrow type that lookalike models"):
+        arrow_type(storage)
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000])

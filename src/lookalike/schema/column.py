@@ -69,6 +69,8 @@ class ColumnSpec(Settings):
     )
     width: int = Field(
         0,
+        ge=-1000,
+        le=1000,
         description="numbers kept as text: blanks before each fill it up to so many characters; after it where this is negative",
     )
     format: str | None = Field(
@@ -92,8 +94,12 @@ class ColumnSpec(Settings):
     missing: Literal["model", "mode", "median", "drop_rows"] | None = Field(
         None, description="missing cells: as the setting of the same name, for this column alone"
     )
-    minimum: float | None = Field(None, description="declared lower bound: sampled values never go below")
-    maximum: float | None = Field(None, description="declared upper bound: sampled values never go above")
+    minimum: float | None = Field(
+        None, allow_inf_nan=False, description="declared lower bound: sampled values never go below"
+    )
+    maximum: float | None = Field(
+        None, allow_inf_nan=False, description="declared upper bound: sampled values never go above"
+    )
 
     @model_validator(mode="after")
     def _exponents_follow_digits(self) -> ColumnSpec:

@@ -27,6 +27,17 @@ def arrow_type(text: str) -> pa.DataType:
     >>> arrow_type("dictionary<values=string, indices=int8, ordered=1>").ordered
     True
     """
+    try:
+        found = _read(text)
+    # time32[us], decimal128(99, 0), labels numbered by text, dictionaries of dictionaries of dictionaries
+    except (ValueError, OverflowError, TypeError, RecursionError):
+        found = None
+    if found is None:
+        raise SchemaError(f"storage must be an Arrow type that lookalike models, however: storage={text!r}.")
+    return found
+
+
+def _read(text: str) -> pa.DataType | None:
     if text in _SIMPLE:
         return _SIMPLE[text]
     if match := re.fullmatch(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]", text):
@@ -39,7 +50,7 @@ def arrow_type(text: str) -> pa.DataType:
         return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
     if match := re.fullmatch(r"dictionary<values=(.+), indices=(\w+), ordered=([01])>", text):
         return pa.dictionary(arrow_type(match[2]), arrow_type(match[1]), ordered=match[3] == "1")
-    raise SchemaError(f"storage must be an Arrow type that lookalike models, however: storage={text!r}.")
+    return None
 
 
 def in_type(column: pa.Array | pa.ChunkedArray, wanted: pa.DataType, spec: ColumnSpec, rule: str) -> Any:

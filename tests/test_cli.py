@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 import lookalike
 from conftest import ctrl_c
 from lookalike.cli import app
-from lookalike.cli.screen import Screen
+from lookalike.cli.screen import Screen, write
 from lookalike.demo import demo_table
 from lookalike.run import Run
 from lookalike.table import as_table, write_table
@@ -678,6 +678,14 @@ def test_a_name_that_is_a_command_to_the_terminal_is_shown_and_not_obeyed(comman
     written = screen.console.file.getvalue() + capsys.readouterr().err
     assert command not in written
     assert written.count(f"a{ascii(command)[1:-1]}b [red] [/red]") == 3
+
+
+def test_a_schema_printed_holds_no_command_to_the_terminal_and_says_the_same(capsysbinary):
+    named = {"name": "\x9b31m\x7f\u202eä"}
+    write(json.dumps(named, ensure_ascii=False))
+    printed = capsysbinary.readouterr().out.decode("utf-8")
+    assert not set("\x9b\x7f\u202e") & set(printed) and "ä" in printed
+    assert json.loads(printed) == named
 
 
 def test_a_terminal_gets_lines_set_in_and_a_file_gets_them_whole():

@@ -120,8 +120,9 @@ def show(screen: Screen, card: Scorecard, machine: bool) -> None:
 
 
 def write(text: str) -> None:
-    """What a machine reads: on standard output as UTF-8, whatever the terminal's encoding is."""
-    typer.echo(text.encode("utf-8"))
+    """What a machine reads, JSON or TOML: on standard output as UTF-8, whatever the terminal's encoding is. What a terminal would obey is
+    escaped as both allow, so that it reads the same."""
+    typer.echo(COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8"))
 
 
 def command_line() -> str:

@@ -16,12 +16,13 @@ from lookalike.encode import private
 from lookalike.encode.asked import cell, code_of
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.combinations import Combined
+from lookalike.encode.computed import Computed
 from lookalike.encode.difference import Difference
 from lookalike.encode.key import KeyEncoder, KeyStream
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
-from lookalike.encode.steps import Computed, Joint
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.derived import Derived
@@ -121,7 +122,7 @@ class TableEncoder:
     def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
     ) -> Derived:
-        steps = [step for step in self.rewrites.steps if not isinstance(step, Joint)]
+        steps = [step for step in self.rewrites.steps if not isinstance(step, Combined)]
         derived = [name for step in steps for name in step.targets if self.schema[name].numeric]
         if not derived:
             return Derived()
@@ -407,7 +408,7 @@ class TableEncoder:
         """Of each group of columns that is drawn as a whole the combinations that can be drawn, as cells."""
         found = []
         for step in self.rewrites.steps:
-            if isinstance(step, Joint):
+            if isinstance(step, Combined):
                 encoder = self.encoders[step.name]
                 assert isinstance(encoder, CategoryEncoder)
                 cells = step.backward({step.name: encoder.can_be_drawn()}, {})

@@ -25,13 +25,14 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
+from lookalike.encode.ties.choose import choose_values
 from lookalike.encode.ties.derived import Derived
 from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
 from lookalike.encode.ties.joint import JointRule, find_joints
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
-from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
+from lookalike.encode.ties.settle import Due, follow, in_order, settle
 from lookalike.errors import InputError, SamplingError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import derive_seed, generator
@@ -312,7 +313,9 @@ class TableEncoder:
         orders = orders_of(self.schema, self.encoders)
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
         ties = self.ties
-        settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        alone = [rule for rule in ties if isinstance(rule, Rule)]
+        choose_values(alone, self.encoders, encoded, drawn, known, generator(seed, "rules"))
+        follow(ties, self.encoders, drawn, known)
         if known.any():
             give_way(ties, self.encoders, drawn, known, generator(seed, "given"))
         if given is not None and given.owners:

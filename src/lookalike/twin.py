@@ -177,7 +177,8 @@ class Twin:
             for place, (count, condition) in enumerate(zip(counts, where, strict=True))
             for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
         ]
-        return Table(self.encoder.joined(drawn, self.encoder.key_streams(seed)), self.origin)
+        keys, shared = self.encoder.keys, [entity.key for entity in self.encoder.ties.entities]
+        return Table(keys.joined(drawn, shared, keys.streams(seed)), self.origin)
 
     def batches(
         self,

@@ -304,8 +304,8 @@ def _with_classes(schema: Schema, target: str) -> Schema:
 
 def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
     """Keys that no real row has: a serial number goes on where the real ones end."""
-    joining = {entity.key for entity in twin.encoder.entities}
-    streams = twin.encoder.key_streams(derive_seed(seed, "augment", "keys"))
+    joining = {entity.key for entity in twin.encoder.ties.entities}
+    streams = twin.encoder.keys.streams(derive_seed(seed, "augment", "keys"))
     for name, stream in streams.items():
         own, field = real[name].combine_chunks(), synthetic.schema.field(name)
         if name in joining:
@@ -313,7 +313,7 @@ def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -
         else:
             keys = _unused(stream.take, own, synthetic.num_rows)
         synthetic = synthetic.set_column(synthetic.column_names.index(name), field, keys.cast(field.type))
-    return twin.encoder.referred(synthetic, streams)
+    return twin.encoder.keys.referred(synthetic, streams)
 
 
 def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.Array:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from lookalike import pipeline, preparing, routing
+from lookalike.encode.holes import gaps
 from lookalike.errors import SettingsError
 from lookalike.presets.places import Say, check_begun, check_outputs, cut_short, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
@@ -92,4 +93,4 @@ def fill(
     with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:
         writer.write(done)
     lacking = len(done.names) - len(table.names)
-    return lacking * table.num_rows if complete else fitted.encoder.gaps(table.data) - fitted.encoder.gaps(done.data)
+    return lacking * table.num_rows if complete else gaps(fitted.encoder, table.data) - gaps(fitted.encoder, done.data)

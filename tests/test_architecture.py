@@ -73,7 +73,7 @@ MAY_IMPORT = {
 }
 INSIDE = {
     "schema": {"found": {"axis", "breaches", "column", "constraints", "expression", "parts"}},
-    "encode": {"ties": {"base", "category", "key", "mixture", "numeric"}},
+    "encode": {"ties": {"base", "category", "mixture", "numeric", "stream"}},
     "model": {
         "nets": set(),
         "counts": set(),

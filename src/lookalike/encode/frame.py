@@ -16,11 +16,11 @@ from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.combinations import Combined
 from lookalike.encode.difference import Difference
-from lookalike.encode.key import KeyStream
 from lookalike.encode.keys import Keys
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
+from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.derived import Derived
 from lookalike.encode.ties.entities import find_telling
 from lookalike.encode.ties.orders import orders_of, put_in_order

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.encode.key import KeyEncoder
+from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.entities import renewed
 from lookalike.rng import derive_seed
 from lookalike.schema import Schema

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.key import KeyStream
+from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.choose import choose_values

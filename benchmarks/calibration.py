@@ -100,7 +100,7 @@ def measure(name, twin, settings, seed, draws):
 
 def drawn(twin, rows, seed):
     parts = [
-        twin.encoder.settle(twin.model.sample(min(BATCH, rows - first), seed=derive_seed(seed, "pool", first)))
+        twin.encoder.ties.settle(twin.model.sample(min(BATCH, rows - first), seed=derive_seed(seed, "pool", first)))
         for first in range(0, rows, BATCH)
     ]
     return concatenate(parts)

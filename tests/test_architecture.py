@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "twin": FLOOR | {"table", "schema", "encode", "model", "sample", "refine"},
     "demo": FLOOR,
     "preparing": FLOOR | {"table", "schema", "encode"},
+    "splitting": FLOOR | {"table", "schema", "preparing"},
     "routing": FLOOR | {"schema", "encode", "model", "sample", "refine"},
     "fitting": FLOOR | {"table", "schema", "encode", "preparing", "routing"},
     "pipeline": FLOOR
@@ -60,6 +61,7 @@ MAY_IMPORT = {
         "report",
         "twin",
         "preparing",
+        "splitting",
         "routing",
         "pipeline",
         "demo",
@@ -71,7 +73,7 @@ MAY_IMPORT = {
 }
 INSIDE = {
     "schema": {"found": {"axis", "breaches", "column", "constraints", "expression", "parts"}},
-    "encode": {"ties": {"base", "category", "key", "mixture", "numeric"}},
+    "encode": {"ties": {"base", "category", "mixture", "numeric", "stream"}},
     "model": {
         "nets": set(),
         "counts": set(),

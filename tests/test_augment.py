@@ -16,7 +16,7 @@ from lookalike import Run
 from lookalike.cli import app
 from lookalike.errors import LookalikeWarning, OutputError, PrivacyError, SettingsError
 from lookalike.evaluate import learners
-from lookalike.preparing import split
+from lookalike.splitting import split
 from lookalike.table import as_table, write_table
 
 runner = CliRunner()

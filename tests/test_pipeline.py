@@ -16,8 +16,8 @@ from conftest import bench_table, quick_fit, quick_settings
 from lookalike import LookalikeWarning, Run, fit, registry
 from lookalike.demo import demo_table
 from lookalike.errors import ArtefactError, OutputError, SchemaError, SettingsError, TrainingError
-from lookalike.preparing import FEWEST_ROWS_TO_SPLIT, split, split_privately
 from lookalike.presets import fit_to
+from lookalike.splitting import FEWEST_ROWS_TO_SPLIT, split, split_privately
 from lookalike.table import as_table, write_table
 from lookalike.testing import check_generator
 

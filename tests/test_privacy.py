@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 import lookalike
 from lookalike import Run, fit
 from lookalike.errors import InputError, LookalikeWarning, PrivacyError, SchemaError, SettingsError, TrainingError
-from lookalike.preparing import split_privately
 from lookalike.presets import fit_to
 from lookalike.presets.telling import privacy_answers
+from lookalike.splitting import split_privately
 from lookalike.table import as_table
 
 ROWS = 3_000

@@ -77,7 +77,7 @@ class Exact:
         encoder.refuse_idle()
         encoder.fit(self.table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
         for other in self.others:
-            encoder.avoid_keys(other.data)
+            encoder.keys.avoid(other.data)
         return Coded(encoder, encoder.encode(self.table.data, seed=seed), self.table.num_rows, schema)
 
 

@@ -216,7 +216,7 @@ def calibrated(
     if not settings.calibrate:
         return None
     run.show("calibrating", 0, 1)
-    pool = encoder.settle(model.sample(settings.pool_rows(len(table)), seed=derive_seed(seed, "pool")))
+    pool = encoder.ties.settle(model.sample(settings.pool_rows(len(table)), seed=derive_seed(seed, "pool")))
     calibration = Calibration.fit(table, pool, settings, derive_seed(seed, "calibrate"))
     run.notes["calibrated"] = calibration.notes
     run.show("calibrating", 1, 1)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.encode.frame import TableEncoder
+from lookalike.encode.holes import encode_known, with_held, with_solved
 from lookalike.errors import LookalikeWarning, SamplingError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.rejection import draw_meeting
@@ -102,7 +103,7 @@ class Sampler:
         fixed = {place: code for place, code, _ in (encoder.encode_value(*item) for item in self.where.items())}
         self.patience = max(NEVER_MET, ROWS_A_ROW * learned)
         self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
-        self._keys = encoder.key_streams(seed)
+        self._keys = encoder.keys.streams(seed)
         self._firm = [name for name in (balance, *(decorrelate or ())) if name is not None]
 
     @property
@@ -135,13 +136,13 @@ class Sampler:
     def _draw(self, rows: int, codes: dict[int, int], seed: int) -> EncodedTable:
         """Draw rows that have these codes."""
         if not codes or not rows:
-            return self.encoder.settle(self.model.sample(rows, seed=seed, temperature=self.temperature))
-        self.encoder.check_together(codes)
+            return self.encoder.ties.settle(self.model.sample(rows, seed=seed, temperature=self.temperature))
+        self.encoder.ties.check_together(codes)
 
         def draw(count: int, attempt: int) -> EncodedTable:
             seed_of_try = derive_seed(seed, "try", attempt)
             made = self.model.sample(count, seed=seed_of_try, conditions=codes, temperature=self.temperature)
-            return self.encoder.settle(made)
+            return self.encoder.ties.settle(made)
 
         most = max(LARGEST_DRAW * rows, SMALLEST_LIMIT)
         drawn = draw_meeting(draw, codes, rows, tries=self.tries, most=most, patience=self.patience, all_or_none=True)
@@ -163,7 +164,7 @@ class Sampler:
 
     def with_keys(self, table: pa.Table) -> pa.Table:
         """Return the rows with the next keys; a SamplingError where a key has no more values to give."""
-        return self.encoder.with_keys(table, self._keys)
+        return self.encoder.keys.beside(table, self._keys)
 
 
 def batch_sizes(rows: int) -> list[int]:
@@ -208,7 +209,7 @@ def _quotas(
         raise SettingsError(f"decorrelate names two columns, however: {decorrelate[0]!r} stands twice. Name another.")
     names = decorrelate if balance is None else (balance,)
     places = [_place(encoder, name, fixed, "balance" if balance is not None else "decorrelate") for name in names or ()]
-    pilot = encoder.settle(model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot"))).codes
+    pilot = encoder.ties.settle(model.sample(PILOT_ROWS, seed=derive_seed(seed, "pilot"))).codes
     shares = [
         np.bincount(pilot[:, place], minlength=encoder.columns[place].cardinality) / PILOT_ROWS for place in places
     ]
@@ -273,8 +274,8 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SchemaError, InputError
         A column has another type, or a cell holds what the column cannot. (A label never seen stays, with a warning, and is not heeded.)
     """
-    table = encoder.with_solved(encoder.with_held(table)) if fill else table
-    known = encoder.encode_known(table, fill=fill, seed=seed)
+    table = with_solved(encoder, with_held(encoder, table)) if fill else table
+    known = encode_known(encoder, table, fill=fill, seed=seed)
     if known.unseen:
         cells = ", ".join(f"{count:,} of column {name!r}" for name, count in known.unseen.items())
         warnings.warn(
@@ -287,16 +288,16 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
         place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
     }
     completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
-    settled = encoder.settle(completed, known.codes, gaps=not fill)
-    rows = encoder.at_odds(settled, known.codes)
+    settled = encoder.ties.settle(completed, known.codes, gaps=not fill)
+    rows = encoder.ties.at_odds(settled, known.codes)
     for attempt in range(TRIES_BESIDE_KNOWN):
         if not len(rows):
             break
         given, there = known.encoded.take(rows), known.codes[rows]
         again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
-        again = encoder.settle(again, there, gaps=not fill)
+        again = encoder.ties.settle(again, there, gaps=not fill)
         settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
-        rows = rows[encoder.at_odds(again, there)]
+        rows = rows[encoder.ties.at_odds(again, there)]
     drawn = encoder.decode(settled, seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:

@@ -1,4 +1,4 @@
-"""Marginals, associations and intervals: what the judge and the refiner both need to count.
+"""Distances, ranks and draws: what several rooms need to count.
 
 Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a constant one) is NaN, never a warning.
 """
@@ -6,16 +6,11 @@ Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-DENSE_CELLS = 2**22
-"""A contingency table with more cells than this is counted by sorting instead of by addressing."""
-
-Z95 = 1.959963984540054
-"""Standard errors of a normal variable on either side that hold 95 %."""
 FEW_PEOPLE = 5
 """What fewer rows than this hold tells of people: no page prints it, no form and no share is read off it, and the judge asks whether it comes
 back. Source: the k of k-anonymity (Sweeney, 2002)."""
@@ -135,106 +130,6 @@ def kolmogorov_smirnov(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(below_first - below_second).max())
 
 
-def pearson(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson's ρ; in [−1, 1], NaN where either side is constant or fewer than two rows are left.
-
-    Shape: (n,) and (n,), without missing values.
-
-    >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])), 9)
-    1.0
-    """
-    if len(first) < 2:
-        return math.nan
-    one, other = _unit_scale(first), _unit_scale(second)
-    if one is None or other is None:
-        return math.nan
-    return max(-1.0, min(1.0, float((one * other).sum())))  # not @: BLAS threads cost more than they save here
-
-
-def _unit_scale(numbers: np.ndarray) -> np.ndarray | None:
-    """Centred, of length one; None where constant. Divided first, so that 1e308 does not overflow when squared."""
-    numbers = numbers.astype(np.float64)
-    if (numbers == numbers[0]).all():
-        return None
-    centred = numbers / np.abs(numbers).max()
-    centred = centred - centred.mean()
-    largest = np.abs(centred).max()
-    if largest == 0:
-        return None
-    centred = centred / largest
-    return np.asarray(centred / math.sqrt(float((centred * centred).sum())))
-
-
-def joint_cells(
-    pairs: list[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Count the joint codes of several tables over the same cells.
-
-    Shape: ``pairs`` holds one (codes, codes) a table, each (n,) in [0, shape[0]) and [0, shape[1]). Returns the cells'
-    flat indices (c,) and one count vector (c,) a table.
-
-    >>> cells, (counts,) = joint_cells([(np.array([0, 1, 1]), np.array([1, 0, 0]))], (2, 2))
-    >>> cells.tolist(), counts.tolist()
-    ([0, 1, 2, 3], [0, 1, 2, 0])
-    """
-    flat = [first.astype(np.int64) * shape[1] + second for first, second in pairs]
-    size = shape[0] * shape[1]
-    if size <= DENSE_CELLS:
-        return np.arange(size), [np.bincount(codes, minlength=size) for codes in flat]
-    cells, places = np.unique(np.concatenate(flat), return_inverse=True)
-    parts = np.split(places, np.cumsum([len(codes) for codes in flat])[:-1])
-    return cells, [np.bincount(part, minlength=len(cells)) for part in parts]
-
-
-def cramers_v(cells: np.ndarray, counts: np.ndarray, width: int) -> float:
-    """Cramér's V of a contingency table, without bias correction; in [0, 1], NaN below two rows or two columns.
-
-    Shape: ``cells`` (c,) flat indices (row·width + column), ``counts`` (c,). Source: Cramér, *Mathematical Methods of
-    Statistics*, 1946, as in ``scipy.stats.contingency.association``.
-
-    >>> cramers_v(np.arange(4), np.array([5, 0, 0, 5]), 2)
-    1.0
-    >>> cramers_v(np.arange(4), np.array([4, 4, 4, 4]), 2)
-    0.0
-    """
-    used = counts > 0
-    rows, columns = np.divmod(cells[used], width)
-    observed = counts[used].astype(np.float64)
-    row_index, row_totals = _totals(rows, observed)
-    column_index, column_totals = _totals(columns, observed)
-    freedom = min(len(row_totals), len(column_totals)) - 1
-    if freedom < 1:
-        return math.nan
-    # χ²/n = Σ o²/(r·c) − 1 needs the cells in use only, so a 700 × 700 table costs what its rows cost
-    phi_squared = float((observed / row_totals[row_index] * (observed / column_totals[column_index])).sum()) - 1
-    return math.sqrt(min(1.0, max(0.0, phi_squared / freedom)))
-
-
-def _totals(places: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Marginal totals of the places in use, and for each entry which one it belongs to."""
-    _, index = np.unique(places, return_inverse=True)
-    return index, np.bincount(index, weights=weights)
-
-
-def correlation_ratio(codes: np.ndarray, numbers: np.ndarray) -> float:
-    """η: the share of a number's spread that its label explains, square-rooted; in [0, 1], NaN where undefined.
-
-    Shape: (n,) codes from 0 and (n,) numbers, without missing numbers. Source: Pearson, 1905.
-
-    >>> correlation_ratio(np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 5.0, 5.0]))
-    1.0
-    """
-    if len(numbers) < 2:
-        return math.nan
-    centred = _unit_scale(numbers)
-    counts = np.bincount(codes)
-    if centred is None or (counts > 0).sum() < 2:
-        return math.nan
-    sums = np.bincount(codes, weights=centred)
-    used = counts > 0
-    return math.sqrt(min(1.0, float((sums[used] ** 2 / counts[used]).sum())))
-
-
 def hold_out(
     rows: int, count: int, rng: np.random.Generator, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -282,97 +177,6 @@ def central_range(numbers: np.ndarray, tail: float = 0.01) -> tuple[float, float
     """
     low, high = np.quantile(numbers.astype(np.float64), [tail, 1 - tail])
     return float(low), float(high)
-
-
-def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a share, sound for 0 hits too; in [0, 1].
-
-    Source: Wilson, 1927.
-
-    >>> low, high = wilson_interval(0, 100)
-    >>> round(low, 4), round(high, 4)
-    (0.0, 0.037)
-    """
-    if trials == 0:
-        return 0.0, 1.0
-    middle, half = wilson_centre(hits, trials)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def wilson_centre(hits: float, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Centre and half-width of :func:`wilson_interval`, before it is cut to [0, 1].
-
-    >>> wilson_centre(50, 100)[0]
-    0.5
-    """
-    centre = (hits + z * z / 2) / (trials + z * z)
-    return centre, z / (trials + z * z) * math.sqrt(hits * (trials - hits) / trials + z * z / 4)
-
-
-def difference_interval(hits: int, trials: int, other_hits: int, other_trials: int) -> tuple[float, float]:
-    """95 % interval of the difference of two shares. Source: Newcombe, 1998, method 10 (from two Wilson intervals).
-
-    >>> low, high = difference_interval(56, 70, 48, 80)
-    >>> round(low, 4), round(high, 4)
-    (0.0524, 0.3339)
-    """
-    if trials == 0 or other_trials == 0:
-        return -1.0, 1.0
-    (low, high), (other_low, other_high) = (
-        wilson_interval(hits, trials),
-        wilson_interval(other_hits, other_trials),
-    )
-    share, other = hits / trials, other_hits / other_trials
-    return (
-        share - other - math.hypot(share - low, other_high - other),
-        share - other + math.hypot(high - share, other - other_low),
-    )
-
-
-def auc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """P(a positive's score is above a negative's) + ½ P(tie): the area under the ROC curve; in [0, 1], NaN where empty.
-
-    Shape: (n,) and (m,). Source: Mann and Whitney, 1947, U / nm.
-
-    >>> auc(np.array([1, 2, 2]), np.array([0, 2]))
-    0.6666666666666666
-    """
-    if len(positive) == 0 or len(negative) == 0:
-        return math.nan
-    return float(mid_ranks(positive, np.sort(negative)).mean())
-
-
-def auc_interval(area: float, positives: float, negatives: float) -> tuple[float, float]:
-    """95 % interval of an AUC from so many scores of each kind, sound at 0 and 1 too; in [0, 1].
-
-    All areas θ with |area − θ| ≤ z·√V(θ), V being Hanley and McNeil's variance for scores of like spread: what Wilson's
-    interval is for a share. Source: Newcombe, *Statistics in Medicine* 25, 2006, method 5.
-
-    >>> low, high = auc_interval(0.5, 100, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.421, 0.579)
-    >>> auc_interval(1.0, 100, 100)[0] < 1
-    True
-    """
-    if math.isnan(area) or min(positives, negatives) <= 0:
-        return 0.0, 1.0
-    size = (positives + negatives) / 2
-
-    def misses(theta: float) -> bool:
-        spread = 1 + (size - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        return (area - theta) ** 2 > Z95**2 * theta * (1 - theta) * spread / (positives * negatives)
-
-    return _edge(misses, 0.0, area), _edge(misses, 1.0, area)
-
-
-def _edge(misses: Callable[[float], bool], outside: float, inside: float) -> float:
-    """Where ``misses`` turns from true to false between two places; ``outside`` where it never is true."""
-    if not misses(outside):
-        return outside
-    for _ in range(60):
-        middle = (outside + inside) / 2
-        outside, inside = (middle, inside) if misses(middle) else (outside, middle)
-    return outside
 
 
 def mean(values: list[float]) -> float:

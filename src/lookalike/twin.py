@@ -177,7 +177,8 @@ class Twin:
             for place, (count, condition) in enumerate(zip(counts, where, strict=True))
             for batch in self.batches(count, seed=derive_seed(seed, "condition", place), where=condition, **how)
         ]
-        return Table(self.encoder.joined(drawn, self.encoder.key_streams(seed)), self.origin)
+        keys, shared = self.encoder.keys, [entity.key for entity in self.encoder.ties.entities]
+        return Table(keys.joined(drawn, shared, keys.streams(seed)), self.origin)
 
     def batches(
         self,
@@ -195,12 +196,7 @@ class Twin:
         settings = self.sampling
         if max_tries_per_batch is not None:
             settings = settings.replace(max_tries_per_batch=max_tries_per_batch)
-        where = dict(mapping("where", where, "{'income': '>50K'}"))
-        # what follows from other columns is met by drawing again
-        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.tied}
-        wanted = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
-        for combinations in self.encoder.combinations() if wanted else ():
-            check_occurs(wanted, combinations)
+        where, wanted = self._parted(dict(mapping("where", where, "{'income': '>50K'}")))
         checks: list[Check] = [*wanted, *constraint_checks(self.schema)]
         if apart_from is not None:
             checks.append(self.filter(apart_from))
@@ -232,6 +228,14 @@ class Twin:
 
             kept = refill(sampler.sizes(size), draw, checks, tries=settings.max_tries_per_batch)
             yield Table(sampler.with_keys(kept), self.origin)
+
+    def _parted(self, where: dict[str, Any]) -> tuple[dict[str, Any], list[Wanted]]:
+        """What of a condition the engine is asked for, and what is met by drawing again, as it follows from other columns."""
+        tied = {name: where.pop(name) for name in [*where] if name in self.encoder.tied}
+        wanted = [Wanted(name, cell(self.schema[name], value)) for name, value in tied.items()]
+        for combinations in self.encoder.combinations() if wanted else ():
+            check_occurs(wanted, combinations)
+        return where, wanted
 
     def filter(self, real: Any, settings: FilterSettings | None = None) -> Filter:
         """Return what keeps drawn rows apart from real ones, for ``apart_from``; a filter comes back as it is.

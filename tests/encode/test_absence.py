@@ -55,8 +55,8 @@ def check(made: pd.DataFrame) -> None:
 def test_whatever_an_engine_draws_cells_are_missing_where_they_are_to_be(intervals):
     encoder = encoder_of(parcels(), intervals=intervals)
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
-    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=3))
     check(made.to_pandas())
     assert len(made["sent"].unique()) > 5
 
@@ -68,24 +68,24 @@ def test_few_bins_are_no_codes_that_a_cell_must_be_met_by():
     pairs = {name: pd.Series(rng.lognormal(3, 1, 3000)).mask(gone) for name in ("length", "width")}
     encoder = encoder_of(pa.Table.from_pandas(pd.DataFrame(pairs)), intervals="quantiles", max_bins=40)
     for seed in range(20):
-        made = encoder.decode(encoder.settle(scrambled(encoder, 20, seed)), seed=3).to_pandas()
+        made = encoder.decode(encoder.ties.settle(scrambled(encoder, 20, seed)), seed=3).to_pandas()
         assert (made["length"].isna() == made["width"].isna()).all()
 
 
 def test_real_rows_stay_as_they_are():
     encoder = encoder_of(parcels(), intervals="quantiles")
     real = encoder.encode(parcels(), seed=0)
-    settled = encoder.settle(real)
+    settled = encoder.ties.settle(real)
     assert (settled.codes == real.codes).all() and (settled.residuals == real.residuals).all()
 
 
 def test_what_is_found_says_most_and_no_more():
     encoder = encoder_of(parcels())
-    found = {(absence.determinant, absence.dependent) for absence in encoder.absences}
+    found = {(absence.determinant, absence.dependent) for absence in encoder.ties.absences}
     assert {("status", "sent"), ("status", "reason"), ("status", "weight")} <= found
     assert len(found & {("coupon", "rebate"), ("rebate", "coupon")}) == 1, "one of the two says it of the other"
     assert not any("paid" in pair for pair in found) and len(found) == 4
-    assert encoder_of(parcels(), keep_rules=False).absences == []
+    assert encoder_of(parcels(), keep_rules=False).ties.absences == []
 
 
 def test_what_says_all_goes_before_what_says_some():
@@ -97,8 +97,8 @@ def test_what_says_all_goes_before_what_says_some():
         {name: pa.array([x or None for x in cells.tolist()]) for name, cells in (("employer", employer), ("job", job))}
     )
     encoder = encoder_of(table)
-    assert [(absence.determinant, absence.dependent) for absence in encoder.absences] == [("employer", "job")]
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3).to_pandas()
+    assert [(absence.determinant, absence.dependent) for absence in encoder.ties.absences] == [("employer", "job")]
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3).to_pandas()
     assert (made["job"].isna() == (made["employer"].isna() | (made["employer"] == "never"))).all()
 
 
@@ -112,7 +112,7 @@ def test_gaps_by_chance_are_no_rule(seed):
             "c": pa.array(np.where(rng.random(300) < 0.9, np.nan, rng.normal(size=300)), from_pandas=True),
         }
     )
-    assert encoder_of(table).absences == []
+    assert encoder_of(table).ties.absences == []
 
 
 def test_known_cells_are_left_alone_and_filling_asks_for_none():
@@ -121,6 +121,6 @@ def test_known_cells_are_left_alone_and_filling_asks_for_none():
     place = list(encoder.encoders).index("sent")
     known = np.zeros(table.codes.shape, bool)
     known[:, place] = True
-    settled = encoder.settle(table, known)
+    settled = encoder.ties.settle(table, known)
     assert (settled.codes[:, place] == table.codes[:, place]).all() and (settled.codes != table.codes).any()
-    assert (encoder.settle(table, gaps=False).codes == table.codes).all()
+    assert (encoder.ties.settle(table, gaps=False).codes == table.codes).all()

@@ -71,7 +71,7 @@ def check(rows: pd.DataFrame) -> None:
 
 
 def test_what_keys_settle_is_found(twin):
-    found = {entity.key: entity for entity in twin.encoder.entities}
+    found = {entity.key: entity for entity in twin.encoder.ties.entities}
     assert list(found) == ["order_id", "customer_id", "card_id"]
     assert set(found["order_id"].holds) == {"day", "country", "town", "born"} and found["order_id"].made_of is None
     assert set(found["customer_id"].holds) == {"country", "town", "born"} and found["customer_id"].made_of == "order_id"
@@ -115,11 +115,11 @@ def test_a_key_that_settles_nothing_is_given_to_any_rows_and_may_count_them():
     mixed = ("day", "customer_id", "card_id", "town", "country", "born")
     table = lines().assign(**{name: rng.permutation(lines()[name]) for name in mixed})
     counting = fitted(table)
-    assert [(entity.key, entity.holds) for entity in counting.encoder.entities] == [("order_id", ())]
+    assert [(entity.key, entity.holds) for entity in counting.encoder.ties.entities] == [("order_id", ())]
     made = counting.sample(500, seed=1)
     assert (made.groupby("order_id")["line"].max() == made.groupby("order_id").size()).all()
     twin = fitted(table.assign(line=rng.permutation(table["line"])))
-    assert twin.encoder.entities == []
+    assert twin.encoder.ties.entities == []
     assert (twin.sample(500, seed=1).groupby("order_id")["town"].nunique() > 1).any()
 
 

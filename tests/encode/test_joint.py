@@ -59,13 +59,13 @@ def broken(made: pd.DataFrame, real: pd.DataFrame, together: list[str], dependen
 def test_whatever_an_engine_draws_they_hold(rare: int, intervals: str):
     table = sales()
     encoder = encoder_of(table, intervals, rare_rows=rare)
-    assert {(frozenset(joint.determinants), joint.dependent) for joint in encoder.joints} == {
+    assert {(frozenset(joint.determinants), joint.dependent) for joint in encoder.ties.joints} == {
         (frozenset({"article", "size"}), "price"),
         (frozenset({"country", "kind"}), "rate"),
     }
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
-    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=3))
     assert broken(made.to_pandas(), table, ["article", "size"], "price") == 0
     assert broken(made.to_pandas(), table, ["country", "kind"], "rate") == 0
 
@@ -74,10 +74,10 @@ def test_codes_are_settled_before_values_are_drawn():
     encoder = encoder_of(sales())
     drawn = scrambled(encoder)
     places = {column.name: place for place, column in enumerate(encoder.columns)}
-    settled = encoder.settle(drawn)
+    settled = encoder.ties.settle(drawn)
     assert (settled.codes[:, places["rate"]] != drawn.codes[:, places["rate"]]).mean() > 0.3
     real = encoder.encode(pa.Table.from_pandas(sales()), seed=0)
-    assert (encoder.settle(real).codes == real.codes).all(), "real rows keep their own rules"
+    assert (encoder.ties.settle(real).codes == real.codes).all(), "real rows keep their own rules"
 
 
 def test_known_cells_are_not_overruled():
@@ -85,32 +85,32 @@ def test_known_cells_are_not_overruled():
     table = scrambled(encoder)
     known = np.zeros(table.codes.shape, bool)
     known[:, [column.name for column in encoder.columns].index("rate")] = True
-    assert (encoder.settle(table, known).codes[known] == table.codes[known]).all()
+    assert (encoder.ties.settle(table, known).codes[known] == table.codes[known]).all()
 
 
 def test_what_one_row_alone_says_is_not_given_out_and_hidden_labels_stay_hidden():
     own = {"article": "a0", "size": 4, "country": "c6", "kind": 0, "price": 1234.5, "rate": "rare", "pieces": 1}
     for rows in (1, 3):
         table = pd.concat([sales(), pd.DataFrame([own] * rows)])
-        (price,) = (joint for joint in encoder_of(table).joints if joint.dependent == "price")
+        (price,) = (joint for joint in encoder_of(table).ties.joints if joint.dependent == "price")
         assert price.values.numbers is not None and (1234.5 in price.values.numbers) is (rows > 1)
     hidden = encoder_of(table, rare_categories="hide", rare_rows=20)
-    made = hidden.decode(hidden.settle(scrambled(hidden)), seed=3).to_pandas()
-    assert "rare" not in set(made["rate"]) and hidden.joints
+    made = hidden.decode(hidden.ties.settle(scrambled(hidden)), seed=3).to_pandas()
+    assert "rare" not in set(made["rate"]) and hidden.ties.joints
 
 
 def test_none_where_they_are_left_to_chance():
-    assert encoder_of(sales(), keep_rules=False).joints == []
+    assert encoder_of(sales(), keep_rules=False).ties.joints == []
 
 
 def test_each_column_is_settled_once_and_never_in_a_circle():
     rng = np.random.default_rng(0)
     a, b, c = rng.integers(0, 6, (3, 5000))
     table = pd.DataFrame({"a": a, "b": b, "c": c, "sum": (a + b) % 6, "further": (a + b + c) % 6})
-    joints = encoder_of(table).joints
+    joints = encoder_of(table).ties.joints
     assert len({joint.dependent for joint in joints}) == len(joints) == 2
     made = encoder_of(table)
-    rows = made.decode(made.settle(scrambled(made)), seed=0).to_pandas()
+    rows = made.decode(made.ties.settle(scrambled(made)), seed=0).to_pandas()
     assert ((rows["a"] + rows["b"]) % 6 == rows["sum"]).all()
     assert ((rows["a"] + rows["b"] + rows["c"]) % 6 == rows["further"]).all()
 

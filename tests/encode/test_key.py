@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from lookalike.encode.forms import learn
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.key import KeyEncoder, shuffled_indices
+from lookalike.encode.key import KeyEncoder
 from lookalike.encode.pattern import from_regex
+from lookalike.encode.stream import shuffled_indices
 from lookalike.errors import InputError, LookalikeWarning, SamplingError, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.infer import infer_column

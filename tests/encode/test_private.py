@@ -300,7 +300,7 @@ def test_keys_are_made_up_without_a_look_at_any(table):
 def test_rules_between_columns_are_not_looked_for():
     city = np.random.default_rng(0).choice(["Wien", "Graz"], 2_000)
     encoder, _, _ = fitted(pa.table({"city": city, "state": np.where(city == "Wien", "W", "ST")}))
-    assert encoder.rules == []
+    assert encoder.ties.rules == []
 
 
 # ------------------------------------------------------------------------------------------------- kinds and subjects

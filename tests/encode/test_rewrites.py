@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
+from lookalike.encode.holes import encode_known
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
@@ -330,7 +331,7 @@ def test_a_condition_on_what_follows_from_others_is_refused():
         encoder.encode_value("b", 4)
     assert encoder.encode_value("a", 2)[1] == 1
     with pytest.raises(SchemaError, match="100 rows have 'b' without all of 'a', which it follows from"):
-        encoder.encode_known(table.drop(["a"]), fill=True, seed=0)
+        encode_known(encoder, table.drop(["a"]), fill=True, seed=0)
 
 
 def test_rows_that_break_an_order_are_encoded_as_the_nearest_that_keep_it():

@@ -40,14 +40,14 @@ def encoder_of(table: pa.Table, **settings) -> TableEncoder:
 
 
 def test_rules_are_found_and_no_others():
-    found = {(rule.determinant, rule.dependent) for rule in encoder_of(places()).rules}
+    found = {(rule.determinant, rule.dependent) for rule in encoder_of(places()).ties.rules}
     assert ("city", "state") in found and ("state", "region") in found and ("state", "tax") in found
     assert not any("colour" in pair for pair in found)
     assert not any((b, a) in found for a, b in found), "of two columns that settle each other one is settled"
     shuffled = places().set_column(
         4, "state", pa.array(np.random.default_rng(0).permutation(places()["state"].to_numpy()))
     )
-    assert not any("state" in (rule.determinant,) for rule in encoder_of(shuffled).rules)
+    assert not any("state" in (rule.determinant,) for rule in encoder_of(shuffled).ties.rules)
 
 
 @pytest.mark.parametrize("rare", [1, 5, 200])
@@ -56,8 +56,8 @@ def test_whatever_an_engine_draws_the_rules_hold(rare):
     table = places()
     encoder = encoder_of(table, rare_rows=rare)
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
-    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=3))
     real = table.to_pandas().drop(columns="colour").drop_duplicates().fillna(-1)
     fake = made.to_pandas().drop(columns="colour").fillna(-1)
     assert len(fake.merge(real)) == len(fake), "every city has its own state, region, tax and number"
@@ -69,17 +69,17 @@ def test_what_was_settled_before_a_second_fit_is_forgotten():
     first = places()
     other = first.set_column(4, "state", pa.array([f"s{int(city[1:]) * 7 % 11}" for city in first["city"].to_pylist()]))
     encoder, fresh = encoder_of(first), TableEncoder(infer_schema(first), EncoderSettings(intervals="quantiles"))
-    encoder.settle(scrambled(encoder))
+    encoder.ties.settle(scrambled(encoder))
     for one in (encoder, fresh):
         one.fit(other, seed=0)
-    assert (encoder.settle(scrambled(encoder)).codes == fresh.settle(scrambled(fresh)).codes).all()
+    assert (encoder.ties.settle(scrambled(encoder)).codes == fresh.ties.settle(scrambled(fresh)).codes).all()
 
 
 def test_two_numbers_alike_are_both_settled():
     table = places()
     index = pa.array([float(int(city[1:]) % 7) for city in table["city"].to_pylist()])
     table = table.append_column("one", index).append_column("two", pa.array([10 * i for i in index.to_pylist()]))
-    found = {(rule.determinant, rule.dependent) for rule in encoder_of(table).rules}
+    found = {(rule.determinant, rule.dependent) for rule in encoder_of(table).ties.rules}
     assert {("city", "one"), ("one", "two")} <= found
 
 
@@ -105,12 +105,12 @@ def test_a_number_settles_as_a_label_does(intervals):
     table = shops()
     encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
     encoder.fit(table, seed=0)
-    found = {(rule.determinant, rule.dependent) for rule in encoder.rules}
+    found = {(rule.determinant, rule.dependent) for rule in encoder.ties.rules}
     assert {("shop", "district"), ("district", "town"), ("day", "month")} <= found
     assert not any("sold" in pair for pair in found)
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
-    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=3))
     real, fake = table.to_pandas(), made.to_pandas()
     for determinant, dependent in (("shop", "district"), ("district", "town"), ("day", "month")):
         due = fake[determinant].map(real.drop_duplicates(determinant).set_index(determinant)[dependent])
@@ -121,7 +121,7 @@ def test_a_number_settles_as_a_label_does(intervals):
 
 def test_a_bin_settles_what_all_its_numbers_agree_on():
     encoder = encoder_of(shops())
-    rule = next(rule for rule in encoder.rules if (rule.determinant, rule.dependent) == ("shop", "district"))
+    rule = next(rule for rule in encoder.ties.rules if (rule.determinant, rule.dependent) == ("shop", "district"))
     due = settled_codes(rule, encoder.encoders["shop"])
     assert (due >= 0).any() and (due < 0).any(), "bins of nine shops: most lie in one district, some in two"
 
@@ -131,27 +131,27 @@ def test_known_cells_are_not_overruled():
     table = scrambled(encoder)
     known = np.zeros(table.codes.shape, bool)
     known[:, 1] = True
-    settled = encoder.settle(table, known)
+    settled = encoder.ties.settle(table, known)
     assert (settled.codes[:, 1] == table.codes[:, 1]).all() and (settled.codes != table.codes).any()
 
 
 def test_hidden_levels_stay_hidden():
     table = places()
     encoder = encoder_of(table, rare_rows=20, rare_categories="hide")
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3).to_pandas()
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3).to_pandas()
     counts = table.to_pandas()["city"].value_counts()
     assert counts[made["city"].unique()].min() >= 20
     assert (made["state"] == "s" + (made["city"].str[1:].astype(int) % 12).astype(str)).all()
 
 
 def test_rules_can_be_left_to_chance():
-    assert encoder_of(places(), keep_rules=False).rules == []
+    assert encoder_of(places(), keep_rules=False).ties.rules == []
 
 
 def test_agreement_by_chance_is_no_rule():
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.choice(list("xyz"), 30), "b": ["same"] * 29 + ["other"]})
-    assert encoder_of(table).rules == []
+    assert encoder_of(table).ties.rules == []
 
 
 def till(rows: int = 6000, seed: int = 0) -> pa.Table:
@@ -180,7 +180,7 @@ def test_parts_of_a_date_settle_and_the_rows_ties_to_them_are_kept(intervals):
     table = till()
     encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
     encoder.fit(table, seed=0)
-    assert {(rule.dependent, rule.part.name) for rule in encoder.rules if rule.determinant == "sold_at"} == {
+    assert {(rule.dependent, rule.part.name) for rule in encoder.ties.rules if rule.determinant == "sold_at"} == {
         ("weekday", "weekday"),
         ("weekend", "weekday"),
         ("hour", "hour"),
@@ -191,8 +191,8 @@ def test_parts_of_a_date_settle_and_the_rows_ties_to_them_are_kept(intervals):
     codes = encoder.encode(table, seed=0)
     place = list(encoder.encoders).index("sold_at")
     codes.residuals[:, place] = np.random.default_rng(1).uniform(-0.25, 0.25, table.num_rows)
-    made = encoder.decode(encoder.settle(codes), seed=3)
-    assert made.equals(again.decode(again.settle(codes), seed=3))
+    made = encoder.decode(encoder.ties.settle(codes), seed=3)
+    assert made.equals(again.decode(again.ties.settle(codes), seed=3))
     real, fake = table.to_pandas(), made.to_pandas()
     moment = fake["sold_at"].dt
     assert (moment.strftime("%a").str[:2] == fake["weekday"]).all() and (
@@ -219,7 +219,7 @@ def test_a_pooled_level_is_drawn_by_all_that_its_row_says():
         }
     )
     encoder = encoder_of(table, max_categories=100)
-    made = encoder.decode(encoder.settle(encoder.encode(table, seed=0)), seed=3).to_pandas()
+    made = encoder.decode(encoder.ties.settle(encoder.encode(table, seed=0)), seed=3).to_pandas()
     assert len(made.merge(table.to_pandas()[["article", "kind", "price"]].drop_duplicates())) == len(made)
     assert (made["shop"].str[1:] == made["kind"].str[1:]).mean() > 0.9
 
@@ -230,7 +230,7 @@ def test_a_number_that_settles_is_one_of_those_seen_where_its_neighbours_disagre
     encoder = encoder_of(table)
     codes = encoder.encode(table, seed=0)
     codes.residuals[:] = np.random.default_rng(1).uniform(-1, 1, codes.residuals.shape)
-    made, real = encoder.decode(encoder.settle(codes), seed=3).to_pandas(), table.to_pandas()
+    made, real = encoder.decode(encoder.ties.settle(codes), seed=3).to_pandas(), table.to_pandas()
     assert made["shop"].isin(real["shop"]).mean() > 0.99 and (made["shop"] != real["shop"]).mean() > 0.2
     assert (made["shop"] % 3 == made["lot"]).mean() > 0.99
 
@@ -256,13 +256,13 @@ def test_stretches_of_an_axis_settle(intervals):
     table = staff()
     encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
     encoder.fit(table, seed=0)
-    assert {(rule.determinant, rule.dependent) for rule in encoder.rules if rule.banded} == {
+    assert {(rule.determinant, rule.dependent) for rule in encoder.ties.rules if rule.banded} == {
         ("income", "bracket"),
         ("born", "age"),
     }
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
-    assert made.equals(again.decode(again.settle(scrambled(again)), seed=3))
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=3))
     fake = made.to_pandas()
     incomes = {
         one.Index: one for one in table.to_pandas().groupby("bracket")["income"].agg(["min", "max"]).itertuples()
@@ -272,7 +272,7 @@ def test_stretches_of_an_axis_settle(intervals):
         assert inside.any() and (fake.loc[inside, "bracket"] == bracket).all()
     codes = encoder.encode(table, seed=0)
     codes.residuals[:, 0] = np.random.default_rng(1).uniform(-0.25, 0.25, table.num_rows)
-    made = encoder.decode(encoder.settle(codes), seed=3)
+    made = encoder.decode(encoder.ties.settle(codes), seed=3)
     kept = np.mean(np.array(made["bracket"].to_pylist()) == np.array(table["bracket"].to_pylist()))
     assert kept > (0.98 if intervals == "quantiles" else 0.85), (
         "a number gives way where its bin reaches over two brackets"
@@ -288,8 +288,8 @@ def test_no_rows_keep_the_rules_too():
         }
     )
     encoder = encoder_of(table)
-    assert len({rule.determinant for rule in encoder.rules}) == 1 and len(encoder.rules) == 2
-    assert encoder.decode(encoder.settle(scrambled(encoder, rows=0)), seed=0).schema == table.schema
+    assert len({rule.determinant for rule in encoder.ties.rules}) == 1 and len(encoder.ties.rules) == 2
+    assert encoder.decode(encoder.ties.settle(scrambled(encoder, rows=0)), seed=0).schema == table.schema
 
 
 @pytest.mark.parametrize("intervals", ["quantiles", "modes"])
@@ -299,8 +299,8 @@ def test_a_bracket_that_is_a_number_is_that_of_its_income(intervals):
     table = pa.table({"income": income, "bracket": income // 3_000})
     encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
     encoder.fit(table, seed=0)
-    assert [rule.banded for rule in encoder.rules] == [True]
-    made = encoder.decode(encoder.settle(scrambled(encoder)), seed=3)
+    assert [rule.banded for rule in encoder.ties.rules] == [True]
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=3)
     numbers, brackets = made["income"].to_numpy(), made["bracket"].to_numpy()
     known = np.unique(income // 3_000)
     low, high = (np.array([end(income[income // 3_000 == one]) for one in known]) for end in (np.min, np.max))

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 from lookalike.evaluate.attacks import _Cells, _guesses, _single_values, attacks, risk
+from lookalike.evaluate.confidence import wilson_centre
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import prepare
 from lookalike.neighbours import distance, nearest
 from lookalike.schema.infer import infer_schema
-from lookalike.stats import wilson_centre
 
 FIGURES = ("singling_out_one", "singling_out_many", "linkability", "inference")
 

@@ -4,8 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike import stats
-from lookalike.evaluate import copies, score
+from lookalike.evaluate import confidence, copies, score
 from lookalike.report import answers
 from lookalike.schema.infer import infer_schema
 
@@ -109,5 +108,5 @@ def test_repeated_rows_are_counted_in_as_many_of_both_and_come_in_pairs():
     twice = np.append(np.arange(60), np.repeat(np.arange(60, 80), 2))
     found = copies.repeats({"real": np.arange(100, 200), "synthetic": twice}, seed=0)
     assert (found["rows"], found["count"], found["share"], found["excess"]) == (100, 40, 0.4, 0.4)
-    assert found["excess_interval"] == list(stats.difference_interval(20, 50, 0, 50))
+    assert found["excess_interval"] == list(confidence.difference_interval(20, 50, 0, 50))
     assert copies.repeats({"real": np.arange(100), "synthetic": np.repeat(np.arange(200), 2)}, seed=0)["rows"] == 100

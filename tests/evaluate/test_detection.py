@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import bench_table
 from evaluate import frozen
-from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate import detection as module
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.prepare import prepare
@@ -42,7 +42,7 @@ def test_a_fresh_sample_is_not_told_apart_and_so_is_the_yardstick():
     for figures in (detection(columns, 0), fresh_detection(columns, 0, 900)):
         assert figures["interval"][0] <= 0.5 <= figures["interval"][1]
         assert figures["rows"] == 900 and figures["against"] == "holdout" and figures["columns"] == []
-        assert figures["interval"] == list(stats.auc_interval(figures["auc"], 900 / 2.25, 900 / 2.25))
+        assert figures["interval"] == list(confidence.auc_interval(figures["auc"], 900 / 2.25, 900 / 2.25))
 
 
 def test_a_missing_cell_is_no_nought():
@@ -172,18 +172,18 @@ def test_no_columns_give_no_figure():
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
 def test_auc_is_the_share_of_pairs_in_order(positive, negative):
     pairs = [(one > other) + (one == other) / 2 for one in positive for other in negative]
-    area = stats.auc(np.array(positive), np.array(negative))
+    area = confidence.auc(np.array(positive), np.array(negative))
     assert area == pytest.approx(np.mean(pairs))
-    low, high = stats.auc_interval(area, len(positive), len(negative))
+    low, high = confidence.auc_interval(area, len(positive), len(negative))
     assert 0 <= low <= area <= high <= 1
-    mirrored = stats.auc_interval(1 - area, len(negative), len(positive))
+    mirrored = confidence.auc_interval(1 - area, len(negative), len(positive))
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
 def test_the_auc_interval_holds_the_truth_in_19_of_20_draws():
     random, truth, held = np.random.default_rng(0), 0.7602, 0  # Φ(1/√2) for normal scores one apart
     for _ in range(400):
-        low, high = stats.auc_interval(stats.auc(random.normal(1, 1, 60), random.normal(0, 1, 60)), 60, 60)
+        low, high = confidence.auc_interval(confidence.auc(random.normal(1, 1, 60), random.normal(0, 1, 60)), 60, 60)
         held += low <= truth <= high
     assert 0.92 <= held / 400 <= 0.99
 

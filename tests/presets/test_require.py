@@ -14,13 +14,13 @@ from lookalike import LookalikeWarning
 from lookalike.demo import demo_table
 from lookalike.errors import SettingsError
 from lookalike.evaluate.verdicts import read
-from lookalike.preparing import Split
 from lookalike.presets.budget import training_minutes
 from lookalike.presets.knobs import Setup, calm, calmer, filter_on, turn, warmer
 from lookalike.presets.places import silent
 from lookalike.presets.require import Common, faults, meet, requirements
 from lookalike.refine import FilterSettings
 from lookalike.registry import ENGINES, load
+from lookalike.splitting import Split
 from lookalike.table import as_table, write_table
 
 REMEMBERS = {"engine": "trees", "min_leaf": 2, "strength": 0.01, "chains": 1, "trees": 1, "growth": 1.0}

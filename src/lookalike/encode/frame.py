@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lookalike import registry
 from lookalike.encode import private
 from lookalike.encode.asked import cell, code_of
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
 from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.combinations import Combined
 from lookalike.encode.difference import Difference
-from lookalike.encode.key import KeyEncoder, KeyStream
+from lookalike.encode.keys import Keys
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
-from lookalike.encode.steps import Computed, Joint
-from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
-from lookalike.encode.ties.backward import at_odds, contradicted, give_way
+from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.derived import Derived
-from lookalike.encode.ties.entities import Entity, find_entities, find_telling, group, held_alike, renewed, taken_from
-from lookalike.encode.ties.joint import JointRule, find_joints
+from lookalike.encode.ties.entities import find_telling
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
-from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
-from lookalike.encode.ties.settle import Due, follow, in_order, settle, settle_values
-from lookalike.errors import InputError, SamplingError, SchemaError, SettingsError
+from lookalike.encode.ties.ties import Ties
+from lookalike.errors import InputError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
-from lookalike.rng import derive_seed, generator
+from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import as_kept, numbered, spelled_like, whose
+from lookalike.schema.values import as_kept, whose
 
 
 class TableEncoder:
@@ -63,13 +58,8 @@ class TableEncoder:
             refuse(spec)
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
-        self.rules: list[Rule] = []
-        self.joints: list[JointRule] = []
-        self.absences: list[Absence] = []
-        self.entities: list[Entity] = []
-        self.derived = Derived()
-        self._dues: list[Due] | None = None
-        self.keys: dict[str, KeyEncoder] = {spec.name: KeyEncoder(spec) for spec in schema.kept if spec.kind == "key"}
+        self.ties = Ties(self.encoders)
+        self.keys = Keys(schema)
 
     def refuse_idle(self) -> None:
         """Raise a :class:`SettingsError` for what was set, but changes nothing of these columns."""
@@ -96,12 +86,10 @@ class TableEncoder:
             )
         parsed = self._parse(table)
         self.rewrites.fit(parsed)
-        self._dues = None
         columns = self.rewrites.forward(parsed)
         self.encoders = self._encoders(self.rewrites.specs())
-        for name, key in self.keys.items():
-            key.fit(_one_array(table, name))
-        shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
+        self.keys.fit(table)
+        shared = self.keys.shared(table)
         telling = find_telling(shared, columns)
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
             own = columns[name]
@@ -111,17 +99,15 @@ class TableEncoder:
             if progress is not None:
                 progress(done, len(self.encoders))
         part_pools(self.encoders, columns, generator(seed, "pools"))
+        self.ties = Ties(self.encoders)
         if self.settings.keep_rules:
-            self.rules = find_rules(self.encoders, columns, telling)
-            self.joints = find_joints(self.encoders, columns, self.rules, telling)
-            self.absences = find_absences(self.encoders, columns, self.rules)
-            self.entities = find_entities(shared, columns, self.rules, self.joints)
-            self.derived = self._find_derived(parsed, columns, telling, seed)
+            derived = self._find_derived(parsed, columns, telling, seed)
+            self.ties = Ties.find(self.encoders, columns, shared, telling, derived)
 
     def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
     ) -> Derived:
-        steps = [step for step in self.rewrites.steps if not isinstance(step, Joint)]
+        steps = [step for step in self.rewrites.steps if not isinstance(step, Combined)]
         derived = [name for step in steps for name in step.targets if self.schema[name].numeric]
         if not derived:
             return Derived()
@@ -151,8 +137,7 @@ class TableEncoder:
         for name, encoder in self.encoders.items():
             private.fit_privately(encoder, parse(table.column(name), encoder.spec), account)
         self.schema = Schema([self.encoders[spec.name].spec if spec.modelled else spec for spec in self.schema])
-        for key in self.keys.values():
-            key.make_up()
+        self.keys.make_up()
         return rows
 
     def encode_privately(self, table: pa.Table) -> EncodedTable:
@@ -166,12 +151,6 @@ class TableEncoder:
             )
         return EncodedTable(self.columns, codes, residuals)
 
-    def avoid_keys(self, table: pa.Table) -> None:
-        """Keep the keys of rows that were not fitted (a holdout) from being given out, too."""
-        for name, key in self.keys.items():
-            if name in table.column_names:
-                key.avoid(table.column(name))
-
     def encode(self, table: pa.Table, *, seed: int) -> EncodedTable:
         """(n, d) codes and residuals. The seed draws which of two overlapping modes a number is given to."""
         check_columns(table, self.schema)
@@ -182,97 +161,19 @@ class TableEncoder:
             codes[:, place], residuals[:, place] = encoder.encode(columns[name], generator(seed, "encode", name))
         return EncodedTable(self.columns, codes, residuals, whose(table, self.schema.kept))
 
-    def encode_known(self, table: pa.Table, *, fill: bool, seed: int) -> Known:
-        """Return what is there of a table to complete.
-
-        Columns that the table lacks are not known; nor are missing cells, if they are to be filled, nor the codes of labels never learned.
-        """
-        columns, cells = {}, {}
-        for spec in self.schema.modelled:
-            there = spec.name in table.column_names
-            column = self.in_type(table, spec.name) if there else pa.nulls(table.num_rows, arrow_type(spec.storage))
-            columns[spec.name] = parse(column, spec)
-            cells[spec.name] = ~columns[spec.name].missing if fill else np.full(table.num_rows, there)
-        tied, rewritten = self.rewrites.known(cells), self.rewrites.forward(columns)
-        shape = table.num_rows, len(self.encoders)
-        codes, residuals, known = np.zeros(shape, np.int32), np.zeros(shape), np.zeros(shape, bool)
-        unseen: dict[str, int] = {}
-        for place, (name, encoder) in enumerate(self.encoders.items()):
-            rows = np.flatnonzero(tied[name])
-            if isinstance(encoder, CategoryEncoder):
-                strange = encoder.never_seen(rewritten[name])[rows]
-                if strange.any():
-                    unseen[name], rows = int(strange.sum()), rows[~strange]
-            known[rows, place] = True
-            if len(rows):
-                values = rewritten[name].take(rows)
-                codes[rows, place], residuals[rows, place] = encoder.encode(values, generator(seed, "encode", name))
-        owners = {one.key: numbered(_one_array(table, one.key)) for one in self._given(table)}
-        return Known(EncodedTable(self.columns, codes, residuals), known, columns, cells, owners, unseen)
-
-    def _given(self, table: pa.Table) -> list[Entity]:
-        """The keys that rows share which a table to complete has."""
-        return [one for one in self.entities if one.key in table.column_names]
-
-    def with_held(self, table: pa.Table) -> pa.Table:
-        """Return a table to complete with what is known of a key in one of its rows in all those that lack it."""
-        for entity in self._given(table):
-            owners = numbered(_one_array(table, entity.key))
-            for name in self._held(entity):
-                if name in table.column_names:
-                    there = ~parse(self.in_type(table, name), self.schema[name]).missing
-                    cells = _one_array(table, name).take(pa.array(taken_from(there, owners)))
-                    table = table.set_column(table.column_names.index(name), name, cells)
-        return table
-
-    def with_solved(self, table: pa.Table) -> pa.Table:
-        """Return a table to complete with the cells that a formula settles by its result and all its other parts."""
-        steps = [step for step in self.rewrites.steps if isinstance(step, Computed)]
-        names = {name for step in steps for name in (*step.targets, *step.sources)}
-        cells = {name: self.in_type(table, name) for name in names}
-        before = {name: parse(column, self.schema[name]) for name, column in cells.items()}
-        found = dict(before)
-        for step in steps:
-            found |= step.solved(found)
-        for name, values in found.items():
-            new = before[name].missing & ~values.missing
-            if new.any():
-                spec, there = self.schema[name], pa.array(~before[name].missing)
-                written = spelled_like(spell(values, spec), cells[name].filter(there), spec)
-                column = pc.if_else(pa.array(new), written, cells[name])
-                table = table.set_column(table.column_names.index(name), name, column)
-        return table
-
-    def _held(self, entity: Entity) -> list[str]:
-        """The table's own columns that a key holds: those rewritten, too, where all that they are written back from is held."""
-        held = [*entity.holds]
-        for step in self.rewrites.steps:
-            if {*(spec.name for spec in step.specs()), *step.sources} <= {*held}:
-                held += step.targets
-        return held
-
     def in_type(self, table: pa.Table, name: str) -> pa.Array:
         """Return a column in the type it was learned in: a frame turns whole numbers with gaps into floats, for instance."""
         spec = self.schema[name]
         rule = "a table to complete must hold the types that were learned"
-        found: pa.Array = in_type(_one_array(table, name), arrow_type(spec.storage), spec, rule)
+        found: pa.Array = in_type(table.column(name).combine_chunks(), arrow_type(spec.storage), spec, rule)
         return found
-
-    def gaps(self, table: pa.Table) -> int:
-        """How many cells of modelled columns are missing, however a column spells that."""
-        there = [spec for spec in self.schema.modelled if spec.name in table.column_names]
-        return sum(int(parse(self.in_type(table, spec.name), spec).missing.sum()) for spec in there)
-
-    def key_streams(self, seed: int) -> dict[str, KeyStream]:
-        """Fresh keys for one sampled table."""
-        return {name: key.stream(derive_seed(seed, "key", name)) for name, key in self.keys.items()}
 
     def decode(self, encoded: EncodedTable, *, seed: int, given: Known | None = None) -> pa.Table:
         """Cells of the columns' own types, in the schema's order, fresh keys included.
 
         What is ``given`` is what others are measured or computed from, to the last digit.
         """
-        return self.with_keys(self.cells(encoded, seed=seed, given=given), self.key_streams(seed))
+        return self.keys.beside(self.cells(encoded, seed=seed, given=given), self.keys.streams(seed))
 
     def cells(
         self,
@@ -310,104 +211,28 @@ class TableEncoder:
             known[:, list(self.encoders).index(name)] = True
         orders = orders_of(self.schema, self.encoders)
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
-        ties = self.ties
-        settle_values(ties, self.encoders, encoded, drawn, known, generator(seed, "rules"))
-        if known.any():
-            give_way(ties, self.encoders, drawn, known, generator(seed, "given"))
-        if given is not None and given.owners:
-            held_alike(self.entities, drawn, given.owners, dict(zip(self.encoders, known.T, strict=True)))
-            follow(ties, self.encoders, drawn, known)
-        given_out: dict[str, pa.Array] = {}
-        if keys and self.entities:
-            drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
-            follow(ties, self.encoders, drawn, known)
-        if self.derived.rules:
-            self.derived.follow(ties, self.encoders, drawn, self.rewrites.backward(drawn), known)
+        self.ties.settle_values(encoded, drawn, known, {} if given is None else given.owners, seed)
+        drawn, given_out = self.ties.group(drawn, known, keys, firm, seed)
+        if self.ties.derived.rules:
+            self.ties.derived.follow(self.ties.ordered, self.encoders, drawn, self.rewrites.backward(drawn), known)
         for name, encoder in self.encoders.items():
             if isinstance(encoder, CategoryEncoder):
                 drawn[name] = encoder.without_hidden(drawn[name])
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled} | given_out)
 
-    def with_keys(self, table: pa.Table, keys: dict[str, KeyStream]) -> pa.Table:
-        """Return the cells with keys beside them, in the schema's order; ``keys`` carries on over batches. Keys that are there stay."""
-        there = table.column_names
-        cells = {
-            spec.name: table.column(spec.name) if spec.name in there else keys[spec.name].take(table.num_rows)
-            for spec in self.schema.kept
-        }
-        return self.referred(pa.table(cells), keys)
-
-    def referred(self, table: pa.Table, keys: Mapping[str, KeyStream]) -> pa.Table:
-        """Return the rows with keys of other rows where they refer to such: of no row to itself, as often the same as was drawn."""
-        for place, name in enumerate(table.schema.names):
-            other = self.keys[name].spec.refers if name in self.keys else None
-            if other is not None and other in table.column_names:
-                own = _one_array(table, other).cast(table.schema.field(name).type)
-                cells = renewed(table.column(name), partial(keys[name].among, own))
-                itself = pc.fill_null(pc.equal(cells, own), False)
-                following = cells.take(pa.array(np.roll(np.arange(len(cells)), -1)))
-                table = table.set_column(place, name, pc.if_else(itself, following, cells))
-        return table
-
-    def joined(self, parts: Sequence[pa.Table], keys: dict[str, KeyStream]) -> pa.Table:
-        """Return tables made one by one as one, with new keys throughout: what shared a key shares one again."""
-        whole = pa.concat_tables(parts)
-        part = np.repeat(np.arange(len(parts)), [table.num_rows for table in parts])
-        cells = {spec.name: whole.column(spec.name) for spec in self.schema.modelled}
-        for entity in self.entities:
-            cells[entity.key] = renewed(whole.column(entity.key), keys[entity.key].distinct, part)
-        return self.with_keys(pa.table(cells), keys)
-
     @property
     def tied(self) -> dict[str, str]:
         """Columns that no engine can be asked for, as what settles them is there only once rows are written back; each with the rule
         behind it."""
-        later = {name: f"{source!r} settles it" for name, source in self.derived.settled.items()}
+        later = {name: f"{source!r} settles it" for name, source in self.ties.derived.settled.items()}
         return later | self.rewrites.tied
-
-    @property
-    def ties(self) -> list[Rule | JointRule]:
-        """What columns settle, alone and together, in the order in which it is to be applied."""
-        return in_order([*self.rules, *self.joints])
-
-    def settle(self, encoded: EncodedTable, known: np.ndarray | None = None, *, gaps: bool = True) -> EncodedTable:
-        """Return the rows with every code that another column settles as it does, and cells missing where others say so, unless all
-        are to be filled (``gaps`` False); ``known`` (n, d) cells are left alone."""
-        dues = self._known_dues()
-        settled = settle(dues, encoded, known)
-        if not gaps or not self.absences:
-            return settled
-        return settle(dues, settle_absences(self.absences, self.encoders, settled, known), known)
-
-    def at_odds(self, encoded: EncodedTable, known: np.ndarray) -> np.ndarray:
-        """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles."""
-        return at_odds(self._known_dues(), encoded, known)
-
-    def _known_dues(self) -> list[Due]:
-        """What :attr:`ties` settle, looked up; made for the first rows that are drawn, and kept for all others."""
-        if self._dues is None:
-            self._dues = [Due(rule, self.encoders) for rule in self.ties]
-        return self._dues
-
-    def check_together(self, codes: Mapping[int, int]) -> None:
-        """Raise a SamplingError where ``codes`` (columns' positions to what they should be) contradict a rule that every row keeps."""
-        asked, known = np.zeros(len(self.encoders), np.int32), np.zeros(len(self.encoders), bool)
-        asked[list(codes)], known[list(codes)] = list(codes.values()), True
-        broken = contradicted(self._known_dues(), asked, known)
-        if broken is not None:
-            names = list(self.encoders)
-            settling = " and ".join(repr(names[source]) for source in broken.sources)
-            raise SamplingError(
-                f"conditions hold together in some row, however: what is asked of {settling} settles {names[broken.place]!r}, as it did in every row "
-                "learned from, and another value is asked of that. Leave one out, or fit without such rules (keep_rules=False)."
-            )
 
     def combinations(self) -> list[pa.Table]:
         """Of each group of columns that is drawn as a whole the combinations that can be drawn, as cells."""
         found = []
         for step in self.rewrites.steps:
-            if isinstance(step, Joint):
+            if isinstance(step, Combined):
                 encoder = self.encoders[step.name]
                 assert isinstance(encoder, CategoryEncoder)
                 cells = step.backward({step.name: encoder.can_be_drawn()}, {})
@@ -446,12 +271,8 @@ class TableEncoder:
             "settings": self.settings.model_dump(),
             "columns": {name: encoder.state() for name, encoder in self.encoders.items()},
             "rewrites": self.rewrites.state(),
-            "rules": rules_state(self.rules),
-            "joints": [joint.state() for joint in self.joints],
-            "absences": [absence.state() for absence in self.absences],
-            "entities": [entity.state() for entity in self.entities],
-            "derived": self.derived.state(),
-            "keys": {name: key.state() for name, key in self.keys.items()},
+            **self.ties.state(),
+            "keys": self.keys.state(),
         }
 
     @classmethod
@@ -461,14 +282,9 @@ class TableEncoder:
         encoder.encoders = encoder._encoders(encoder.rewrites.specs())
         for name, column in encoder.encoders.items():
             column.restore(state["columns"][name])
-        encoder.rules = rules_from(state["rules"], encoder.encoders)
-        encoder.joints = [JointRule.from_state(joint, encoder.encoders) for joint in state["joints"]]
-        encoder.absences = [Absence.from_state(absence) for absence in state["absences"]]
-        encoder.entities = [Entity.from_state(entity) for entity in state["entities"]]
         written = encoder._encoders([schema[name] for name in state["derived"]["columns"]])
-        encoder.derived = Derived.from_state(state["derived"], written, encoder.encoders)
-        for name, key in encoder.keys.items():
-            key.restore(state["keys"][name])
+        encoder.ties = Ties.from_state(state, encoder.encoders, written)
+        encoder.keys.restore(state["keys"])
         return encoder
 
 
@@ -488,7 +304,3 @@ def check_columns(table: pa.Table, schema: Schema) -> None:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."
         )
-
-
-def _one_array(table: pa.Table, name: str) -> pa.Array:
-    return table.column(name).combine_chunks()

@@ -15,8 +15,10 @@ import numpy as np
 
 from lookalike.dependence import follows
 from lookalike.encode.base import EncoderSettings
+from lookalike.encode.combinations import Combined
+from lookalike.encode.computed import Computed, Shared
 from lookalike.encode.difference import Difference
-from lookalike.encode.steps import Computed, Joint, Shared, Step
+from lookalike.encode.steps import Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
@@ -260,7 +262,7 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
     planner, found = _Planner(schema, settings), Plan()
     found.groups = merged([rule.columns for rule in _declared(schema, NullTogether)])
     for place, columns in enumerate(merged([rule.columns for rule in _declared(schema, Combinations)])):
-        found.steps.append(Joint(columns, planner.name(" × ".join(columns))))
+        found.steps.append(Combined(columns, planner.name(" × ".join(columns))))
         planner.joint_of |= dict.fromkeys(columns, place)
         planner.settled |= set(columns)
     for formula in _declared(schema, Formula):

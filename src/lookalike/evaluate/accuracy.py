@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.prepare import Column, Side
 from lookalike.evaluate.yardstick import Even
 from lookalike.rng import generator
@@ -292,7 +293,7 @@ class Accuracy:
             return None
         means = [part.mean(axis=0) for part in parts]
         variance = sum((FOLDS - 1) * float(np.square(part - part.mean()).mean()) for part in means)
-        error = stats.Z95 * math.sqrt(variance)
+        error = confidence.Z95 * math.sqrt(variance)
         return [middle - error, middle + error]
 
     def joined(self, even: Even) -> Accuracy:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.neighbours import distance, nearest, nearness
@@ -75,8 +75,8 @@ def risk(
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     (rate, error), (control, control_error) = (
-        stats.wilson_centre(hits, attempts, z),
-        stats.wilson_centre(control_hits, control_attempts, z),
+        confidence.wilson_centre(hits, attempts, z),
+        confidence.wilson_centre(control_hits, control_attempts, z),
     )
     gained = (rate - control) / (1 - control)
     spread = math.hypot(error / (1 - control), (1 - rate) * control_error / (1 - control) ** 2)

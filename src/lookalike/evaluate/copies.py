@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.prepare import Column, count_rows, pick
 
 OVERLAP = 0.01
@@ -77,9 +78,9 @@ def beyond(hits: int, trials: int, chance: tuple[int, int]) -> dict[str, Any]:
         "rows": trials,
         "count": hits,
         "share": hits / trials if trials else math.nan,
-        "interval": list(stats.wilson_interval(hits, trials)),
+        "interval": list(confidence.wilson_interval(hits, trials)),
         "excess": hits / trials - others if trials else math.nan,
-        "excess_interval": list(stats.difference_interval(hits, trials, *chance)),
+        "excess_interval": list(confidence.difference_interval(hits, trials, *chance)),
     }
 
 
@@ -114,7 +115,7 @@ def chance(rows: np.ndarray, reference: np.ndarray) -> tuple[int, int]:
     others, mine = (found_again(rows, reference), len(rows)), own(reference)
     if not others[1] or not mine[1]:
         return mine if mine[1] else others
-    low, high = stats.difference_interval(*others, *mine)
+    low, high = confidence.difference_interval(*others, *mine)
     if low > OVERLAP:
         return mine
     return others if high < 0 else (others[0] + mine[0], others[1] + mine[1])

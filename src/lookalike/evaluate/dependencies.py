@@ -16,6 +16,7 @@ import numpy as np
 
 from lookalike import stats
 from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
+from lookalike.evaluate import confidence
 from lookalike.evaluate.prepare import Codes, Column, Side, count_rows, pick
 from lookalike.joint import crossed, find_together, settled_together
 from lookalike.rng import generator
@@ -123,7 +124,9 @@ def dependencies(
     fresh = _any_broken(found, "holdout") if kept else 0.0
     hits = round(broken * rows)
     interval = (
-        stats.difference_interval(hits, rows, round(fresh * kept), kept) if kept else stats.wilson_interval(hits, rows)
+        confidence.difference_interval(hits, rows, round(fresh * kept), kept)
+        if kept
+        else confidence.wilson_interval(hits, rows)
     )
     return {
         "broken": broken,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.lanes import one_thread, side_by_side
 from lookalike.evaluate.prepare import Column, Side, count_rows, pick
 from lookalike.rng import derive_seed, generator
@@ -51,7 +52,7 @@ def detection(columns: list[Column], seed: int) -> dict[str, Any]:
     As many rows of both tables, at most 10,000 of each.
 
     Returns {auc, interval, rows, against, columns}. ``auc`` in [0, 1] is the mean over five folds, with its 95 %
-    ``interval`` (``stats.auc_interval``, with ``OVERLAP`` times fewer rows). ``rows`` are those of one table; the AUC of the
+    ``interval`` (``confidence.auc_interval``, with ``OVERLAP`` times fewer rows). ``rows`` are those of one table; the AUC of the
     same generator grows with them, as trees learn more, so compare figures of as many rows. ``columns``, worst first, are {column, drop}: how much AUC is lost on one fold when the column is
     shuffled there; empty where the interval does not lie above .5, as there is nothing to explain.
 
@@ -87,7 +88,7 @@ def _detect(columns: list[Column], side: str, against: str, maximum: int, seed: 
 
     models = side_by_side([partial(fold_model, fold) for fold in range(FOLDS)])
     auc = stats.mean([score for _, score in models])
-    interval = stats.auc_interval(auc, rows / OVERLAP, rows / OVERLAP)
+    interval = confidence.auc_interval(auc, rows / OVERLAP, rows / OVERLAP)
     with one_thread():
         drops = _drops(features, models[0][0], made, folds == 0, seed) if interval[0] > 0.5 else []
     return {**nothing, "auc": auc, "interval": list(interval), "columns": drops}
@@ -169,7 +170,7 @@ def _fit(features: Features, made: np.ndarray, rows: np.ndarray, seed: int) -> A
 
 def _auc(model: Any, cells: np.ndarray, made: np.ndarray) -> float:
     scores = model.decision_function(cells)
-    return stats.auc(scores[made], scores[~made])
+    return confidence.auc(scores[made], scores[~made])
 
 
 def _drops(
@@ -188,5 +189,5 @@ def _drops(
         for place, table in enumerate(shuffled, start):
             table[:, place] = random.permutation(table[:, place])
         scores = model.decision_function(shuffled.reshape(-1, cells.shape[1])).reshape(len(names), -1)
-        drops += zip(names, [whole - stats.auc(each[made], each[~made]) for each in scores], strict=True)
+        drops += zip(names, [whole - confidence.auc(each[made], each[~made]) for each in scores], strict=True)
     return [{"column": name, "drop": drop} for name, drop in sorted(drops, key=lambda entry: -entry[1])]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.prepare import Column, plain_type
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.axis import declared_bounds
@@ -118,7 +119,7 @@ def interval(mine: dict[str, Any], fresh: dict[str, Any]) -> list[float]:
         share = (one["score"] * one["cells"] + other["score"] * other["cells"]) / (one["cells"] + other["cells"])
         variance += share * (1 - share) * (1 / one["cells"] + 1 / other["cells"])
     error = (
-        stats.Z95 * math.sqrt(variance) / max(1, len(pairs)) / 2
+        confidence.Z95 * math.sqrt(variance) / max(1, len(pairs)) / 2
     )  # the score is the mean of this and of the structure
     return [mine["score"] - error, mine["score"] + error]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate import confidence
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
 from lookalike.neighbours import Rows, nearest, nearness
@@ -59,7 +60,7 @@ def figures(possible: int, count: int, rows: int | None, compared: int | None, f
         "possible": possible,
         "count": count,
         "share": count / possible if possible else None,
-        "interval": list(stats.wilson_interval(count, possible)),
+        "interval": list(confidence.wilson_interval(count, possible)),
         **dict.fromkeys(["rows", "compared", "fresh", "excess", "excess_interval"]),
     }
     if compared is None or fresh is None:
@@ -72,7 +73,7 @@ def figures(possible: int, count: int, rows: int | None, compared: int | None, f
         "compared": compared / possible,
         "fresh": fresh / possible,
         "excess": (compared - fresh) / possible,
-        "excess_interval": list(stats.difference_interval(compared, possible, fresh, possible)),
+        "excess_interval": list(confidence.difference_interval(compared, possible, fresh, possible)),
     }
 
 

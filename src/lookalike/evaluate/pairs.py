@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lookalike import stats
+from lookalike.evaluate.associations import correlation_ratio, cramers_v, joint_cells, pearson
 from lookalike.evaluate.prepare import Column, Side
 from lookalike.evaluate.yardstick import Even
 from lookalike.rng import generator
@@ -100,21 +101,21 @@ def _numbers(first: Column, second: Column, sides: list[str]) -> PairResult:
 def _correlation(first: Side, second: Side) -> float:
     assert first.numbers is not None and second.numbers is not None
     both = ~(first.missing | second.missing)
-    return stats.pearson(first.numbers[both], second.numbers[both])
+    return pearson(first.numbers[both], second.numbers[both])
 
 
 def _contingency(first: Column, second: Column, sides: list[str]) -> PairResult:
     names = ["real", *sides]
-    cells, counts = stats.joint_cells(
+    cells, counts = joint_cells(
         [(first.sides[name].codes, second.sides[name].codes) for name in names], (first.size, second.size)
     )
     scores = {side: 1 - stats.total_variation(counts[0], count) for side, count in zip(sides, counts[1:], strict=True)}
-    real_v = stats.cramers_v(cells, counts[0], second.size)
+    real_v = cramers_v(cells, counts[0], second.size)
     if first.numeric or second.numeric:
         label, number = (second, first) if first.numeric else (first, second)
         associations = {name: _ratio(label.sides[name], number.sides[name]) for name in names}
     else:
-        later = [stats.cramers_v(cells, count, second.size) for count in counts[1:]]
+        later = [cramers_v(cells, count, second.size) for count in counts[1:]]
         associations = dict(zip(names, [real_v, *later], strict=True))
     return real_v > ASSOCIATION_THRESHOLD, scores, associations
 
@@ -122,7 +123,7 @@ def _contingency(first: Column, second: Column, sides: list[str]) -> PairResult:
 def _ratio(label: Side, number: Side) -> float:
     assert number.numbers is not None
     present = ~number.missing
-    return stats.correlation_ratio(label.codes[present], number.numbers[present])
+    return correlation_ratio(label.codes[present], number.numbers[present])
 
 
 def association_matrix(pairs: PairTrends, size: int, side: str) -> np.ndarray:

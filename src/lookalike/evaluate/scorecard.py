@@ -147,7 +147,6 @@ def score(
         },
     )
     shapes, pairs, accuracies = found["likeness"][""]
-    diagnoses, detected, useful = found["diagnostic"], found["detection"][""], found["utility"][""]
     safety = privacy.gather(found["privacy"])
     shape_entries = entries.column_entries(shapes, even, accuracies.columns)
     pair_entries = entries.pair_entries(columns, pairs, even, accuracies.pairs)
@@ -158,29 +157,13 @@ def score(
         "rows": {name: rows.get(name) for name in ("real", "synthetic", "holdout")},
         "columns": _column_counts(schema, columns),
         "yardstick": yardstick(rows.get("holdout", 0), safety["closeness"], safety["exact_copies"]["fresh"]),
-        "diagnostic": _diagnostic(diagnoses),
-        "fidelity": {
-            **fidelity.quality(shapes, pairs, "synthetic"),
-            "even": {**fidelity.quality(shapes, pairs, "even"), "rows": even.rows, "draws": even.draws}
-            if even.fresh
-            else None,
-            "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
-            "accuracy": _accuracy(columns, accuracies, even),
-            "dependencies": found["dependencies"][""],
-            "constraints": found["constraints"][""],
-            "repeated": found["repeated"][""],
-            "detection": detected,
-            "worst_column": worst_column(shapes, even),
-            "worst_pair": worst_pair(columns, accuracies.pairs, even),
-            "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
-            "columns": shape_entries,
-            "pair_scores": pair_entries,
-        },
+        "diagnostic": _diagnostic(found["diagnostic"]),
+        "fidelity": {**_fidelity(found, columns, even), "columns": shape_entries, "pair_scores": pair_entries},
         "associations": entries.associations(
             columns, pairs, bool(even.fresh), [entry["column"] for entry in shape_entries]
         ),
         "privacy": safety,
-        "utility": useful,
+        "utility": found["utility"][""],
         "verdicts": [],
         "worst": {
             "column": shape_entries[0] if shape_entries else None,
@@ -224,6 +207,23 @@ def _likeness(
     with _timed(timings, "accuracy"):
         found = accuracy(columns, even.sides, (pairs.places, pairs.possible), seed).joined(even)
     return shapes, pairs, found
+
+
+def _fidelity(found: dict[str, dict[str, Any]], columns: list[Column], even: Even) -> dict[str, Any]:
+    """What the pieces ``found`` say about likeness, but for single columns and pairs."""
+    shapes, pairs, accuracies = found["likeness"][""]
+    return {
+        **fidelity.quality(shapes, pairs, "synthetic"),
+        "even": {**fidelity.quality(shapes, pairs, "even"), "rows": even.rows, "draws": even.draws}
+        if even.fresh
+        else None,
+        "fresh": fidelity.quality(shapes, pairs, "fresh") if even.fresh else None,
+        "accuracy": _accuracy(columns, accuracies, even),
+        **{part: found[part][""] for part in ("dependencies", "constraints", "repeated", "detection")},
+        "worst_column": worst_column(shapes, even),
+        "worst_pair": worst_pair(columns, accuracies.pairs, even),
+        "pairs": {"possible": pairs.possible, "scored": len(pairs.places), "strong": int(pairs.strong.sum())},
+    }
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 
 from lookalike.errors import SettingsError
 from lookalike.evaluate import predictions
+from lookalike.evaluate.associations import pearson
 from lookalike.evaluate.learners import (
     LIBRARIES,
     STACK,
@@ -28,7 +29,7 @@ from lookalike.evaluate.prepare import Column
 from lookalike.evaluate.task import Impossible, Task, disjoint, pose
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec
-from lookalike.stats import mean, mid_ranks, pearson
+from lookalike.stats import mean, mid_ranks
 
 COMPARED = ("real", "synthetic")
 TRAINED = ("real", "synthetic", "both")

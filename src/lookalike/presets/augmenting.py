@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from lookalike import pipeline, preparing, routing
+from lookalike import pipeline, preparing, routing, splitting
 from lookalike.artefact import replacing
 from lookalike.encode.ties.entities import renewed
 from lookalike.errors import LookalikeWarning, PrivacyError, SettingsError
@@ -157,9 +157,9 @@ def augment(
     if origin_column is not None:
         check_origin_column(origin_column, table.names)
     if holdout is None:
-        parts = preparing.split(table, run_settings.keep_back, seed, classes=target)
+        parts = splitting.split(table, run_settings.keep_back, seed, classes=target)
     else:
-        parts = preparing.split_given(table, holdout, settled, derive or {}, "rows of a table of their own")
+        parts = splitting.split_given(table, holdout, settled, derive or {}, "rows of a table of their own")
     if balance is None:
         balance = counts is None or share is not None
     lack = Lack.of(
@@ -218,7 +218,7 @@ class Lack:
 
     schema: Schema
     target: str
-    parts: preparing.Split
+    parts: splitting.Split
     classes: dict[str, int]
     learned: dict[str, int]
     added: dict[str, int]
@@ -229,7 +229,7 @@ class Lack:
         table: Table,
         schema: Schema,
         target: str,
-        parts: preparing.Split,
+        parts: splitting.Split,
         *,
         balance: bool,
         share: float | None,
@@ -304,8 +304,8 @@ def _with_classes(schema: Schema, target: str) -> Schema:
 
 def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -> pa.Table:
     """Keys that no real row has: a serial number goes on where the real ones end."""
-    joining = {entity.key for entity in twin.encoder.entities}
-    streams = twin.encoder.key_streams(derive_seed(seed, "augment", "keys"))
+    joining = {entity.key for entity in twin.encoder.ties.entities}
+    streams = twin.encoder.keys.streams(derive_seed(seed, "augment", "keys"))
     for name, stream in streams.items():
         own, field = real[name].combine_chunks(), synthetic.schema.field(name)
         if name in joining:
@@ -313,7 +313,7 @@ def _with_new_keys(synthetic: pa.Table, real: pa.Table, twin: Twin, seed: int) -
         else:
             keys = _unused(stream.take, own, synthetic.num_rows)
         synthetic = synthetic.set_column(synthetic.column_names.index(name), field, keys.cast(field.type))
-    return twin.encoder.referred(synthetic, streams)
+    return twin.encoder.keys.referred(synthetic, streams)
 
 
 def _unused(take: Callable[[int], pa.Array], real: pa.Array, count: int) -> pa.Array:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
-from lookalike import pipeline, preparing
+from lookalike import pipeline, preparing, splitting
 from lookalike.demo import demo_table
 from lookalike.errors import InputError, SchemaError
 from lookalike.evaluate.figures import Thresholds
@@ -129,7 +129,7 @@ def make(
         tell_training(say, twin, run, request.asked.learning)
         tell_learned(say, twin, real.schema)
         # under a budget columns may be of other kinds than what is read off the rows exactly, and how many rows there are is noised
-        parts, lost = preparing.as_learned(parts, twin.schema) if request.asked.private else (parts, [])
+        parts, lost = splitting.as_learned(parts, twin.schema) if request.asked.private else (parts, [])
         for sentence in lost:
             say("note", sentence, "")
         settled = twin.schema if target is None else twin.schema.replace(target, role="target")
@@ -196,20 +196,20 @@ def _in_short(request: Request, real: Real, say: Say) -> tuple[Request, Real]:
     return request, real
 
 
-def _kept_back(request: Request, real: Real, run: Run) -> preparing.Split:
+def _kept_back(request: Request, real: Real, run: Run) -> splitting.Split:
     """The rows to learn from, and those to measure with: a share of them, or a table of their own."""
     share, private = request.run.keep_back, request.asked.private
     if request.holdout is not None:
-        parts = preparing.split_given(real.table, request.holdout, real.schema, request.derive, str(request.holdout))
+        parts = splitting.split_given(real.table, request.holdout, real.schema, request.derive, str(request.holdout))
         if private:  # a run that kept rows back cannot go on with all of them
-            preparing.split_privately(real.table, 0, run)
+            splitting.split_privately(real.table, 0, run)
         return parts
     if private:
-        return preparing.split_privately(real.table, share, run)
-    return preparing.split(real.table, share, request.run.seed)
+        return splitting.split_privately(real.table, share, run)
+    return splitting.split(real.table, share, request.run.seed)
 
 
-def _fitted(request: Request, real: Real, parts: preparing.Split, run: Run) -> Twin:
+def _fitted(request: Request, real: Real, parts: splitting.Split, run: Run) -> Twin:
     """Learn the table; the twin knows its name, whether that was a trial, and how many rows were kept back where that may be known."""
     asked = request.asked
     # keys that avoid others would tell of them
@@ -227,7 +227,7 @@ def _fitted(request: Request, real: Real, parts: preparing.Split, run: Run) -> T
 class Job:
     """What stays the same whichever twin the rows come from."""
 
-    parts: preparing.Split
+    parts: splitting.Split
     schema: Schema
     rows: int
     seed: int

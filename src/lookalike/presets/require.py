@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline, preparing
+from lookalike import pipeline, splitting
 from lookalike.errors import SettingsError
 from lookalike.evaluate.figures import FIGURES, Thresholds
 from lookalike.evaluate.verdicts import read, unmet
@@ -92,7 +92,7 @@ class Common:
         Whether the table before the filter is left, too.
     """
 
-    parts: preparing.Split
+    parts: splitting.Split
     schema: Schema
     seed: int
     minutes: float | None

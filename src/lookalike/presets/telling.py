@@ -7,12 +7,13 @@ from typing import Any
 
 from lookalike import registry
 from lookalike.model.base import EngineSettings
-from lookalike.preparing import Split, one_row_alone
+from lookalike.preparing import one_row_alone
 from lookalike.presets.places import Say, cut_short
 from lookalike.refine import Filter
 from lookalike.report.words import listed
 from lookalike.run import Run
 from lookalike.schema import Schema
+from lookalike.splitting import Split
 from lookalike.twin import Twin
 
 PRIVATE = "the table and the twin may be published; the report compares with real rows, so it is for your eyes only"

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from lookalike import pipeline, preparing, routing
+from lookalike import pipeline, routing, splitting
+from lookalike.encode.holes import gaps
 from lookalike.errors import SettingsError
 from lookalike.presets.places import Say, check_begun, check_outputs, cut_short, run_folder, silent
 from lookalike.refine import Filter, FilterSettings
@@ -49,7 +50,7 @@ def fit_to(
     with run_folder(place, resume) as folder:
         run = Run(folder, console=console, minutes=minutes, resume=resume)
         private = routing.route(engine, settings).private
-        parts = preparing.split_privately(table, keep_back, run) if private else preparing.split(table, keep_back, seed)
+        parts = splitting.split_privately(table, keep_back, run) if private else splitting.split(table, keep_back, seed)
         if keep_back:
             say("kept back", parts.words, "--config")
         avoid = None if private else parts.holdout
@@ -92,4 +93,4 @@ def fill(
     with TableWriter(out, done.origin, escape_formulas=escape_formulas) as writer:
         writer.write(done)
     lacking = len(done.names) - len(table.names)
-    return lacking * table.num_rows if complete else fitted.encoder.gaps(table.data) - fitted.encoder.gaps(done.data)
+    return lacking * table.num_rows if complete else gaps(fitted.encoder, table.data) - gaps(fitted.encoder, done.data)

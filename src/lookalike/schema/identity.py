@@ -181,6 +181,20 @@ def repeated_key(base: dict[str, str], distinct: int, rows: int, *, of: str | No
     return ColumnSpec(**base, kind="key", repeated=True)
 
 
+def key_of_numbers(
+    base: dict[str, str], numbers: np.ndarray, distinct: int, *, rows: int, present: int
+) -> ColumnSpec | None:
+    """Return the spec of ``distinct`` numbers that name rows, or tell whose they are; None where they do not. Of ``rows`` cells so many are
+    ``present``; of floats those that are whole may, where some are missing (so pandas keeps whole numbers then) or the name says so.
+    """
+    name = base["name"]
+    if numbers.dtype.kind == "f" and (np.any(numbers % 1) or (present == rows and not named_like_a_key(name))):
+        return None
+    if distinct == rows and is_integer_key(name, numbers, distinct):
+        return ColumnSpec(**base, kind="key")
+    return repeated_key(base, distinct, present) if identifies(name, distinct, present) else None
+
+
 def with_their_keys(schema: Schema, table: pa.Table, fixed: Collection[str]) -> Schema:
     """The schema in which texts and long numbers that part the rows as a key of several rows each does are keys, too, but for those that
     are ``fixed``: they name the same persons, whose real names would come back. Where there is no such key, that two columns name the same

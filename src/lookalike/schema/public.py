@@ -18,7 +18,8 @@ from lookalike.errors import InputError
 from lookalike.ledger import Ledger
 from lookalike.schema import dates
 from lookalike.schema.column import ColumnSpec, Kind, Schema
-from lookalike.schema.infer import MISSING_TEXTS, check_type
+from lookalike.schema.infer import check_type
+from lookalike.schema.texts import MISSING_TEXTS
 from lookalike.schema.types import is_text
 from lookalike.schema.values import parse, widen
 from lookalike.schema.written import LEADING_ZERO, TEXT_OF_NUMBER

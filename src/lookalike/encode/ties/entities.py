@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.dependence import repeats, settled, surprising
-from lookalike.encode.key import KeyStream
+from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values

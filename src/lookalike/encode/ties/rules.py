@@ -88,6 +88,11 @@ class Rule:
         below, above = np.maximum(above - 1, 0), np.minimum(above, len(self.levels) - 1)
         return np.where(between, below, level), np.where(between, above, level)
 
+    def codes_beside(self, numbers: np.ndarray) -> np.ndarray:
+        """Return (n,) int32: the dependent's code beside each number of the determinant; −1 where it is not known."""
+        level = self.places(Values(np.zeros(len(numbers), bool), numbers=numbers))
+        return np.where(level >= 0, self.codes[level], -1)
+
     def _beside(self, numbers: np.ndarray) -> np.ndarray:
         assert self.levels is not None
         above = np.searchsorted(self.levels, numbers)

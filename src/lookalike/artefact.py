@@ -190,9 +190,8 @@ class replacing:  # noqa: N801 - read as a verb, like contextlib's
             os.fsync(place)
         finally:
             os.close(place)
-        with suppress(
-            OSError
-        ):  # nothing there before, or a file system without modes; what was the user's alone stays so
+        # what was the user's alone stays so; nothing may be there before, or a file system without modes
+        with suppress(OSError):
             shutil.copymode(self._target, self.temporary)
         self.temporary.replace(self._target)
 

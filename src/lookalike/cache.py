@@ -150,4 +150,5 @@ def _make_room() -> None:
     for place, (_, size, path) in enumerate(sorted(files, reverse=True)):
         total += size
         if place and total > MOST_BYTES:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows removes no file that another process reads
+                path.unlink()

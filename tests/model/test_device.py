@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 
-from lookalike.model.training.device import fastest, no_collection
+from lookalike.model.training.device import choose, fastest, no_collection
 
 
 class Ring:
@@ -45,5 +45,10 @@ def test_nothing_is_collected_for_a_while_and_the_collector_is_left_as_found(ena
     ],
 )
 def test_products_are_taken_in_what_the_processor_multiplies_fastest(monkeypatch, able, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)  # torch 2.9 and later
     assert fastest(torch.device("cpu")) == expected
+
+
+def test_a_mac_trains_on_its_gpu_only_where_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose("mps").type == "mps" and choose("auto").type != "mps"

@@ -49,6 +49,7 @@ def test_pandas_writes_them_like_that(unit, step):
             FRACTIONS,
             1000,
         ),
+        ([f"0 days {hour:02}:07:28.{hour % 4 * 25:02}0000" for hour in range(20)], "%D days %H:%M:%S.%6f", 1000),
         (["26:15:00", "07:30:00", "125:00:00"], "%K:%M:%S", 60),
         (["26:15", "7:30", "125:00"], "%-K:%M", 60),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from itertools import product
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
-from lookalike.schema import ColumnSpec
+from lookalike.schema import ColumnSpec, dates
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.values import parse, spell
 from lookalike.table import as_table
@@ -77,3 +81,33 @@ def test_no_number_is_no_label():
     spec = ColumnSpec(name="c", kind="category", storage="double")
     values = parse(pa.array([1.0, float("nan"), None, 2.0]), spec)
     assert values.missing.tolist() == [False, True, True, False] and values.levels.to_pylist() == [1.0, 2.0]
+
+
+def test_every_format_that_is_looked_for_is_spelled_without_a_time_zone_database():
+    """Which Windows has not; there, and in small containers, Arrow's own strftime ends in an error."""
+    generator = np.random.default_rng(0)
+    ticks = pa.array(generator.integers(-(2**35), 2**37, 300), mask=generator.random(300) < 0.1)  # years 881 to 6325
+    for format in (
+        date + time
+        for date, time in [*product(dates.DATE_FORMATS, dates.TIME_FORMATS), *(("", time) for time in dates.ALONE)]
+    ):
+        assert set(dates.PART.findall(format)) <= dates.SPELLED.keys(), format
+        spec = ColumnSpec(name="day", kind="datetime", format=format)
+        plain = format.replace("%-", "\x01%").replace("%^", "%")
+        text = pc.replace_substring_regex(pc.strftime(ticks.cast(pa.timestamp("s")), format=plain), "\x010?", "")
+        missing = ticks.is_null().to_numpy(zero_copy_only=False)
+        made = dates.spell(ticks.fill_null(0).to_numpy(), missing, spec)
+        assert made.equals(pc.utf8_upper(text) if "%^" in format else text), format
+
+
+@pytest.mark.parametrize(
+    "format",
+    ["%H:%M:%S.%3f", "%Y-%m-%dT%H:%M:%S.%6fZ", "%d.%m.%y %H:%M:%S.%f", "%H:%M:%S.%9f +02:00", "%A, %e %B", "at"],
+)
+def test_fractions_and_what_else_is_declared_are_spelled_as_arrow_does(format):
+    ticks = pa.array([-1, 0, 1_700_000_000_123_456_789, 86_399_999_999_999], pa.int64())
+    arrows = re.sub(r"\.%[369]?f", "", format)
+    text = pc.strftime(ticks.cast(pa.timestamp(dates.unit_of(format))), format=arrows)
+    assert dates.spell(
+        ticks.to_numpy(), np.zeros(4, bool), ColumnSpec(name="t", kind="datetime", format=format)
+    ).equals(text)

@@ -165,7 +165,11 @@ def _fit(features: Features, made: np.ndarray, rows: np.ndarray, seed: int) -> A
         early_stopping=False,
         random_state=derive_seed(seed, "evaluate", "detection", "trees") % 2**32,
     )
-    return model.fit(features.cells[rows], made[rows])
+    cells = features.cells[rows]
+    cells[:, np.isnan(cells).all(axis=0)] = (
+        0.0  # scikit-learn 1.9 fails at a column without a number; neither is split on
+    )
+    return model.fit(cells, made[rows])
 
 
 def _auc(model: Any, cells: np.ndarray, made: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from lookalike.model.engine import Fitted, to_arrays, to_tensors
 from lookalike.model.intervals import with_residuals
 from lookalike.model.nets.masked import MaskedNet
+from lookalike.model.training.device import with_doubles
 from lookalike.rng import derive_seed
 from lookalike.schema.encoded import EncodedColumn, EncodedTable, concatenate
 from lookalike.stats import draws_for
@@ -158,7 +159,8 @@ class Conditionals(Fitted):
         members = torch.randint(len(self.nets), (len(codes),), generator=draws).to(self.device)
         if len(self.nets) > 1 and known.any():
             members = _pick(
-                self._likelihoods(codes, known).float(), torch.rand(len(codes), generator=draws).to(self.device)
+                self._likelihoods(codes, known).float().to(self.device),
+                torch.rand(len(codes), generator=draws).to(self.device),
             )
         uniform = torch.rand(len(codes), len(self.columns), generator=draws).to(self.device)
         filled = codes.clone()
@@ -219,10 +221,11 @@ class Conditionals(Fitted):
         return np.asarray((by_net.logsumexp(1) - math.log(len(self.nets))).cpu().numpy())
 
     def _likelihoods(self, codes: Tensor, known: Tensor) -> Tensor:
-        """Return (n, nets) log p of the known codes by each net."""
+        """Return (n, nets) log p of the known codes by each net, in float64."""
+        sums = with_doubles(self.device)
         blocks = zip(codes.split(JUDGED_AT_ONCE), known.split(JUDGED_AT_ONCE), strict=True)
         found = [
-            torch.stack([-(part.double() * there).sum(1) for part in self.surprises(rows, there)], 1)
+            torch.stack([-(part.to(sums).double() * there.to(sums)).sum(1) for part in self.surprises(rows, there)], 1)
             for rows, there in blocks
         ]
         return torch.cat(found)

@@ -175,7 +175,7 @@ class _Duel(Task):
         where = device.choose(settings.device)
         self.precision = device.Precision(where, settings.precision)
         self.fitted = RowSource(columns, counted, settings, where, seed)
-        draws = where if where.type == "cuda" else torch.device("cpu")  # MPS has no float64 to draw conditions with
+        draws = device.with_doubles(where)  # which conditions are drawn with
         self.conditions = counted.to(draws)
         self.layout, self.net = self.fitted.layout, self.fitted.net
         weights = torch.Generator().manual_seed(derive_seed(seed, "critic"))

@@ -75,9 +75,10 @@ class Made:
 def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = ()) -> None:
     """Raise before any work if a file is in the way or its folder cannot be written to. What is ``read`` from, where that are files,
     is in the way even of ``force``."""
-    sources = {Path(source).resolve() for source in read if isinstance(source, (str, Path))}
+    sources = [source for source in read if isinstance(source, (str, Path)) and Path(source).exists()]
     for path in paths:
-        if path.resolve() in sources:
+        # the same file, however it is spelled: a.csv is A.csv on a Mac
+        if path.exists() and any(path.samefile(source) for source in sources):
             raise OutputError(
                 f"what is read is never written over, however: {path} would be. Choose another place with --out."
             )
@@ -178,6 +179,9 @@ def _lock(file: BinaryIO) -> None:
     if sys.platform == "win32":
         import msvcrt
 
+        file.seek(
+            0
+        )  # it was opened at its end, which moves; a lock is of a byte, and here there must be one for all runs
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl

@@ -8,6 +8,7 @@ offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -168,11 +169,60 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spell(ticks: pa.Array, format: str) -> pa.Array:
-    # Arrow's %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
-    unit = unit_of(format)
-    stamps = ticks.cast(pa.timestamp(unit))
-    arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%").replace("%^", "%")
-    text = pc.strftime(stamps, format=arrow_format)
-    if "\x01" in arrow_format:
-        text = pc.replace_substring_regex(text, "\x010?", "")
+    """Ticks of the format's unit as text.
+
+    Arrow's strftime looks even UTC up in a time zone database, which Windows and small containers lack, and takes twice as long: it
+    gets only formats that ask for more than ``SPELLED`` has.
+    """
+    stamps = ticks.cast(pa.timestamp(unit_of(format)))
+    parts = [part for part in PART.split(format) if part]
+    asked = {part for part in parts if part.startswith("%")}
+    if asked and asked <= SPELLED.keys():
+        text = pc.binary_join_element_wise(*(SPELLED[part](stamps) if part in SPELLED else part for part in parts), "")
+    else:
+        # its %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
+        plain = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%").replace("%^", "%")
+        text = pc.replace_substring_regex(pc.strftime(stamps, format=plain), "\x010?", "")
     return pc.utf8_upper(text) if "%^" in format else text
+
+
+def _number(part: Callable[[pa.Array], pa.Array], digits: int) -> Callable[[pa.Array], pa.Array]:
+    return lambda stamps: pc.utf8_lpad(part(stamps).cast(pa.string()), digits, padding="0")
+
+
+def _named(part: Callable[[pa.Array], pa.Array], names: Sequence[str]) -> Callable[[pa.Array], pa.Array]:
+    known = pa.array(names)
+    return lambda stamps: known.take(part(stamps))
+
+
+def _joined(*parts: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array], pa.Array]:
+    return lambda stamps: pc.binary_join_element_wise(*(part(stamps) for part in parts), "")
+
+
+MONTHS = (
+    "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+"""By their numbers."""
+HOURS = [str(hour % 12 or 12) for hour in range(24)]
+NUMBERS = {"m": pc.month, "d": pc.day, "H": pc.hour, "M": pc.minute, "S": pc.second}
+PART = re.compile(r"(%[-^369]?.)")
+_year = _number(pc.year, 4)
+_short = _named(pc.month, [month[:3] for month in MONTHS])
+_fractions = [_number(part, 3) for part in (pc.millisecond, pc.microsecond, pc.nanosecond)]
+SPELLED: dict[str, Callable[[pa.Array], pa.Array]] = {
+    **{f"%{letter}": _number(part, 2) for letter, part in NUMBERS.items()},
+    **{f"%-{letter}": _number(part, 1) for letter, part in NUMBERS.items()},
+    "%Y": _year,
+    "%y": lambda stamps: pc.utf8_slice_codeunits(_year(stamps), start=-2),
+    "%b": _short,
+    "%^b": _short,
+    "%B": _named(pc.month, MONTHS),
+    "%I": _named(pc.hour, [f"{hour:0>2}" for hour in HOURS]),
+    "%-I": _named(pc.hour, HOURS),
+    "%p": _named(pc.hour, ["AM"] * 12 + ["PM"] * 12),
+    "%3f": _fractions[0],
+    "%6f": _joined(*_fractions[:2]),
+    "%f": _joined(*_fractions[:2]),
+    "%9f": _joined(*_fractions),
+}
+"""What is written of a date where its format has this part."""

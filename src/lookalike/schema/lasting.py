@@ -1,7 +1,8 @@
 """Spans of time kept as text, read as whole seconds and written the same way: ``0 days 01:07:28`` as pandas writes them, ``26:15:00``.
 
 A format starts with what no clock has: ``%D`` days, ``%K`` hours beyond 24, of two digits at least, or ``%-K`` of as many as it takes.
-One that ends with ``.%f`` is read as whole microseconds, which are left out where there are none: pandas writes them so.
+One that ends with ``.%f`` is read as whole microseconds, which are left out where there are none, as pandas wrote them before 3.0; with
+``.%6f`` they always stand there, as it writes them since.
 """
 
 from __future__ import annotations
@@ -16,9 +17,17 @@ from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
 from lookalike.schema.dates import TICKS_A_SECOND, check_written, unit_of
 
-FORMATS = ("%D days %H:%M:%S", "%D days %H:%M:%S.%f", "%K:%M:%S", "%-K:%M:%S", "%K:%M", "%-K:%M")
+FORMATS = (
+    "%D days %H:%M:%S",
+    "%D days %H:%M:%S.%f",
+    "%D days %H:%M:%S.%6f",
+    "%K:%M:%S",
+    "%-K:%M:%S",
+    "%K:%M",
+    "%-K:%M",
+)
 SECONDS = {"%D": 86_400, "%K": 3_600, "%-K": 3_600, "%H": 3_600, "%M": 60, "%S": 1}
-PART = re.compile("%-?[DKHMSf]")
+PART = re.compile("%-?[DKHMS]|%6?f")
 FEWEST = 3
 """Different texts, at least, that must be spans: two may be labels."""
 MOST_DIGITS = 6
@@ -70,14 +79,14 @@ def _read(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     expression = format.replace(first, r"(?P<first>-?\d+)" if first == "%D" else r"(?P<first>\d+)", 1).replace(
         "days ", r"days \+?"
     )
-    expression = expression.replace(".%f", r"(?:\.(?P<f>\d{6}))?")
+    expression = expression.replace(".%f", r"(?:\.(?P<f>\d{6}))?").replace(".%6f", r"\.(?P<f>\d{6})")
     for part in clock:
         expression = expression.replace(part, rf"(?P<{part[1]}>\d\d)")
     found = pc.extract_regex(texts, f"^{expression}$")
     sizes = pc.utf8_length(pc.struct_field(found, "first"))
     found = pc.if_else(pc.less_equal(sizes, MOST_DIGITS), found, None)
     ticks = np.zeros(len(texts), np.int64)
-    for part, name in [(first, "first"), *((part, part[1]) for part in clock)]:
+    for part, name in [(first, "first"), *((part, part[-1]) for part in clock)]:
         digits = pc.struct_field(found, name)
         digits = pc.fill_null(pc.if_else(pc.equal(digits, ""), "0", digits).cast(pa.int64()), 0)
         ticks += digits.to_numpy(zero_copy_only=False) * _ticks(part, format)
@@ -87,14 +96,16 @@ def _read(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _ticks(part: str, format: str) -> int:
     """How many of a format's units a part of it counts."""
-    return 1 if part == "%f" else SECONDS[part] * TICKS_A_SECOND[unit_of(format)]
+    return 1 if part[-1] == "f" else SECONDS[part] * TICKS_A_SECOND[unit_of(format)]
 
 
 def _spell(ticks: np.ndarray, format: str) -> pa.Array:
     left, pieces = ticks, []
     for between, part in zip(PART.split(format), PART.findall(format), strict=False):
         digits, left = np.divmod(left, _ticks(part, format))
-        text, places = pa.array(digits).cast(pa.string()), 6 if part == "%f" else 2
+        text, places = pa.array(digits).cast(pa.string()), 6 if part[-1] == "f" else 2
         pieces += [pa.scalar(between), text if part in ("%D", "%-K") else pc.utf8_lpad(text, places, "0")]
-    text = pc.replace_substring_regex(pc.binary_join_element_wise(*pieces, ""), r"\.000000$", "")
+    text = pc.binary_join_element_wise(*pieces, "")
+    if format.endswith(".%f"):
+        text = pc.replace_substring_regex(text, r"\.000000$", "")
     return pc.replace_substring_regex(text, r"^(-\d+ days )", r"\1+")

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pydantic import Field
 from lookalike import artefact, registry, scale
 from lookalike.artefact import replacing
 from lookalike.config import Settings
-from lookalike.errors import LookalikeError, LookalikeWarning, SettingsError
+from lookalike.errors import LookalikeError, LookalikeWarning, OutputError, SettingsError
 from lookalike.model.base import EngineSettings, Generator
 from lookalike.model.training import device
 from lookalike.run import Run
@@ -250,7 +251,8 @@ def main(arguments: Sequence[str]) -> int:
         if time.monotonic() - told[0] < TELL_SECONDS:
             return
         told[0] = time.monotonic()
-        with replacing(folder / PROGRESS) as temporary:
+        # Windows replaces no file that is being read, and what is told of a training is worth none
+        with suppress(OutputError), replacing(folder / PROGRESS) as temporary:
             temporary.write_text(json.dumps([share, figures]), encoding="utf-8")
 
     try:

@@ -18,9 +18,9 @@ from lookalike.model.training.adam import Adam
 
 
 def available() -> list[str]:
-    """Return the devices of this machine, the fastest first."""
+    """Return the devices of this machine, the one that ``auto`` takes first: an mps is there for the asking, as nothing was ever run on one."""
     devices = ["cuda"] if torch.cuda.is_available() else []
-    return devices + (["mps"] if torch.backends.mps.is_available() else []) + ["cpu"]
+    return [*devices, "cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def threads() -> int:
@@ -29,7 +29,7 @@ def threads() -> int:
 
 
 def choose(device: str) -> torch.device:
-    """Return the device that ``device`` names; ``auto`` takes cuda, then mps, then cpu.
+    """Return the device that ``device`` names; ``auto`` takes cuda, then cpu.
 
     >>> choose("cpu")
     device(type='cpu')
@@ -47,6 +47,15 @@ def choose(device: str) -> torch.device:
 def choose_or_cpu(device: str) -> torch.device:
     """Return the device that ``device`` names, or the CPU where this machine lacks it: a fitted model loads anywhere."""
     return choose(device) if device in ("auto", *available()) else torch.device("cpu")
+
+
+def with_doubles(device: torch.device) -> torch.device:
+    """Return the device, or the CPU where it has no float64: Apple's have none.
+
+    >>> with_doubles(torch.device("mps"))
+    device(type='cpu')
+    """
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def fastest(device: torch.device) -> torch.dtype:

@@ -166,9 +166,8 @@ def _fit(features: Features, made: np.ndarray, rows: np.ndarray, seed: int) -> A
         random_state=derive_seed(seed, "evaluate", "detection", "trees") % 2**32,
     )
     cells = features.cells[rows]
-    cells[:, np.isnan(cells).all(axis=0)] = (
-        0.0  # scikit-learn 1.9 fails at a column without a number; neither is split on
-    )
+    # scikit-learn 1.9 fails at a column without a number; neither is split on
+    cells[:, np.isnan(cells).all(axis=0)] = 0.0
     return model.fit(cells, made[rows])
 
 

@@ -179,9 +179,8 @@ def _lock(file: BinaryIO) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        file.seek(
-            0
-        )  # it was opened at its end, which moves; a lock is of a byte, and here there must be one for all runs
+        # opened at its end, which moves; a lock is of a byte, and here there must be one for all runs
+        file.seek(0)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl

@@ -24,7 +24,7 @@ from safetensors.numpy import save as save_tensors
 from lookalike.errors import ArtefactError, OutputError
 
 FORMAT = "lookalike"
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 MAXIMUM_JSON_BYTES = 512 * 2**20
 """A header larger than this is refused before it is read."""
 

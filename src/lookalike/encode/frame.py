@@ -99,6 +99,10 @@ class TableEncoder:
         self._dues = None
         columns = self.rewrites.forward(parsed)
         self.encoders = self._encoders(self.rewrites.specs())
+        for name in self.rewrites.clocks:
+            encoder = self.encoders[name]
+            assert isinstance(encoder, NumericEncoder)
+            encoder.weeks = True
         for name, key in self.keys.items():
             key.fit(_one_array(table, name))
         shared = {name: _one_array(table, name) for name, key in self.keys.items() if key.times}
@@ -112,9 +116,11 @@ class TableEncoder:
                 progress(done, len(self.encoders))
         part_pools(self.encoders, columns, generator(seed, "pools"))
         if self.settings.keep_rules:
-            self.rules = find_rules(self.encoders, columns, telling)
-            self.joints = find_joints(self.encoders, columns, self.rules, telling)
-            self.absences = find_absences(self.encoders, columns, self.rules)
+            columns = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
+            encoders = {name: self.encoders[name] for name in columns}  # a date speaks for its weekday
+            self.rules = find_rules(encoders, columns, telling)
+            self.joints = find_joints(encoders, columns, self.rules, telling)
+            self.absences = find_absences(encoders, columns, self.rules)
             self.entities = find_entities(shared, columns, self.rules, self.joints)
             self.derived = self._find_derived(parsed, columns, telling, seed)
 
@@ -299,6 +305,10 @@ class TableEncoder:
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
+        for name, clock in self.rewrites.clocks.items():
+            encoder, place = self.encoders[name], list(self.encoders).index(name)
+            assert isinstance(encoder, NumericEncoder)
+            clock.put(drawn, encoder.column.interval[encoded.codes[:, place]], *encoder.limits())
         known = np.zeros(encoded.codes.shape, bool)
         if given is not None:
             drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes
@@ -415,8 +425,8 @@ class TableEncoder:
                 found.append(pa.table({name: spell(as_kept(cells[name], spec), spec) for name, spec in specs.items()}))
         return found
 
-    def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
-        """(column's position, code, residual) of one value: what a condition asks for.
+    def codes_asked(self, name: str, value: Any) -> dict[int, int]:
+        """Columns' positions, and the code of each that a condition asks for: one value's, and of a date that of its weekday.
 
         Raises
         ------
@@ -432,7 +442,13 @@ class TableEncoder:
         if name not in self.encoders:
             known = ", ".join(self.encoders)
             raise SchemaError(f"a condition names a modelled column, however: {name!r} is none. Columns: {known}.")
-        return list(self.encoders).index(name), *code_of(self.encoders[name], value)
+        asked, clock = {name: value}, self.rewrites.clocks.get(name)
+        encoder = self.encoders[name]
+        if clock is not None and clock.weekday is not None:
+            weekdays = clock.beside(parse(cell(encoder.spec, value), encoder.spec))[clock.weekday].present
+            asked[clock.weekday] = int(weekdays[0]) if len(weekdays) else None
+        places = list(self.encoders)
+        return {places.index(one): code_of(self.encoders[one], value) for one, value in asked.items()}
 
     def says_empty(self, name: str) -> bool:
         """Whether the empty text is one of a column's labels."""

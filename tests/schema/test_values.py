@@ -49,7 +49,25 @@ def test_dates_come_back_in_their_own_digits_and_letters(cells, format):
     assert spell(values, spec).equals(cells)
 
 
+@pytest.mark.parametrize(
+    ("cells", "format"),
+    [
+        (pa.array([0, 5, 930, 1745, None], pa.int16()), "%-H%M"),
+        (pa.array(["0", "5", "930", "1745", None]), "%-H%M"),
+        (pa.array(["0000", "0005", "0930", "1745", None]), "%H%M"),
+    ],
+)
+def test_times_of_day_come_back_in_their_own_digits(cells, format):
+    spec = ColumnSpec(name="at", kind="datetime", storage=str(cells.type), format=format)
+    values = parse(cells, spec)
+    assert (values.present % 86_400).tolist() == [0, 300, 34_200, 63_900]
+    assert spell(values, spec).equals(cells)
+
+
 def test_numbers_that_are_no_dates_of_their_format():
+    hours = ColumnSpec(name="at", kind="datetime", storage="int64", format="%-H%M")
+    with pytest.raises(InputError, match="2 of its cells are written otherwise"):
+        parse(pa.array([930, 1260, 2400]), hours)
     spec = ColumnSpec(name="day", kind="datetime", storage="int64", format="%Y%m%d")
     with pytest.raises(InputError, match="1 of its cells are written otherwise"):
         parse(pa.array([20230218, 20230230]), spec)

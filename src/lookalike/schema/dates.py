@@ -31,6 +31,10 @@ ALONE = ("%H:%M", "%H:%M:%S", "%-H:%M", "%-H:%M:%S", "%I:%M %p", "%-I:%M %p")
 """Times of a day without one."""
 COMPACT = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates as whole numbers, by their digits."""
+HOURS = "%-H%M"
+"""A time of day as a whole number: 5, 930, 1745. As text it may have leading zeros (0930), and then those of ``%H%M``."""
+FEWEST_HOURS, BY_CHANCE = 5, 1e-6
+"""Hours that such numbers are of, at least, and how likely it may be that none of them ends in 60 to 99 by chance."""
 FEWEST_COMPACT = 10
 """Different numbers, at least, that must all be dates: one in thirty of any is."""
 FRACTION = re.compile(r"%([369]?)f")
@@ -120,6 +124,29 @@ def detect_compact(texts: pa.Array) -> str | None:
     return format if format is not None and try_format(texts, format)[1].all() else None
 
 
+def detect_hours(texts: pa.Array) -> str | None:
+    """The format of times of day written as whole numbers, where all of the different ``texts`` are; else None.
+
+    Numbers of which none ends in 60 to 99, though all up to that are there: rooms, of which a floor has thirty, are none.
+
+    >>> detect_hours(pa.array([str(100 * hour + minute) for hour in range(6, 20) for minute in (0, 15, 30, 45)]))
+    '%-H%M'
+    >>> detect_hours(pa.array([str(100 * floor + room) for floor in range(1, 9) for room in range(1, 30)])) is None
+    True
+    """
+    if len(texts) < FEWEST_COMPACT or not pc.all(pc.match_substring_regex(texts, r"^\d{1,4}$")).as_py():
+        return None
+    format = "%H%M" if pc.all(pc.equal(pc.utf8_length(texts), 4)).as_py() else HOURS
+    if not try_format(texts, format)[1].all():
+        return None
+    numbers = texts.cast(pa.int64()).to_numpy()
+    minutes, step = numbers % 100, int(np.gcd.reduce(numbers % 100, initial=0))
+    if len(np.unique(numbers // 100)) < FEWEST_HOURS or minutes.min() or not step or minutes.max() + step < 60:
+        return None
+    below = np.mean(np.arange(0, 100, np.gcd(step, 100)) < 60)
+    return format if below ** len(numbers) < BY_CHANCE else None
+
+
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
     """Formats that spell at least one text of the probe."""
     fraction = pc.struct_field(pc.extract_regex(probe, r":\d{2}\.(?P<f>\d{3}(?:\d{3}){0,2})(?:\D|$)"), "f").drop_null()
@@ -152,7 +179,7 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     match = FRACTION.search(plain)
     unit = unit_of(plain)
     fraction = None
-    whole = texts
+    whole = pc.utf8_lpad(texts, width=4, padding="0") if format == HOURS else texts
     if match is not None:
         width = int(match[1] or "6")
         parts = pc.extract_regex(texts, rf"^(?P<head>.*:\d{{2}}\.)(?P<f>\d{{{width}}})(?P<tail>\D.*)?$")
@@ -173,6 +200,8 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     stamps = ticks.cast(pa.timestamp(unit))
     arrow_format = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%").replace("%^", "%")
     text = pc.strftime(stamps, format=arrow_format)
+    if format == HOURS:
+        return pc.replace_substring_regex(text, "^\x01?0{0,3}", "")
     if "\x01" in arrow_format:
         text = pc.replace_substring_regex(text, "\x010?", "")
     return pc.utf8_upper(text) if "%^" in format else text

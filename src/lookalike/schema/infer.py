@@ -214,15 +214,17 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 
 
 def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | None:
-    """The spec of whole numbers that are dates (20230218): their digits are no amount, of which 20230275 would be another."""
+    """The spec of whole numbers that are dates (20230218) or times of day (930): their digits are no amount, of which 20230275 would be another."""
     if pa.types.is_float64(distinct.type):  # pandas keeps whole numbers with gaps as floats
         dated = pc.and_(
-            pc.and_(pc.greater(distinct, 0), pc.less(distinct, LARGEST_WHOLE)), pc.equal(distinct, pc.round(distinct))
+            pc.and_(pc.greater_equal(distinct, 0), pc.less(distinct, LARGEST_WHOLE)),
+            pc.equal(distinct, pc.round(distinct)),
         )
         distinct = distinct.cast(pa.int64()) if pc.all(dated).as_py() else distinct
     if not pa.types.is_integer(distinct.type):
         return None
-    compact = dates.detect_compact(distinct.cast(pa.string()))
+    texts = distinct.cast(pa.string())
+    compact = dates.detect_compact(texts) or dates.detect_hours(texts)
     return None if compact is None else _dated(base, distinct, compact)
 
 
@@ -293,7 +295,7 @@ def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -
         for true, false in BOOLEAN_TEXTS:
             if set(spellings) == {true, false}:
                 return ColumnSpec(**base, kind="boolean", true_text=spellings[true], false_text=spellings[false])
-    compact = dates.detect_compact(values)
+    compact = dates.detect_compact(values) or dates.detect_hours(values)
     if compact is not None:
         return _dated(base, values, compact)
     return _infer_number_text(base, array, values) or _infer_date_text(base, values)

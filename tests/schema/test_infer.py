@@ -33,6 +33,8 @@ def test_sentences_beside_a_stock_phrase_are_free_text():
     assert kind(products).kind == "category"
 
 
+NOONS = [1_500_000_000 + 86_400 * day + 60 * (day % 97) for day in range(300)]
+"""Moments in seconds since 1970, of three hours of the day."""
 CLOCK = [100 * (minute // 60) + minute % 60 for minute in range(0, 1440, 35)]
 """Times of day as whole numbers: 0, 35, 110 … 2320."""
 
@@ -107,6 +109,12 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         ([*map(float, CLOCK), None], {"kind": "datetime", "format": "%-H%M"}),
         ([str(time) for time in CLOCK], {"kind": "datetime", "format": "%-H%M"}),
         ([f"{time:04}" for time in CLOCK], {"kind": "datetime", "format": "%H%M"}),
+        (NOONS, {"kind": "datetime", "format": "%s", "step": 60}),
+        ([str(1000 * moment + 7) for moment in NOONS], {"kind": "datetime", "format": "%s%3f"}),
+        ([*(1e6 * moment for moment in NOONS), None], {"kind": "datetime", "format": "%s%6f"}),
+        ([10**9 * moment for moment in NOONS], {"kind": "datetime", "format": "%s%9f"}),
+        ([1_500_000_000 + 100_003 * number for number in range(300)], {"kind": "integer"}),  # at any hour
+        ([4 * moment for moment in NOONS], {"kind": "integer"}),  # in the year 2160
         ([1000 + time % 60 for time in range(N)], {"kind": "integer"}),  # one hour
         ([100 * floor + room for floor in range(1, 9) for room in range(1, 30)], {"kind": "integer"}),
         ([50 * i for i in range(N - 30)], {"kind": "integer"}),

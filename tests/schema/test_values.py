@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
-from lookalike.schema import ColumnSpec
+from lookalike.schema import ColumnSpec, axis
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.values import parse, spell
 from lookalike.table import as_table
@@ -62,6 +63,18 @@ def test_times_of_day_come_back_in_their_own_digits(cells, format):
     values = parse(cells, spec)
     assert (values.present % 86_400).tolist() == [0, 300, 34_200, 63_900]
     assert spell(values, spec).equals(cells)
+
+
+@pytest.mark.parametrize(("format", "unit"), [("%s", 1), ("%s%3f", 10**3), ("%s%6f", 10**6), ("%s%9f", 10**9)])
+@pytest.mark.parametrize("storage", [pa.int64(), pa.string()])
+def test_seconds_since_1970_come_back_to_the_last_part(format, unit, storage):
+    cells = pa.array([1_500_000_000 * unit + 1, None, -5, 0]).cast(storage)
+    spec = ColumnSpec(name="at", kind="datetime", storage=str(storage), format=format)
+    values = parse(cells, spec)
+    assert values.present.tolist() == [1_500_000_000 * unit + 1, -5, 0]
+    assert spell(values, spec).equals(cells) and axis.unit_of(spec) == Fraction(1, unit)
+    with pytest.raises(InputError, match="1 of its cells are written otherwise"):
+        parse(pa.array(["12:30", "5"]), spec.replace(storage="string"))
 
 
 def test_numbers_that_are_no_dates_of_their_format():

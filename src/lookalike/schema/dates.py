@@ -1,8 +1,9 @@
 """Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
 
-A format is a strftime format with two additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
+A format is a strftime format with some additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
 means ``%6f``), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant
-offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format.
+offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``, ``%s%3f`` and so on
+seconds since 1970, and parts of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import chi2
 
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
@@ -34,7 +36,11 @@ COMPACT = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 HOURS = "%-H%M"
 """A time of day as a whole number: 5, 930, 1745. As text it may have leading zeros (0930), and then those of ``%H%M``."""
 FEWEST_HOURS, BY_CHANCE = 5, 1e-6
-"""Hours that such numbers are of, at least, and how likely it may be that none of them ends in 60 to 99 by chance."""
+"""Hours that such numbers are of, at least, and how likely it may be by chance that none ends in 60 to 99, or that numbers keep to hours."""
+SINCE_1970 = {9: "%s", 10: "%s", 12: "%s%3f", 13: "%s%3f", 15: "%s%6f", 16: "%s%6f", 18: "%s%9f", 19: "%s%9f"}
+"""Seconds since 1970 as whole numbers, and parts of seconds, by their digits: from 2000 to 2040 they have so many."""
+EARLIEST, LATEST, FEWEST_MOMENTS, FEWEST_WEEKS = 946_684_800, 2_208_988_800, 200, 4
+"""The years 2000 and 2040 in seconds; different moments, at least, and weeks that they reach over, by which such numbers are told from others."""
 FEWEST_COMPACT = 10
 """Different numbers, at least, that must all be dates: one in thirty of any is."""
 FRACTION = re.compile(r"%([369]?)f")
@@ -112,6 +118,11 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     return None, False
 
 
+def detect_whole(texts: pa.Array) -> str | None:
+    """The format of dates, moments or times of day written as whole numbers, where all of the different ``texts`` are; else None."""
+    return detect_compact(texts) or detect_hours(texts) or detect_since_1970(texts)
+
+
 def detect_compact(texts: pa.Array) -> str | None:
     """The format of dates written as whole numbers (20230218), where all of ``texts`` are; else None.
 
@@ -147,6 +158,31 @@ def detect_hours(texts: pa.Array) -> str | None:
     return format if below ** len(numbers) < BY_CHANCE else None
 
 
+def detect_since_1970(texts: pa.Array) -> str | None:
+    """The format of moments written as seconds since 1970, or as parts of them, where all of the different ``texts`` are; else None.
+
+    Any number of that size may be one. They happen at some hours more often than at others, which numbers of another kind do not.
+
+    >>> rng = np.random.default_rng(0)
+    >>> noon = 1_600_000_000 + 86_400 * rng.integers(0, 300, 500) + rng.integers(0, 20_000, 500)
+    >>> detect_since_1970(pa.array(noon.astype(str)))
+    '%s'
+    >>> detect_since_1970(pa.array(rng.integers(10**9, 2 * 10**9, 500).astype(str))) is None
+    True
+    """
+    if len(texts) < FEWEST_MOMENTS or not pc.all(pc.match_substring_regex(texts, r"^[1-9]\d{8,18}$")).as_py():
+        return None
+    lengths = pc.min_max(pc.utf8_length(texts)).as_py()
+    format = SINCE_1970.get(lengths["min"])
+    if format is None or SINCE_1970.get(lengths["max"]) != format:
+        return None
+    seconds = try_format(texts, format)[0] // TICKS_A_SECOND[unit_of(format)]
+    if seconds.min() < EARLIEST or seconds.max() >= LATEST or np.ptp(seconds) < FEWEST_WEEKS * 604_800:
+        return None
+    hours = np.bincount(seconds // 3_600 % 24, minlength=24)
+    return format if chi2.sf(((hours - hours.mean()) ** 2 / hours.mean()).sum(), 23) < BY_CHANCE else None
+
+
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
     """Formats that spell at least one text of the probe."""
     fraction = pc.struct_field(pc.extract_regex(probe, r":\d{2}\.(?P<f>\d{3}(?:\d{3}){0,2})(?:\D|$)"), "f").drop_null()
@@ -175,6 +211,12 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     >>> try_format(pa.array(["1970-01-02", "1970-1-2", None]), "%Y-%m-%d")
     (array([86400, 86400,     0]), array([ True, False, False]))
     """
+    if format.startswith("%s"):
+        ticks = pc.if_else(pc.match_substring_regex(texts, r"^-?(?:\d{1,18}|[1-8]\d{18})$"), texts, None).cast(
+            pa.int64()
+        )
+        fits = pc.fill_null(pc.equal(ticks.cast(pa.string()), texts), False)
+        return pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False), fits.to_numpy(zero_copy_only=False)
     plain = format.replace("%-", "%").replace("%^", "%")
     match = FRACTION.search(plain)
     unit = unit_of(plain)
@@ -195,6 +237,8 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spell(ticks: pa.Array, format: str) -> pa.Array:
+    if format.startswith("%s"):
+        return ticks.cast(pa.string())
     # Arrow's %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
     unit = unit_of(format)
     stamps = ticks.cast(pa.timestamp(unit))

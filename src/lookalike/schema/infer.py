@@ -223,8 +223,7 @@ def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | Non
         distinct = distinct.cast(pa.int64()) if pc.all(dated).as_py() else distinct
     if not pa.types.is_integer(distinct.type):
         return None
-    texts = distinct.cast(pa.string())
-    compact = dates.detect_compact(texts) or dates.detect_hours(texts)
+    compact = dates.detect_whole(distinct.cast(pa.string()))
     return None if compact is None else _dated(base, distinct, compact)
 
 
@@ -295,7 +294,7 @@ def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -
         for true, false in BOOLEAN_TEXTS:
             if set(spellings) == {true, false}:
                 return ColumnSpec(**base, kind="boolean", true_text=spellings[true], false_text=spellings[false])
-    compact = dates.detect_compact(values) or dates.detect_hours(values)
+    compact = dates.detect_whole(values)
     if compact is not None:
         return _dated(base, values, compact)
     return _infer_number_text(base, array, values) or _infer_date_text(base, values)

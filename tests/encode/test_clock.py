@@ -149,6 +149,15 @@ def test_what_is_kept_as_its_distance_has_hours_of_its_own_and_comes_no_earlier(
     assert (made["closed"] >= made["opened"]).all()
 
 
+def test_rows_of_one_key_agree_on_a_date_that_is_kept_as_its_distance():
+    owned = tickets(500).assign(ticket_id=[f"T-{place:05}" for place in range(500)])
+    table = owned.loc[np.repeat(np.arange(500), 4)].reset_index(drop=True)
+    table["seen"] = np.random.default_rng(1).integers(0, 9, 2000)
+    made = quick_fit(table, engine="copula").sample(1000, seed=1)
+    assert (made.groupby("ticket_id")[["opened", "closed"]].nunique() == 1).all(axis=None)
+    assert made["ticket_id"].nunique() < 600
+
+
 def test_missing_dates_and_a_date_that_stands_for_none_stay_exact():
     real = pd.Series(moments(3000).astype("datetime64[s]"))
     real[::5], real[1::5] = pd.NaT, pd.Timestamp("1970-01-01")

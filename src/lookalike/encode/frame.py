@@ -116,12 +116,15 @@ class TableEncoder:
                 progress(done, len(self.encoders))
         part_pools(self.encoders, columns, generator(seed, "pools"))
         if self.settings.keep_rules:
-            columns = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
-            encoders = {name: self.encoders[name] for name in columns}  # a date speaks for its weekday
-            self.rules = find_rules(encoders, columns, telling)
-            self.joints = find_joints(encoders, columns, self.rules, telling)
-            self.absences = find_absences(encoders, columns, self.rules)
-            self.entities = find_entities(shared, columns, self.rules, self.joints)
+            whole = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
+            encoders = {name: self.encoders[name] for name in whole}  # a date speaks for its weekday
+            self.rules = find_rules(encoders, whole, telling)
+            self.joints = find_joints(encoders, whole, self.rules, telling)
+            self.absences = find_absences(encoders, whole, self.rules)
+            # a date is held as a whole, one kept as its distance with what stands beside that
+            put = {name for clock in self.rewrites.clocks.values() for name in clock.parts}
+            held = {name: values for name, values in columns.items() if name not in put}
+            self.entities = find_entities(shared, held, self.rules, self.joints)
             self.derived = self._find_derived(parsed, columns, telling, seed)
 
     def _find_derived(

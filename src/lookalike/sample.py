@@ -100,7 +100,7 @@ class Sampler:
         self.model, self.encoder, self.temperature = model, encoder, temperature
         self.tries = (settings or SamplingSettings()).max_tries_per_batch
         self.where = dict(where or {})
-        fixed = {place: code for place, code, _ in (encoder.encode_value(*item) for item in self.where.items())}
+        fixed = {place: code for item in self.where.items() for place, code in encoder.codes_asked(*item).items()}
         self.patience = max(NEVER_MET, ROWS_A_ROW * learned)
         self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
         self._keys = encoder.keys.streams(seed)

@@ -189,8 +189,8 @@ def test_parts_of_a_date_settle_and_the_rows_ties_to_them_are_kept(intervals):
     }
     again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
     codes = encoder.encode(table, seed=0)
-    place = list(encoder.encoders).index("sold_at")
-    codes.residuals[:, place] = np.random.default_rng(1).uniform(-0.25, 0.25, table.num_rows)
+    places = [list(encoder.encoders).index(name) for name in ("sold_at", "sold_at: time")]
+    codes.residuals[:, places] = np.random.default_rng(1).uniform(-0.25, 0.25, (table.num_rows, 2))
     made = encoder.decode(encoder.ties.settle(codes), seed=3)
     assert made.equals(again.decode(again.ties.settle(codes), seed=3))
     real, fake = table.to_pandas(), made.to_pandas()

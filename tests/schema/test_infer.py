@@ -34,6 +34,12 @@ def test_sentences_beside_a_stock_phrase_are_free_text():
     assert kind(products).kind == "category"
 
 
+NOONS = [1_500_000_000 + 86_400 * day + 60 * (day % 97) for day in range(300)]
+"""Moments in seconds since 1970, of three hours of the day."""
+CLOCK = [100 * (minute // 60) + minute % 60 for minute in range(0, 1440, 35)]
+"""Times of day as whole numbers: 0, 35, 110 … 2320."""
+
+
 @pytest.mark.parametrize("else_where", ["n/a", "unknown", ""])
 def test_addresses_are_keys_whatever_stands_where_there_is_none(else_where):
     with pytest.warns(LookalikeWarning, match="'mail' has .* and looks like an identifier"):
@@ -100,6 +106,21 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         ([20200100 + day for day in range(1, 31)], {"kind": "datetime", "format": "%Y%m%d", "step": 86400}),
         ([20200100.0 + day for day in range(1, 31)] + [None], {"kind": "datetime", "format": "%Y%m%d"}),
         ([0.0, -(2.0**63) - 2048, 5.0] * 20, {"kind": "float"}),
+        (CLOCK, {"kind": "datetime", "format": "%-H%M", "step": 300}),
+        ([*map(float, CLOCK), None], {"kind": "datetime", "format": "%-H%M"}),
+        ([str(time) for time in CLOCK], {"kind": "datetime", "format": "%-H%M"}),
+        ([f"{time:04}" for time in CLOCK], {"kind": "datetime", "format": "%H%M"}),
+        (NOONS, {"kind": "datetime", "format": "%s", "step": 60}),
+        ([str(1000 * moment + 7) for moment in NOONS], {"kind": "datetime", "format": "%s%3f"}),
+        ([*(1e6 * moment for moment in NOONS), None], {"kind": "datetime", "format": "%s%6f"}),
+        ([10**9 * moment for moment in NOONS], {"kind": "datetime", "format": "%s%9f"}),
+        ([1_500_000_000 + 100_003 * number for number in range(300)], {"kind": "integer"}),  # at any hour
+        ([4 * moment for moment in NOONS], {"kind": "integer"}),  # in the year 2160
+        ([1000 + time % 60 for time in range(N)], {"kind": "integer"}),  # one hour
+        ([100 * floor + room for floor in range(1, 9) for room in range(1, 30)], {"kind": "integer"}),
+        ([50 * i for i in range(N - 30)], {"kind": "integer"}),
+        ([f"2023-01-0{day} {hour:02}:15:00" for day in range(1, 10) for hour in (9, 12)], {"step": 900}),
+        ([f"2023-01-0{day} {hour:02}:00:00" for day in range(1, 10) for hour in (9, 12)], {"step": 10_800}),
         ([20200100.5 + day for day in range(1, 31)], {"kind": "float"}),
         ([20200101 + place for place in range(N)], {"kind": "integer"}),  # 20200132 is no date
         ([202001010000 + 100 * hour for hour in range(24)], {"kind": "datetime", "format": "%Y%m%d%H%M"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
-from lookalike.schema import ColumnSpec, dates
+from lookalike.schema import ColumnSpec, axis, dates
 from lookalike.schema.infer import infer_schema
 from lookalike.schema.values import parse, spell
 from lookalike.table import as_table
@@ -53,7 +54,37 @@ def test_dates_come_back_in_their_own_digits_and_letters(cells, format):
     assert spell(values, spec).equals(cells)
 
 
+@pytest.mark.parametrize(
+    ("cells", "format"),
+    [
+        (pa.array([0, 5, 930, 1745, None], pa.int16()), "%-H%M"),
+        (pa.array(["0", "5", "930", "1745", None]), "%-H%M"),
+        (pa.array(["0000", "0005", "0930", "1745", None]), "%H%M"),
+    ],
+)
+def test_times_of_day_come_back_in_their_own_digits(cells, format):
+    spec = ColumnSpec(name="at", kind="datetime", storage=str(cells.type), format=format)
+    values = parse(cells, spec)
+    assert (values.present % 86_400).tolist() == [0, 300, 34_200, 63_900]
+    assert spell(values, spec).equals(cells)
+
+
+@pytest.mark.parametrize(("format", "unit"), [("%s", 1), ("%s%3f", 10**3), ("%s%6f", 10**6), ("%s%9f", 10**9)])
+@pytest.mark.parametrize("storage", [pa.int64(), pa.string()])
+def test_seconds_since_1970_come_back_to_the_last_part(format, unit, storage):
+    cells = pa.array([1_500_000_000 * unit + 1, None, -5, 0]).cast(storage)
+    spec = ColumnSpec(name="at", kind="datetime", storage=str(storage), format=format)
+    values = parse(cells, spec)
+    assert values.present.tolist() == [1_500_000_000 * unit + 1, -5, 0]
+    assert spell(values, spec).equals(cells) and axis.unit_of(spec) == Fraction(1, unit)
+    with pytest.raises(InputError, match="1 of its cells are written otherwise"):
+        parse(pa.array(["12:30", "5"]), spec.replace(storage="string"))
+
+
 def test_numbers_that_are_no_dates_of_their_format():
+    hours = ColumnSpec(name="at", kind="datetime", storage="int64", format="%-H%M")
+    with pytest.raises(InputError, match="2 of its cells are written otherwise"):
+        parse(pa.array([930, 1260, 2400]), hours)
     spec = ColumnSpec(name="day", kind="datetime", storage="int64", format="%Y%m%d")
     with pytest.raises(InputError, match="1 of its cells are written otherwise"):
         parse(pa.array([20230218, 20230230]), spec)

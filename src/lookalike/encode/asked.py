@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
+from lookalike.encode.numeric import NumericEncoder
 from lookalike.errors import InputError, NotFittedError, SchemaError
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, parse
@@ -16,8 +17,8 @@ from lookalike.schema.column import never_seen
 from lookalike.schema.types import arrow_type, is_text, value_type
 
 
-def code_of(encoder: ColumnEncoder, value: Any) -> tuple[int, float]:
-    """Return the code and the residual of one value.
+def code_of(encoder: ColumnEncoder, value: Any) -> int:
+    """Return the code of one value.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def code_of(encoder: ColumnEncoder, value: Any) -> tuple[int, float]:
     >>> colours = CategoryEncoder(ColumnSpec(name="colour", kind="category", storage="string"), EncoderSettings())
     >>> colours.fit(parse(pa.array(["red", "blue"] * 30), colours.spec), generator(0))
     >>> code_of(colours, "red")
-    (1, 0.0)
+    1
     """
     if not encoder.fitted:
         raise NotFittedError("conditions need a fitted encoder. Call fit first.")
@@ -44,12 +45,15 @@ def code_of(encoder: ColumnEncoder, value: Any) -> tuple[int, float]:
         raise never_seen(spec.name)
     if spec.numeric and not values.missing[0]:
         back = encoder.decode(codes, residuals, generator(0, "condition")).numbers
-        assert back is not None and values.numbers is not None
-        if back[0] != values.numbers[0] and not np.isclose(float(back[0]), float(values.numbers[0]), rtol=1e-9):
+        wanted = values.numbers
+        assert back is not None and wanted is not None
+        if isinstance(encoder, NumericEncoder) and encoder.weeks:
+            back, wanted = encoder.week_of(back), encoder.week_of(wanted)
+        if back[0] != wanted[0] and not np.isclose(float(back[0]), float(wanted[0]), rtol=1e-9):
             raise SchemaError(
                 f"a condition asks for a value that can be drawn, however: column {spec.name!r} never came near it, or in too few rows. Ask for another."
             )
-    return int(codes[0]), float(residuals[0])
+    return int(codes[0])
 
 
 def cell(spec: ColumnSpec, value: Any) -> pa.Array:

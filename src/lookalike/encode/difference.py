@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from lookalike.encode.base import EncoderSettings
+from lookalike.encode.clock import Clock, find_clock
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, grain_of, on_axis, on_grain, unit_of
@@ -22,7 +24,7 @@ class Difference(Step):
 
     Encoded is its distance from the greatest (least) source that is there, never negative: dates in the finest unit of
     the columns, decimals in units of the last place. Where no source is there, the column stands for itself, in a second
-    encoded column. Decoding holds the column to the range that was seen, as every number is, and to its steps and decimals.
+    encoded column; of dates a day or more apart, the time of day, and of those a week apart the weekday, in others. Decoding holds the column to the range that was seen, as every number is, and to its steps and decimals.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ class Difference(Step):
     limits
         The least and the greatest the target may be by declaration, in its own parsed unit; None: anything.
     """
+
+    clock: Clock | None = None
 
     def __init__(
         self,
@@ -70,6 +74,18 @@ class Difference(Step):
         self.wide = self.unit is not None and bool(max(distance.tolist(), default=0) > LARGEST_INT64)
         distance = self._stored(distance)
         self.fill = middle(distance[there & ~own.missing])
+        self.clock = self._find_clock(columns)
+
+    def _find_clock(self, columns: Columns) -> Clock | None:
+        """What stands beside the distance: when things happen is not told by how long after another they do."""
+        own = columns[self.target]
+        others = [values for name, values in columns.items() if name != self.target]
+        clock = find_clock(own, self.spec, 0, others, columns) if not self.wide and self.unit is not None else None
+        if clock is None:
+            return None
+        days = int(self.fill) // (self._factor(self.spec) * clock.day)
+        clock = replace(clock, weekday=clock.weekday if days >= 7 else None)
+        return clock if days >= 1 and clock.parts else None
 
     def _base(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
         """(n,) the least the target may be (sign −1: the greatest) on the common axis, and where there is any such bound."""
@@ -135,7 +151,8 @@ class Difference(Step):
         else:
             storage = "uint64" if self.wide else "int64"
             one = ColumnSpec(name=self.distance, kind="integer", storage=storage, step=self._step, minimum=0)
-        return [one, self.spec.replace(name=self.alone)] if self.has_alone else [one]
+        alone = [self.spec.replace(name=self.alone)] if self.has_alone else []
+        return [one, *alone, *([] if self.clock is None else self.clock.specs(self.spec))]
 
     @property
     def _kept(self) -> int | None:
@@ -167,13 +184,15 @@ class Difference(Step):
         if self.has_alone:
             numbers = np.where(~there & ~own.missing, own.numbers, self.fill_alone)
             found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
-        return found
+        return found if self.clock is None else found | self.clock.beside(own)
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         distance = drawn[self.distance]
         assert distance.numbers is not None
         base, there = self._base(done)
-        numbers = self._floats(base, distance.numbers) if self.unit is None else self._whole(base, distance.numbers)
+        numbers = (
+            self._floats(base, distance.numbers) if self.unit is None else self._whole(base, distance.numbers, drawn)
+        )
         if self.has_alone:
             alone = drawn[self.alone].numbers
             assert alone is not None
@@ -211,7 +230,7 @@ class Difference(Step):
             low, high = _outer(max, low, self.low.item()), _outer(min, high, self.high.item())
         return low, high
 
-    def _whole(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    def _whole(self, base: np.ndarray, distance: np.ndarray, drawn: Columns) -> np.ndarray:
         factor = self._factor(self.spec)
         grain = factor * (self.spec.step if self.settings.enforce_rounding else 1)
         offset = int(self.low) * factor % grain
@@ -222,6 +241,8 @@ class Difference(Step):
         raw = raw - over + np.where(2 * over >= grain, grain, 0)
         raw = raw + np.where(np.asarray(raw < base if self.sign > 0 else raw > base, bool), self.sign * grain, 0)
         raw = self._on_days(raw, base, factor)
+        if self.clock is not None and not big:
+            raw = self._by_clock(raw, base, factor, self.clock, drawn)
         raw = self._in_range(raw, base, lambda edge: int(edge) * factor)
         return fit_in(raw // factor, self.spec, self.dtype)
 
@@ -232,6 +253,14 @@ class Difference(Step):
         least, most = (-(-base // factor), None) if self.sign > 0 else (None, base // factor)
         own = np.clip(raw // factor, -LARGEST_INT64, LARGEST_INT64).astype(np.int64)
         return on_days(own, self.spec, least, most).astype(raw.dtype) * factor
+
+    def _by_clock(self, raw: np.ndarray, base: np.ndarray, factor: int, clock: Clock, drawn: Columns) -> np.ndarray:
+        """(n,) numbers at the time of day, and on the weekday, that were drawn, none of them on the base's other side."""
+        low, high = (int(end) for end in (self.low, self.high))
+        least, most = (
+            (np.maximum(-(-base // factor), low), high) if self.sign > 0 else (low, np.minimum(base // factor, high))
+        )
+        return clock.near(raw // factor, drawn, least, most) * factor
 
     def _floats(self, base: np.ndarray, distance: np.ndarray) -> np.ndarray:
         raw = base + self.sign * distance
@@ -267,6 +296,7 @@ class Difference(Step):
             "fill_alone": self.fill_alone.item(),
             "wide": self.wide,
             "fill": self.fill.item(),
+            "clock": None if self.clock is None else asdict(self.clock),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -276,6 +306,7 @@ class Difference(Step):
         self.fill_alone = self.dtype.type(state["fill_alone"])
         kind = np.dtype(np.float64 if self.unit is None else np.uint64 if self.wide else np.int64)
         self.fill = kind.type(state["fill"])
+        self.clock = None if state["clock"] is None else Clock(**state["clock"])
 
 
 def _outer(pick: Any, one: Any, other: Any) -> Any:

@@ -88,6 +88,10 @@ class TableEncoder:
         self.rewrites.fit(parsed)
         columns = self.rewrites.forward(parsed)
         self.encoders = self._encoders(self.rewrites.specs())
+        for name in self.rewrites.clocks:
+            encoder = self.encoders[name]
+            assert isinstance(encoder, NumericEncoder)
+            encoder.weeks = True
         self.keys.fit(table)
         shared = self.keys.shared(table)
         telling = find_telling(shared, columns)
@@ -102,7 +106,11 @@ class TableEncoder:
         self.ties = Ties(self.encoders)
         if self.settings.keep_rules:
             derived = self._find_derived(parsed, columns, telling, seed)
-            self.ties = Ties.find(self.encoders, columns, shared, telling, derived)
+            # a date speaks for its weekday, and is held as a whole; one kept as its distance is held with what stands beside that
+            whole = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
+            put = {name for clock in self.rewrites.clocks.values() for name in clock.parts}
+            held = {name: values for name, values in columns.items() if name not in put}
+            self.ties = Ties.find(self.encoders, whole, held, shared, telling, derived)
 
     def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
@@ -200,6 +208,10 @@ class TableEncoder:
             name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
             for place, (name, encoder) in enumerate(self.encoders.items())
         }
+        for name, clock in self.rewrites.clocks.items():
+            encoder, place = self.encoders[name], list(self.encoders).index(name)
+            assert isinstance(encoder, NumericEncoder)
+            clock.put(drawn, encoder.column.interval[encoded.codes[:, place]], *encoder.limits())
         known = np.zeros(encoded.codes.shape, bool)
         if given is not None:
             drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes
@@ -240,8 +252,8 @@ class TableEncoder:
                 found.append(pa.table({name: spell(as_kept(cells[name], spec), spec) for name, spec in specs.items()}))
         return found
 
-    def encode_value(self, name: str, value: Any) -> tuple[int, int, float]:
-        """(column's position, code, residual) of one value: what a condition asks for.
+    def codes_asked(self, name: str, value: Any) -> dict[int, int]:
+        """Columns' positions, and the code of each that a condition asks for: one value's, and of a date that of its weekday.
 
         Raises
         ------
@@ -257,7 +269,13 @@ class TableEncoder:
         if name not in self.encoders:
             known = ", ".join(self.encoders)
             raise SchemaError(f"a condition names a modelled column, however: {name!r} is none. Columns: {known}.")
-        return list(self.encoders).index(name), *code_of(self.encoders[name], value)
+        asked, clock = {name: value}, self.rewrites.clocks.get(name)
+        encoder = self.encoders[name]
+        if clock is not None and clock.weekday is not None:
+            weekdays = clock.beside(parse(cell(encoder.spec, value), encoder.spec))[clock.weekday].present
+            asked[clock.weekday] = int(weekdays[0]) if len(weekdays) else None
+        places = list(self.encoders)
+        return {places.index(one): code_of(self.encoders[one], value) for one, value in asked.items()}
 
     def says_empty(self, name: str) -> bool:
         """Whether the empty text is one of a column's labels."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
-from lookalike.encode.bins import ROWS_A_BIN, Bins, at_nearest
+from lookalike.encode.bins import ROWS_A_BIN, Bins, at_nearest, fit_bins
 from lookalike.encode.category import SMALL_TABLE
+from lookalike.encode.clock import FIRST
 from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
-from lookalike.encode.week import Week
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
@@ -42,7 +42,7 @@ class NumericEncoder(ColumnEncoder):
     capped maximum; or every value of a number that has few, if ``rare_rows`` rows have it) and intervals, Gaussian modes or quantile bins, then missing.
     Spikes come back exactly; a value inside an interval comes back from its residual, rounded to the column's step or
     decimals and within the range that was seen. Inside a quantile bin values that recur (``rare_rows`` rows) are drawn as they are.
-    Moments over weeks are cut on an axis on which all hours are as busy (:class:`Week`), unless they end alike.
+    Dates that have their weekday beside them (:class:`~lookalike.encode.clock.Clock`) are cut into whole ``weeks``.
 
     >>> from lookalike.encode.base import EncoderSettings
     >>> from lookalike.schema import ColumnSpec
@@ -56,7 +56,7 @@ class NumericEncoder(ColumnEncoder):
     True
     """
 
-    week: Week | None = None
+    weeks: bool = False
 
     def fit(self, values: Values, rng: np.random.Generator) -> None:
         assert values.numbers is not None
@@ -76,11 +76,7 @@ class NumericEncoder(ColumnEncoder):
         else:
             self.spikes = distinct[self._is_spike(counts, len(numbers))]
         rest = numbers[~np.isin(numbers, self.spikes)]
-        self.week = None
         self.intervals = self._cut(self._axis(rest), rng) if len(rest) else None
-        if self.spec.kind == "datetime" and not isinstance(self.intervals, ByEnding):
-            self.week = Week.of(rest.astype(np.int64), int(self.low), ticks_a_day(self.spec))
-            self.intervals = self._cut(self._axis(rest), rng) if self.week is not None else self.intervals
         self.place_codes()
         self.fitted = True
 
@@ -90,6 +86,8 @@ class NumericEncoder(ColumnEncoder):
             counted = len(np.unique(axis)) <= COUNTED_VALUES * self.settings.max_bins
             maximum = self.settings.max_bins * (COUNTED_BINS if counted else 1)
             rare = self.settings.rare_rows if len(axis) >= SMALL_TABLE else 1
+            if self.weeks:
+                return fit_bins(axis, maximum=maximum, grain=7.0 * ticks_a_day(self.spec), rare=rare)
             return fit_by_ending(axis, maximum=maximum, grain=self._grain, rare=rare, second=self._second)
         return fit_modes(axis, maximum=self.settings.max_modes, rows=self.settings.fit_rows, rng=rng)
 
@@ -179,10 +177,16 @@ class NumericEncoder(ColumnEncoder):
 
     def _axis(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers as float64 distances from the lowest: exact for any integers less than 2⁵³ apart."""
+        if self.weeks:  # the middle of its week; where in it a date is stands beside it
+            return (self.week_of(numbers) - int(self.low)) + 3.5 * ticks_a_day(self.spec)
         if self.dtype.kind in "iu":
-            distance = (numbers.astype(np.uint64) - np.asarray(self.low).astype(np.uint64)).astype(np.float64)
-            return distance if self.week is None else self.week.there(distance)
+            return (numbers.astype(np.uint64) - np.asarray(self.low).astype(np.uint64)).astype(np.float64)
         return np.ldexp(numbers, -self._exponent)
+
+    def week_of(self, dates: np.ndarray) -> np.ndarray:
+        """Return (n,) int64 ticks at which the week of each date begins."""
+        days = dates.astype(np.int64) // ticks_a_day(self.spec)
+        return np.asarray((days - (days + FIRST) % 7) * ticks_a_day(self.spec))
 
     @property
     def _exponent(self) -> int:
@@ -195,8 +199,8 @@ class NumericEncoder(ColumnEncoder):
     def _from_axis(self, axis: np.ndarray) -> np.ndarray:
         """The inverse of :meth:`_axis`, rounded and held to the range."""
         if self.dtype.kind in "iu":
-            return self._integers_from_axis(axis if self.week is None else self.week.back(axis))
-        low, high = self._limits()
+            return self._integers_from_axis(axis)
+        low, high = self.limits()
         exponent = self._exponent
         numbers = np.ldexp(np.clip(axis, np.ldexp(low, -exponent), np.ldexp(high, -exponent)), exponent)
         if self.settings.enforce_rounding and self.spec.decimals is not None:
@@ -204,7 +208,7 @@ class NumericEncoder(ColumnEncoder):
         return np.clip(numbers, low, high)
 
     def _integers_from_axis(self, axis: np.ndarray) -> np.ndarray:
-        low, high = self._limits()
+        low, high = self.limits()
         # Python integers, because neither end of the range, nor their distance, need fit the column's dtype
         floor, room = int(low) - int(self.low), int(high) - int(self.low)
         step = self.spec.step if self.settings.enforce_rounding else 1
@@ -222,7 +226,7 @@ class NumericEncoder(ColumnEncoder):
             return numbers
         return np.clip(on_days(numbers, self.spec), low, high)
 
-    def _limits(self) -> tuple[Any, Any]:
+    def limits(self) -> tuple[Any, Any]:
         """The range decoded values are held to: what was seen, or the dtype's own where that is not asked for."""
         low, high = self.low, self.high
         if not self.settings.enforce_min_max_values:
@@ -298,7 +302,7 @@ class NumericEncoder(ColumnEncoder):
             "few": self.few,
             "intervals": None if self.intervals is None else self.intervals.state(),
             "has_missing": self.has_missing,
-            "week": None if self.week is None else self.week.state(),
+            "weeks": self.weeks,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -311,6 +315,6 @@ class NumericEncoder(ColumnEncoder):
             kind = ByEnding
         self.intervals = None if kept is None else kind.from_state(kept)
         self.has_missing = bool(state["has_missing"])
-        self.week = None if state["week"] is None else Week.from_state(state["week"])
+        self.weeks = bool(state["weeks"])
         self.place_codes()
         self.fitted = True

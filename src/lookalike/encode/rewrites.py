@@ -1,24 +1,25 @@
 """Constraints kept by construction: columns are rewritten before they are encoded, and written back after decoding.
 
 An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, fixed combinations become one column, and of columns that
-are missing together the first decides. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
+are missing together the first decides. Dates have their weekday and time of day beside them. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
 others are for a check after decoding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
 from lookalike.dependence import follows
 from lookalike.encode.base import EncoderSettings
+from lookalike.encode.clock import Clock, find_clock
 from lookalike.encode.combinations import Combined
 from lookalike.encode.computed import Computed, Shared
 from lookalike.encode.difference import Difference
-from lookalike.encode.steps import Step
+from lookalike.encode.steps import Columns, Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
@@ -57,6 +58,8 @@ class Rewrites:
         found = plan(schema, settings)
         self.steps, self.groups, self.bounds = found.steps, found.groups, found.bounds
         self._fills: dict[str, Any] = {}
+        self.settings = settings
+        self.clocks: dict[str, Clock] = {}
 
     @property
     def replaced(self) -> dict[str, str]:
@@ -74,10 +77,35 @@ class Rewrites:
         for step in self.steps:
             step.fit(columns)
         forward = self._stepped(columns)
+        self.clocks = self._find_clocks(forward)
         self._fills = {name: _typical(forward[name]) for group in self._carriers() for name in group[1:]}
+
+    def _find_clocks(self, columns: Columns) -> dict[str, Clock]:
+        found: dict[str, Clock] = {}
+        limit = max(self.settings.max_discrete, self.settings.max_bins if self.settings.intervals == "quantiles" else 0)
+        for spec in self._specs():
+            if spec.kind == "datetime":
+                others = [values for name, values in columns.items() if name != spec.name]
+                clock = find_clock(columns[spec.name], spec, limit, others, taken={*self.schema.names, *columns})
+                found |= {} if clock is None else {spec.name: clock}
+        return found
+
+    @property
+    def beside(self) -> set[str]:
+        """The encoded columns that stand beside dates, and for no cell of their own."""
+        measured = [step.clock for step in self.steps if isinstance(step, Difference) and step.clock is not None]
+        return {name for clock in (*self.clocks.values(), *measured) for name in clock.parts}
 
     def specs(self) -> list[ColumnSpec]:
         """The columns that are encoded, a rewritten one where the first of those it stands for was."""
+        found: list[ColumnSpec] = []
+        for spec in self._specs():
+            clock = self.clocks.get(spec.name)
+            # the weekday is drawn, and none is to be moved to another week before it is known
+            found += [spec] if clock is None else [spec.replace(falls_on=None), *clock.specs(spec)]
+        return found
+
+    def _specs(self) -> list[ColumnSpec]:
         of = {step.targets[0]: step for step in self.steps}
         gone = self.replaced
         found: list[ColumnSpec] = []
@@ -107,6 +135,8 @@ class Rewrites:
         for group in self._carriers():
             for name in group[1:]:
                 found[name] = _filled(found[name], self._fills[name])
+        for name, clock in self.clocks.items():
+            found |= clock.beside(found[name])
         return {spec.name: found[spec.name] for spec in self.specs()}
 
     def known(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -139,6 +169,8 @@ class Rewrites:
                         f"a cell is drawn given others in its row, however: {int(lacking.sum()):,} rows have {name!r} without {group[0]!r}, "
                         "with which it is missing. Give both, or neither."
                     )
+        for name, clock in self.clocks.items():
+            found |= dict.fromkeys(clock.parts, found[name])
         return {spec.name: found[spec.name] for spec in self.specs()}
 
     def _stepped(self, columns: Mapping[str, Values]) -> dict[str, Values]:
@@ -169,13 +201,15 @@ class Rewrites:
 
     def state(self) -> dict[str, Any]:
         """What was learned, as JSON."""
-        return {"steps": [step.state() for step in self.steps], "fills": self._fills}
+        clocks = [asdict(clock) for clock in self.clocks.values()]
+        return {"steps": [step.state() for step in self.steps], "fills": self._fills, "clocks": clocks}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what :meth:`state` gave."""
         for step, kept in zip(self.steps, state["steps"], strict=True):
             step.restore(kept)
         self._fills = dict(state["fills"])
+        self.clocks = {clock["column"]: Clock(**clock) for clock in state["clocks"]}
 
 
 def _typical(values: Values) -> Any:

@@ -1,8 +1,9 @@
 """Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
 
-A format is a strftime format with two additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
+A format is a strftime format with some additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
 means ``%6f``), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant
-offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format.
+offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``, ``%s%3f`` and so on
+seconds since 1970, and parts of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import chi2
 
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
@@ -32,6 +34,14 @@ ALONE = ("%H:%M", "%H:%M:%S", "%-H:%M", "%-H:%M:%S", "%I:%M %p", "%-I:%M %p")
 """Times of a day without one."""
 COMPACT = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates as whole numbers, by their digits."""
+HOURS = "%-H%M"
+"""A time of day as a whole number: 5, 930, 1745. As text it may have leading zeros (0930), and then those of ``%H%M``."""
+FEWEST_HOURS, BY_CHANCE = 5, 1e-6
+"""Hours that such numbers are of, at least, and how likely it may be by chance that none ends in 60 to 99, or that numbers keep to hours."""
+SINCE_1970 = {9: "%s", 10: "%s", 12: "%s%3f", 13: "%s%3f", 15: "%s%6f", 16: "%s%6f", 18: "%s%9f", 19: "%s%9f"}
+"""Seconds since 1970 as whole numbers, and parts of seconds, by their digits: from 2000 to 2040 they have so many."""
+EARLIEST, LATEST, FEWEST_MOMENTS, FEWEST_WEEKS = 946_684_800, 2_208_988_800, 200, 4
+"""The years 2000 and 2040 in seconds; different moments, at least, and weeks that they reach over, by which such numbers are told from others."""
 FEWEST_COMPACT = 10
 """Different numbers, at least, that must all be dates: one in thirty of any is."""
 FRACTION = re.compile(r"%([369]?)f")
@@ -109,6 +119,11 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     return None, False
 
 
+def detect_whole(texts: pa.Array) -> str | None:
+    """The format of dates, moments or times of day written as whole numbers, where all of the different ``texts`` are; else None."""
+    return detect_compact(texts) or detect_hours(texts) or detect_since_1970(texts)
+
+
 def detect_compact(texts: pa.Array) -> str | None:
     """The format of dates written as whole numbers (20230218), where all of ``texts`` are; else None.
 
@@ -119,6 +134,54 @@ def detect_compact(texts: pa.Array) -> str | None:
         return None
     format = COMPACT.get(len(texts[0].as_py()))
     return format if format is not None and try_format(texts, format)[1].all() else None
+
+
+def detect_hours(texts: pa.Array) -> str | None:
+    """The format of times of day written as whole numbers, where all of the different ``texts`` are; else None.
+
+    Numbers of which none ends in 60 to 99, though all up to that are there: rooms, of which a floor has thirty, are none.
+
+    >>> detect_hours(pa.array([str(100 * hour + minute) for hour in range(6, 20) for minute in (0, 15, 30, 45)]))
+    '%-H%M'
+    >>> detect_hours(pa.array([str(100 * floor + room) for floor in range(1, 9) for room in range(1, 30)])) is None
+    True
+    """
+    if len(texts) < FEWEST_COMPACT or not pc.all(pc.match_substring_regex(texts, r"^\d{1,4}$")).as_py():
+        return None
+    format = "%H%M" if pc.all(pc.equal(pc.utf8_length(texts), 4)).as_py() else HOURS
+    if not try_format(texts, format)[1].all():
+        return None
+    numbers = texts.cast(pa.int64()).to_numpy()
+    minutes, step = numbers % 100, int(np.gcd.reduce(numbers % 100, initial=0))
+    if len(np.unique(numbers // 100)) < FEWEST_HOURS or minutes.min() or not step or minutes.max() + step < 60:
+        return None
+    below = np.mean(np.arange(0, 100, np.gcd(step, 100)) < 60)
+    return format if below ** len(numbers) < BY_CHANCE else None
+
+
+def detect_since_1970(texts: pa.Array) -> str | None:
+    """The format of moments written as seconds since 1970, or as parts of them, where all of the different ``texts`` are; else None.
+
+    Any number of that size may be one. They happen at some hours more often than at others, which numbers of another kind do not.
+
+    >>> rng = np.random.default_rng(0)
+    >>> noon = 1_600_000_000 + 86_400 * rng.integers(0, 300, 500) + rng.integers(0, 20_000, 500)
+    >>> detect_since_1970(pa.array(noon.astype(str)))
+    '%s'
+    >>> detect_since_1970(pa.array(rng.integers(10**9, 2 * 10**9, 500).astype(str))) is None
+    True
+    """
+    if len(texts) < FEWEST_MOMENTS or not pc.all(pc.match_substring_regex(texts, r"^[1-9]\d{8,18}$")).as_py():
+        return None
+    lengths = pc.min_max(pc.utf8_length(texts)).as_py()
+    format = SINCE_1970.get(lengths["min"])
+    if format is None or SINCE_1970.get(lengths["max"]) != format:
+        return None
+    seconds = try_format(texts, format)[0] // TICKS_A_SECOND[unit_of(format)]
+    if seconds.min() < EARLIEST or seconds.max() >= LATEST or np.ptp(seconds) < FEWEST_WEEKS * 604_800:
+        return None
+    hours = np.bincount(seconds // 3_600 % 24, minlength=24)
+    return format if chi2.sf(((hours - hours.mean()) ** 2 / hours.mean()).sum(), 23) < BY_CHANCE else None
 
 
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
@@ -149,11 +212,17 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     >>> try_format(pa.array(["1970-01-02", "1970-1-2", None]), "%Y-%m-%d")
     (array([86400, 86400,     0]), array([ True, False, False]))
     """
+    if format.startswith("%s"):
+        ticks = pc.if_else(pc.match_substring_regex(texts, r"^-?(?:\d{1,18}|[1-8]\d{18})$"), texts, None).cast(
+            pa.int64()
+        )
+        fits = pc.fill_null(pc.equal(ticks.cast(pa.string()), texts), False)
+        return pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False), fits.to_numpy(zero_copy_only=False)
     plain = format.replace("%-", "%").replace("%^", "%")
     match = FRACTION.search(plain)
     unit = unit_of(plain)
     fraction = None
-    whole = texts
+    whole = pc.utf8_lpad(texts, width=4, padding="0") if format == HOURS else texts
     if match is not None:
         width = int(match[1] or "6")
         parts = pc.extract_regex(texts, rf"^(?P<head>.*:\d{{2}}\.)(?P<f>\d{{{width}}})(?P<tail>\D.*)?$")
@@ -174,6 +243,8 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     Arrow's strftime looks even UTC up in a time zone database, which Windows and small containers lack, and takes twice as long: it
     gets only formats that ask for more than ``SPELLED`` has.
     """
+    if format.startswith("%s"):
+        return ticks.cast(pa.string())
     stamps = ticks.cast(pa.timestamp(unit_of(format)))
     parts = [part for part in PART.split(format) if part]
     asked = {part for part in parts if part.startswith("%")}
@@ -183,6 +254,8 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
         # its %S writes the fraction of the timestamp's own unit, which is just what %3f, %6f and %9f ask for
         plain = re.sub(r"%S[.]%[369]?f", "%S", format).replace("%-", "\x01%").replace("%^", "%")
         text = pc.replace_substring_regex(pc.strftime(stamps, format=plain), "\x010?", "")
+    if format == HOURS:  # five past midnight is 5, and midnight 0
+        return pc.replace_substring_regex(text, "^0{1,2}", "")
     return pc.utf8_upper(text) if "%^" in format else text
 
 
@@ -203,7 +276,7 @@ MONTHS = (
     "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 """By their numbers."""
-HOURS = [str(hour % 12 or 12) for hour in range(24)]
+ON_THE_DIAL = [str(hour % 12 or 12) for hour in range(24)]
 NUMBERS = {"m": pc.month, "d": pc.day, "H": pc.hour, "M": pc.minute, "S": pc.second}
 PART = re.compile(r"(%[-^369]?.)")
 _year = _number(pc.year, 4)
@@ -217,8 +290,8 @@ SPELLED: dict[str, Callable[[pa.Array], pa.Array]] = {
     "%b": _short,
     "%^b": _short,
     "%B": _named(pc.month, MONTHS),
-    "%I": _named(pc.hour, [f"{hour:0>2}" for hour in HOURS]),
-    "%-I": _named(pc.hour, HOURS),
+    "%I": _named(pc.hour, [f"{hour:0>2}" for hour in ON_THE_DIAL]),
+    "%-I": _named(pc.hour, ON_THE_DIAL),
     "%p": _named(pc.hour, ["AM"] * 12 + ["PM"] * 12),
     "%3f": _fractions[0],
     "%6f": _joined(*_fractions[:2]),

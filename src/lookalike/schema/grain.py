@@ -13,6 +13,8 @@ from lookalike.schema.written import to_significant
 CHANCE, FEWEST_MULTIPLES = 1e-4, 5
 """How likely a common divisor may be to be chance, and different numbers that must have it at least."""
 MAXIMUM_DECIMALS = 9
+READ_BY = {3_600: (12, 8, 6, 4, 3, 2, 1), 60: (30, 20, 15, 10, 5, 1), 1: (30, 20, 15, 10, 5, 1)}
+"""Of hours, minutes and seconds, how many a clock may be read by."""
 MISREAD = 1e-14
 """How far from what was written a reader's floats may be, in proportion."""
 LAST_PLACE = 1e-15
@@ -48,8 +50,14 @@ def steps_of_time(a_second: int) -> list[int]:
 
 
 def largest_step(ticks: np.ndarray, a_second: int) -> int:
-    """The largest of :func:`steps_of_time` that divides every tick."""
-    return next(step for step in steps_of_time(a_second) if not np.any(ticks % step))
+    """The largest of :func:`steps_of_time` that divides every tick, or so many of it as a clock is read by: quarters of an hour, 3 hours.
+
+    >>> largest_step(np.arange(20) * 900, 1), largest_step(np.arange(20) * 420, 1)
+    (900, 60)
+    """
+    step = next(step for step in steps_of_time(a_second) if not np.any(ticks % step))
+    shared = round_step(ticks // step)
+    return step * next(times for times in READ_BY.get(step // a_second, (1,)) if shared % times == 0)
 
 
 def with_step(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:

@@ -159,15 +159,16 @@ def _infer_integer(base: dict[str, str], array: pa.Array, distinct: pa.Array) ->
 
 
 def _compact_dates(base: dict[str, str], distinct: pa.Array) -> ColumnSpec | None:
-    """The spec of whole numbers that are dates (20230218): their digits are no amount, of which 20230275 would be another."""
+    """The spec of whole numbers that are dates (20230218) or times of day (930): their digits are no amount, of which 20230275 would be another."""
     if pa.types.is_float64(distinct.type):  # pandas keeps whole numbers with gaps as floats
         dated = pc.and_(
-            pc.and_(pc.greater(distinct, 0), pc.less(distinct, LARGEST_WHOLE)), pc.equal(distinct, pc.round(distinct))
+            pc.and_(pc.greater_equal(distinct, 0), pc.less(distinct, LARGEST_WHOLE)),
+            pc.equal(distinct, pc.round(distinct)),
         )
         distinct = distinct.cast(pa.int64()) if pc.all(dated).as_py() else distinct
     if not pa.types.is_integer(distinct.type):
         return None
-    compact = dates.detect_compact(distinct.cast(pa.string()))
+    compact = dates.detect_whole(distinct.cast(pa.string()))
     return None if compact is None else spec_of_dates(base, distinct, compact)
 
 

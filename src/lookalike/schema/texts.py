@@ -99,7 +99,7 @@ def _infer_typed_text(base: dict[str, str], array: pa.Array, values: pa.Array) -
         for true, false in BOOLEAN_TEXTS:
             if set(spellings) == {true, false}:
                 return ColumnSpec(**base, kind="boolean", true_text=spellings[true], false_text=spellings[false])
-    compact = dates.detect_compact(values)
+    compact = dates.detect_whole(values)
     if compact is not None:
         return spec_of_dates(base, values, compact)
     return _infer_number_text(base, array, values) or _infer_date_text(base, values)

@@ -55,16 +55,18 @@ class Ties:
         cls,
         encoders: Mapping[str, ColumnEncoder],
         columns: Mapping[str, Values],
+        held: Mapping[str, Values],
         shared: Mapping[str, pa.Array],
         telling: Collection[str],
         derived: Derived,
     ) -> Ties:
-        """Return what holds in every row of the encoded ``columns``, and of the keys that rows ``shared``; ``telling`` as in
-        :func:`find_rules`."""
-        rules = find_rules(encoders, columns, telling)
-        joints = find_joints(encoders, columns, rules, telling)
-        absences = find_absences(encoders, columns, rules)
-        return cls(encoders, rules, joints, absences, find_entities(shared, columns, rules, joints), derived)
+        """Return what holds in every row of the encoded ``columns``, and which of those ``held`` are the same in all rows of a key that they
+        ``shared``; ``telling`` as in :func:`find_rules`."""
+        looked_at = {name: encoders[name] for name in columns}
+        rules = find_rules(looked_at, columns, telling)
+        joints = find_joints(looked_at, columns, rules, telling)
+        absences = find_absences(looked_at, columns, rules)
+        return cls(encoders, rules, joints, absences, find_entities(shared, held, rules, joints), derived)
 
     @cached_property
     def ordered(self) -> list[Rule | JointRule]:

@@ -1,0 +1,174 @@
+"""Moments happen at the hours at which real ones do, though intervals are of days or months."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import quick_fit, scrambled
+from lookalike.encode.base import EncoderSettings
+from lookalike.encode.clock import FEWEST_DATES, find_clock
+from lookalike.encode.frame import TableEncoder
+from lookalike.schema import ColumnSpec, Values
+from lookalike.schema.infer import infer_schema
+
+DAY = 86_400
+UNITS = {1: "s", 1000: "ms", 10**6: "us", 10**9: "ns"}
+
+
+def moments(rows: int = 1500) -> np.ndarray:
+    """Seconds since 1970, two years from 2023 on: Tuesdays to Saturdays from 9 to 17 o'clock, most of them at noon."""
+    rng = np.random.default_rng(0)
+    days = 19_358 + rng.integers(0, 700, 2 * rows)  # the first is a Monday, the sixth of seven that are not drawn
+    days = days[np.isin((days + 3) % 7, [1, 2, 3, 4, 5])][:rows]
+    hours = rng.triangular(9, 12, 17, rows)
+    return days * DAY + (hours * 3600).astype(np.int64)
+
+
+def encoder_of(table: pa.Table, intervals: str) -> TableEncoder:
+    encoder = TableEncoder(infer_schema(table), EncoderSettings(intervals=intervals))
+    encoder.fit(table, seed=0)
+    return encoder
+
+
+@pytest.mark.parametrize("intervals", ["quantiles", "modes"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "text"])
+def test_made_moments_fall_where_real_ones_do(intervals, unit):
+    real = pd.Series(moments().astype("datetime64[s]"))
+    table = pa.table(
+        {
+            "at": pa.array(
+                real.dt.strftime("%d.%m.%Y %H:%M:%S") if unit == "text" else real.astype(f"datetime64[{unit}]")
+            )
+        }
+    )
+    encoder = encoder_of(table, intervals)
+    assert encoder.decode(encoder.encode(table, seed=0), seed=0).equals(table), "real rows come back to the second"
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=1)
+    again = TableEncoder.from_state(encoder.schema, json.loads(json.dumps(encoder.state())))
+    assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=1))
+    at = pd.to_datetime(made["at"].to_pandas(), format="%d.%m.%Y %H:%M:%S" if unit == "text" else None)
+    assert at.between(real.min(), real.max()).all()
+    closed = (at.dt.hour < 9) | (at.dt.hour >= 17) | at.dt.dayofweek.isin([0, 6])
+    assert closed.mean() < 0.02
+    assert abs(at.dt.hour.mean() - real.dt.hour.mean()) < 0.5
+
+
+def test_an_engine_that_knows_codes_alone_keeps_the_hours():
+    made = quick_fit(
+        pa.table({"at": pa.array(moments().astype("datetime64[s]").astype("datetime64[us]"))}), engine="copula"
+    ).sample(1000, seed=1)
+    assert made["at"].to_pandas().dt.hour.between(9, 16).mean() > 0.98
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 2**32), st.sampled_from([1, 1000, 10**6, 10**9]))
+def test_what_stands_beside_a_date_leads_back_to_it_from_anywhere_in_its_week(start, seed, unit):
+    rng, day = np.random.default_rng(seed), DAY * unit
+    ticks = (start + rng.integers(0, 400, 300) * DAY + rng.integers(30_000, 60_000, 300)) * unit
+    low, high = int(ticks.min()), int(ticks.max())
+    at = Values(np.zeros(300, bool), ticks)
+    clock = find_clock(at, ColumnSpec(name="at", kind="datetime", storage=f"timestamp[{UNITS[unit]}]"), 100, [])
+    assert clock is not None
+    monday = ticks - (ticks + 3 * day) % (7 * day)
+    elsewhere = Values(np.zeros(300, bool), np.clip(monday + rng.integers(0, 7 * day, 300), low, high))
+    clock.put({"at": elsewhere, **clock.beside(at)}, np.ones(300, bool), low, high)
+    assert (elsewhere.numbers == ticks).all()
+    around = ticks + rng.integers(-3 * day, 3 * day, 300)
+    assert (clock.near(around, clock.beside(at), low, high) == ticks).all()
+    later = clock.near(around, clock.beside(at), ticks + 1, np.full(300, high + 14 * day))
+    assert (later == ticks + 7 * day).all(), "the next one, where the nearest is too early"
+
+
+@pytest.mark.parametrize(
+    ("ticks", "unit"),
+    [
+        (moments()[: FEWEST_DATES - 1], "s"),
+        (moments() % (20 * DAY), "s"),  # three weeks
+        (moments(), "s"),  # a code for each is asked for
+        (np.arange(9000) % 900, "days"),  # days as frequent as each other
+    ],
+)
+def test_hours_of_few_dates_of_few_weeks_and_weekdays_that_tell_nothing_are_not_learned(ticks, unit):
+    storage = "date32[day]" if unit == "days" else "timestamp[s]"
+    limit = 2_000 if len(ticks) == len(moments()) and unit == "s" and np.ptp(ticks) > 20 * DAY else 100
+    noise = Values(np.zeros(len(ticks), bool), np.random.default_rng(0).integers(0, 1000, len(ticks)))
+    at = Values(np.zeros(len(ticks), bool), ticks)
+    assert find_clock(at, ColumnSpec(name="at", kind="datetime", storage=storage), limit, [noise]) is None
+
+
+def sales(rows: int = 4000) -> pa.Table:
+    """Days of two years, as frequent as each other; on Saturdays much is sold, but nothing of what is sent by post."""
+    rng = np.random.default_rng(0)
+    days = 19_358 + rng.permutation(rows) % 728
+    saturday = (days + 3) % 7 == 5
+    return pa.table(
+        {
+            "sold": pa.array(days.astype("datetime64[D]")),
+            "pieces": rng.poisson(np.where(saturday, 20, 5)),
+            "by": np.where(~saturday & (rng.random(rows) < 0.5), "post", "shop"),
+        }
+    )
+
+
+def test_what_goes_by_the_weekday_of_days_still_does():
+    twin = quick_fit(sales(), engine="trees")
+    assert [*twin.encoder.rewrites.clocks] == ["sold"]
+    made = twin.sample(3000, seed=1).to_pandas()
+    saturday = pd.to_datetime(made["sold"]).dt.dayofweek == 5
+    assert made["pieces"][saturday].mean() > 2 * made["pieces"][~saturday].mean()
+    assert (made["by"][saturday] == "post").mean() < 0.1
+
+
+def test_a_day_asked_for_is_that_day_and_goes_with_its_weekday():
+    twin = quick_fit(sales(), engine="trees")
+    saturday = date(2023, 6, 10)
+    made = twin.sample(200, where={"sold": saturday}, seed=1).to_pandas()
+    assert (made["sold"] == saturday).all() and (made["by"] == "post").mean() < 0.1
+
+
+def tickets(rows: int = 2000) -> pd.DataFrame:
+    """Opened at any time, closed days later between 9 and 17 o'clock."""
+    rng = np.random.default_rng(0)
+    opened = 19_358 * DAY + rng.integers(0, 400 * DAY, rows)
+    closed = (opened // DAY + rng.integers(1, 9, rows)) * DAY + rng.integers(9 * 3600, 17 * 3600, rows)
+    return pd.DataFrame({"opened": opened.astype("datetime64[s]"), "closed": closed.astype("datetime64[s]")})
+
+
+def test_what_is_kept_as_its_distance_has_hours_of_its_own_and_comes_no_earlier():
+    twin = quick_fit(tickets(), engine="copula")
+    assert any("distance" in rule or "≤" in rule for rule in twin.encoder.rewrites.replaced.values())
+    made = twin.sample(1000, seed=1)
+    assert made["closed"].dt.hour.between(9, 16).mean() > 0.98
+    assert (made["closed"] >= made["opened"]).all()
+
+
+def test_rows_of_one_key_agree_on_a_date_that_is_kept_as_its_distance():
+    owned = tickets(500).assign(ticket_id=[f"T-{place:05}" for place in range(500)])
+    table = owned.loc[np.repeat(np.arange(500), 4)].reset_index(drop=True)
+    table["seen"] = np.random.default_rng(1).integers(0, 9, 2000)
+    made = quick_fit(table, engine="copula").sample(1000, seed=1)
+    assert (made.groupby("ticket_id")[["opened", "closed"]].nunique() == 1).all(axis=None)
+    assert made["ticket_id"].nunique() < 600
+
+
+def test_missing_dates_and_a_date_that_stands_for_none_stay_exact():
+    real = pd.Series(moments(3000).astype("datetime64[s]"))
+    real[::5], real[1::5] = pd.NaT, pd.Timestamp("1970-01-01")
+    table = pa.table({"at": pa.array(real)})
+    encoder = encoder_of(table, "quantiles")
+    assert encoder.decode(encoder.encode(table, seed=0), seed=0).equals(table)
+    made = encoder.decode(scrambled(encoder), seed=1)["at"].to_pandas()
+    assert made.isna().any() and (made == pd.Timestamp("1970-01-01")).any()
+    assert ((made.dt.year >= 2023) | made.isna() | (made == pd.Timestamp("1970-01-01"))).all()
+
+
+def test_no_hours_are_looked_at_under_a_privacy_budget():
+    table = pa.table({"at": pa.array(moments(3000).astype("datetime64[s]"))})
+    assert not quick_fit(table, engine="marginals", epsilon=3).encoder.rewrites.clocks

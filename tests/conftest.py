@@ -16,10 +16,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from lookalike import Run, fit, registry
 from lookalike.encode.frame import TableEncoder
 from lookalike.schema import EncodedTable
+
+# how long something takes is shown by benchmarks: a busy machine must not fail a law
+settings.register_profile("lookalike", deadline=None)
+settings.load_profile("lookalike")
 
 
 def pytest_configure():

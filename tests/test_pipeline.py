@@ -47,7 +47,7 @@ def tables(draw):
 
 
 @given(table=tables(), engine=st.sampled_from(sorted(registry.ENGINES)))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_whatever_is_fitted_the_diagnostic_is_100_percent(table, engine):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)

@@ -90,7 +90,7 @@ def test_where_all_is_quoted_an_empty_text_is_missing_and_numbers_are_numbers(tm
         max_size=20,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_survives_a_csv_file(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     data = pa.table(

@@ -17,7 +17,7 @@ NUMBERS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300)
 
 
 @given(numbers=NUMBERS, maximum=st.integers(1, 50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_numbers_come_back_from_bin_and_residual(numbers, maximum):
     axis = np.array(numbers, float)
     bins = fit_bins(axis, maximum=maximum, grain=1.0, rare=5)
@@ -34,7 +34,7 @@ def test_numbers_come_back_from_bin_and_residual(numbers, maximum):
 
 
 @given(numbers=NUMBERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bins_and_pieces_hold_the_rows_they_should(numbers):
     axis = np.array(numbers, float)
     bins = fit_bins(axis, maximum=100, grain=0.0, rare=5)

@@ -58,7 +58,7 @@ COLUMNS = st.one_of(
 
 
 @given(column=COLUMNS, intervals=st.sampled_from(["modes", "quantiles"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_column_keeps_the_promises(column, intervals):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
@@ -74,7 +74,7 @@ def test_any_column_keeps_the_promises(column, intervals):
 
 
 @given(column=COLUMNS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_parse_then_spell_gives_the_cells_back(column):
     """Text formats, widths and decimals survive: spelling what was parsed gives the very cells."""
     with warnings.catch_warnings():

@@ -62,7 +62,7 @@ def test_longer_endings_go_before_those_they_end_in():
     maximum=st.integers(1, 50),
     grain=st.sampled_from([1.0, 0.25]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_numbers_come_back_from_bin_and_residual(numbers, maximum, grain):
     axis = grain * np.array([number // tens * tens for number, tens in numbers], float)
     cut = fit_by_ending(axis, maximum=maximum, grain=grain, rare=5)

@@ -370,7 +370,7 @@ PAIRED = [
     strict=st.booleans(),
     intervals=st.sampled_from(["modes", "quantiles"]),
 )
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_decoding_what_was_encoded_gives_the_cells_back(data, kinds, strict, intervals):
     rows = data.draw(st.integers(2, 30))
     columns = {}

@@ -90,7 +90,7 @@ def test_the_order_of_rows_does_not_decide_between_equal_levels():
     assert cut_column(first).codes["synthetic"][0] == cut_column(second).codes["synthetic"][0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.none() | st.floats(-1e300, 1e300, allow_subnormal=True), min_size=1, max_size=60),
     st.lists(st.none() | st.floats(-1e308, 1e308), min_size=1, max_size=20),

@@ -15,7 +15,7 @@ numbers = st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=3
 codes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=40).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(codes)
 def test_cramers_v_is_that_of_the_chi_squared_table(pairs):
     first, second = pairs.T
@@ -31,7 +31,7 @@ def test_cramers_v_is_that_of_the_chi_squared_table(pairs):
     assert ours == pytest.approx(math.sqrt(chi_squared / table.sum() / (min(table.shape) - 1)), abs=1e-7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(codes)
 def test_sparse_and_dense_counts_agree(pairs):
     first, second = pairs.T
@@ -45,7 +45,7 @@ def test_sparse_and_dense_counts_agree(pairs):
     assert one == pytest.approx(other, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(numbers)
 def test_pearson_is_symmetric_bounded_and_blind_to_scale(first):
     second = np.arange(len(first)) * 1.0
@@ -61,7 +61,7 @@ def test_pearson_survives_the_largest_and_smallest_floats():
     assert associations.pearson(np.array([0.0, 5e-324, 5e-324]), np.array([0.0, 1.0, 1.0])) == pytest.approx(1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(codes)
 def test_correlation_ratio_is_1_where_the_label_says_all(pairs):
     label, other = pairs.T

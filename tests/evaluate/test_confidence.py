@@ -11,7 +11,7 @@ from scipy.stats import binom
 from lookalike.evaluate import confidence
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 500), st.data())
 def test_wilson_interval_holds_the_share(trials, data):
     hits = data.draw(st.integers(0, trials))

@@ -168,7 +168,7 @@ def test_no_columns_give_no_figure():
     assert math.isnan(detection([], 0)["auc"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
 def test_auc_is_the_share_of_pairs_in_order(positive, negative):
     pairs = [(one > other) + (one == other) / 2 for one in positive for other in negative]

@@ -66,7 +66,7 @@ def test_the_parts_of_columns_add_up_to_the_whole(levels):
     np.testing.assert_allclose(scores(), sum(scores([place]) for place in range(4)), atol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=2, max_size=20))
 def test_any_numbers_have_finite_distances(numbers):
     table = pa.table({"x": pa.array(numbers, pa.float64()), "y": ["a"] * len(numbers)})

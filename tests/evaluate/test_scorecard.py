@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_card():
     assert without_timings(first) == without_timings(second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small_tables(), small_tables(), st.none() | small_tables())
 def test_scores_lie_between_0_and_1_and_never_warn(real, synthetic, holdout):
     with warnings.catch_warnings():
@@ -124,7 +124,7 @@ def test_a_range_of_the_least_floats_is_no_overflow():
     assert all(value is None or 0 <= value <= 1 for value in every_score(card))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(small_tables())
 def test_a_table_scores_1_against_itself(table):
     card = score(table, table, small_schema(), holdout=table)
@@ -136,7 +136,7 @@ def test_a_table_scores_1_against_itself(table):
     assert card["diagnostic"]["structure"] == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(small_tables(), small_tables(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(real, synthetic, random):
     order = list(range(real.num_rows))
@@ -150,7 +150,7 @@ def test_the_order_of_rows_does_not_matter(real, synthetic, random):
     assert first["privacy"]["exact_copies"]["count"] == second["privacy"]["exact_copies"]["count"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(small_tables(), small_tables())
 def test_column_shapes_are_symmetric(first, second):
     one, other = (

@@ -14,7 +14,7 @@ from lookalike import stats
 numbers = st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=30).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(numbers, numbers)
 def test_kolmogorov_smirnov_is_the_largest_gap(first, second):
     points = np.concatenate([first, second])

@@ -360,7 +360,7 @@ def test_missing_libraries_are_an_error_if_asked_and_a_note_if_not(tables, monke
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_figures_agree_with_scikit_learn_and_weights_are_repeated_rows(seed, rows, distinct):
     random = np.random.default_rng(seed)
     scores = random.integers(0, distinct, rows) / distinct

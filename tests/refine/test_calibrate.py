@@ -257,7 +257,7 @@ def test_too_few_rows_are_refused():
         Calibration.fit(people(60, 0), people(300, 1), SETTINGS, 0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 500), st.integers(0, 5000)), min_size=1, max_size=12).filter(
         lambda cells: sum(real for real, _ in cells) > 0 and sum(drawn for _, drawn in cells) > 0
@@ -274,7 +274,7 @@ def test_targets_lie_between_and_keep_their_distance(cells):
     assert ours >= min(noise_floor(true, real.sum()), theirs) - 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 4), st.integers(2, 4), st.integers(0, 2**32 - 1))
 def test_sweeps_are_iterative_proportional_fitting(rows, columns, seed):
     """Deming and Stephan's, on the table of counts alone: both margins in turn, whatever stands in the cells keeps its odds ratios."""
@@ -296,7 +296,7 @@ def test_sweeps_are_iterative_proportional_fitting(rows, columns, seed):
     np.testing.assert_allclose(raking.shares()[1][:-1], wanted[1], rtol=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0.0, 50.0), min_size=2, max_size=60).filter(lambda w: sum(w) > 1e-3), st.data())
 def test_systematic_draws_are_exact_and_without_repeats(weights, data):
     weights = np.array(weights)

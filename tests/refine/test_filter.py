@@ -77,7 +77,7 @@ def test_what_no_real_row_misses_is_one_away():
     assert found.distance.tolist() == pytest.approx([np.sqrt(1 / 2)])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     numbers=st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=2, max_size=15),
     drawn=st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=15),

@@ -84,7 +84,7 @@ def test_durations_and_times_of_day_are_marked_in_their_units():
     assert ":" in chart(times, kind="integer", storage="time32[s]")["ticks"][0]["label"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=60),
     st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=60),
@@ -97,7 +97,7 @@ def test_any_numbers_make_a_chart(real, synthetic):
     assert len(edges) == 0 or (len(edges) == len(found["real"]) + 1 and (np.diff(edges) > 0).all() and len(edges) < 700)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example([2**52 - 6] * 4 + [2**52 + 2], 1)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=60), st.sampled_from([1, 10**6]))
 def test_any_integers_make_a_chart(cells, divisor):

@@ -192,7 +192,7 @@ def test_noise_counts_and_gaps_give_nothing(seed):
     assert found(**columns) == set()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.sampled_from([-1, 1, 2, 5, -3, 0.5]), min_size=2, max_size=5),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.calendar import ticks_a_day
@@ -153,7 +153,7 @@ def find_clock(
     looked_at = [np.arange(7), *map(_levels, others)]
     chance = CHANCE / len(looked_at)
     own = np.bincount(weekdays[~values.missing], minlength=7)
-    tells = chi2.sf(((own - own.mean()) ** 2 / own.mean()).sum(), 6) < chance
+    tells = chdtrc(6, ((own - own.mean()) ** 2 / own.mean()).sum()) < chance
     tells = tells or any(
         _go_together(weekdays[~values.missing], codes[~values.missing]) < chance for codes in looked_at[1:]
     )
@@ -189,4 +189,4 @@ def _go_together(one: np.ndarray, other: np.ndarray) -> float:
     cells = counts[counts.any(1)][:, counts.any(0)]
     usual = np.outer(cells.sum(1), cells.sum(0)) / cells.sum()
     freedom = (cells.shape[0] - 1) * (cells.shape[1] - 1)
-    return float(chi2.sf(((cells - usual) ** 2 / usual).sum(), freedom)) if freedom else 1.0
+    return float(chdtrc(freedom, ((cells - usual) ** 2 / usual).sum())) if freedom else 1.0

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
@@ -181,7 +181,7 @@ def detect_since_1970(texts: pa.Array) -> str | None:
     if seconds.min() < EARLIEST or seconds.max() >= LATEST or np.ptp(seconds) < FEWEST_WEEKS * 604_800:
         return None
     hours = np.bincount(seconds // 3_600 % 24, minlength=24)
-    return format if chi2.sf(((hours - hours.mean()) ** 2 / hours.mean()).sum(), 23) < BY_CHANCE else None
+    return format if chdtrc(23, ((hours - hours.mean()) ** 2 / hours.mean()).sum()) < BY_CHANCE else None
 
 
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:

@@ -53,7 +53,7 @@ def test_made_moments_fall_where_real_ones_do(intervals, unit):
     assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=1))
     at = pd.to_datetime(made["at"].to_pandas(), format="%d.%m.%Y %H:%M:%S" if unit == "text" else None)
     assert at.between(real.min(), real.max()).all()
-    closed = (at.dt.hour < 9) | (at.dt.hour >= 17) | at.dt.dayofweek.isin([0, 6])
+    closed = (at.dt.hour < 9) | (at.dt.hour >= 17) | at.dt.day_of_week.isin([0, 6])
     assert closed.mean() < 0.02
     assert abs(at.dt.hour.mean() - real.dt.hour.mean()) < 0.5
 

@@ -585,6 +585,16 @@ def test_a_wrong_evaluation_is_one_line_and_leaves_nothing(csv, arguments, words
     assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
 
 
+@pytest.mark.parametrize(
+    "arguments", [["make", "{long}"], ["make", "{csv}", "--out", "{long}"], ["evaluate", "{csv}", "{long}"]]
+)
+def test_a_name_too_long_for_its_disk_is_one_line(csv, arguments):
+    long = csv.with_name(f"{'n' * 300}.csv")
+    output = run(*(argument.format(csv=csv, long=long) for argument in arguments), code=2)
+    assert re.search(rf"^error .*{long.stem}", output, re.M) and "Traceback" not in output
+    assert [path.name for path in csv.parent.iterdir()] == ["shop.csv"]
+
+
 def test_rows_are_kept_apart_and_it_is_said(csv, tmp_path):
     output = run("make", csv, "--engine", "copula", "--filter", "--set", "min_distance=0.08")
     assert re.search(r"^filter +of [\d,]+ rows that were drawn, \d+ were sent back .* closer than 0.08", output, re.M)

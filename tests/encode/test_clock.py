@@ -56,7 +56,7 @@ def test_made_moments_fall_where_real_ones_do(intervals, unit):
     assert made.equals(again.decode(again.ties.settle(scrambled(again)), seed=1))
     at = pd.to_datetime(made["at"].to_pandas(), format="%d.%m.%Y %H:%M:%S" if unit == "text" else None)
     assert at.between(real.min(), real.max()).all()
-    closed = (at.dt.hour < 9) | (at.dt.hour >= 17) | at.dt.dayofweek.isin([0, 6])
+    closed = (at.dt.hour < 9) | (at.dt.hour >= 17) | at.dt.day_of_week.isin([0, 6])
     assert closed.mean() < 0.02
     assert abs(at.dt.hour.mean() - real.dt.hour.mean()) < 0.5
 
@@ -121,7 +121,7 @@ def test_what_goes_by_the_weekday_of_days_still_does():
     twin = quick_fit(sales(), engine="trees")
     assert [*twin.encoder.rewrites.clocks] == ["sold"]
     made = twin.sample(3000, seed=1).to_pandas()
-    saturday = pd.to_datetime(made["sold"]).dt.dayofweek == 5
+    saturday = pd.to_datetime(made["sold"]).dt.day_of_week == 5
     assert made["pieces"][saturday].mean() > 2 * made["pieces"][~saturday].mean()
     assert (made["by"][saturday] == "post").mean() < 0.1
 

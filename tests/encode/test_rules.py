@@ -196,7 +196,7 @@ def test_parts_of_a_date_settle_and_the_rows_ties_to_them_are_kept(intervals):
     real, fake = table.to_pandas(), made.to_pandas()
     moment = fake["sold_at"].dt
     assert (moment.strftime("%a").str[:2] == fake["weekday"]).all() and (
-        (moment.dayofweek > 4) == fake["weekend"]
+        (moment.day_of_week > 4) == fake["weekend"]
     ).all()
     assert (moment.hour == fake["hour"]).all() and (moment.year == fake["year"]).all()
     assert (fake["sold_at"] != real["sold_at"]).mean() > 0.9

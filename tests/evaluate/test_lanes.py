@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -69,6 +71,36 @@ def test_the_openmp_limit_is_the_threads_own():
     worker.start()
     worker.join()
     assert set(seen["inside"]) == {1} and threads("openmp") == before
+
+
+LOADED_BESIDE = """
+import sys, threading
+from importlib.machinery import EXTENSION_SUFFIXES
+
+class Watch:
+    def find_spec(self, name, *rest):
+        if threading.current_thread() is not threading.main_thread():
+            found.append(name)
+
+found = []
+sys.meta_path.insert(0, Watch())
+import numpy as np, pyarrow as pa
+from lookalike.evaluate import score
+from lookalike.schema import ColumnSpec, Schema
+
+schema = Schema([ColumnSpec(name="x", kind="float", storage="double"), ColumnSpec(name="y", kind="float", storage="double", role="target")])
+real, synthetic, holdout = (pa.table(dict(zip("xy", np.random.default_rng(seed).normal(size=(2, 300))))) for seed in range(3))
+assert score(real, synthetic, schema, holdout=holdout)["utility"]["learners"]
+for name in found:
+    if str(getattr(sys.modules.get(name), "__file__", "")).endswith(tuple(EXTENSION_SUFFIXES)) or name in ("xgboost", "lightgbm"):
+        print(name)
+"""
+
+
+def test_no_library_is_loaded_beside_another_piece():
+    """One piece that loaded XGBoost while another limited its threads waited for it, and it for that one, for ever."""
+    done = subprocess.run([sys.executable, "-c", LOADED_BESIDE], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_the_whole_scorecard_is_the_same_on_any_number_of_cores(monkeypatch):

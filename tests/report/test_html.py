@@ -69,6 +69,14 @@ def test_markup_in_names_and_cells_is_text(page, read):
     assert cases.MARKUP in read.text and "49" not in [text.strip() for text in read.text if "7*7" in text]
 
 
+def test_no_name_and_no_cell_turns_the_words_after_it_round(page, read):
+    pickers = json.loads(re.search(r'id="pickers">(.*?)</script>', page, re.DOTALL)[1])
+    assert "\u202e" not in page + json.dumps(pickers, ensure_ascii=False)
+    assert r"\u202ertl" in read.text and any(
+        label == r"\u202ertl" for column in pickers["columns"] for label, *_ in column["bars"]
+    )
+
+
 def test_ids_are_unique_and_every_reference_is_met(read):
     assert len(read.ids) == len(set(read.ids))
     for _, attributes in read.tags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -84,7 +85,7 @@ class Screen:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Errors and warnings of ours as one line each; anything else is a bug and keeps its traceback."""
+        """Errors and warnings of ours as one line each, and a name that is too long; anything else is a bug and keeps its traceback."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", LookalikeWarning)
             usual = warnings.showwarning
@@ -95,6 +96,16 @@ class Screen:
                 if self.verbose:
                     raise
                 self.complain("error", str(error))
+                raise typer.Exit(2) from None
+            except OSError as error:
+                # told here, as every look at a file, read or written, meets it first
+                if error.errno != errno.ENAMETOOLONG or self.verbose:
+                    raise
+                self.complain(
+                    "error",
+                    f"a name must be as short as its disk asks (mostly 255 bytes), however: {error.filename} is not. "
+                    "Rename what is read, or choose a shorter --out.",
+                )
                 raise typer.Exit(2) from None
             except KeyboardInterrupt as error:
                 told = f"; {error}" if error.args else ""

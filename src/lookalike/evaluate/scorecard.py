@@ -82,6 +82,7 @@ from lookalike.evaluate.dependencies import dependencies
 from lookalike.evaluate.detection import detection, fresh_detection
 from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.lanes import one_core_each, side_by_side
+from lookalike.evaluate.learners import missing_libraries
 from lookalike.evaluate.pairs import PairTrends, pair_trends
 from lookalike.evaluate.prepare import Column, prepare, scored, shared_keys
 from lookalike.evaluate.utility import target_name, utility
@@ -125,7 +126,7 @@ def score(
         if tables[name].num_rows == 0:
             raise InputError(f"an evaluation needs rows, however: the {name} table has none. Sample at least one row.")
     rows = {name: table.num_rows for name, table in tables.items()}
-    target_name(scored(schema), target)
+    _load(target_name(scored(schema), target))
     sides = [name for name in tables if name != "real"]
     timings: dict[str, float] = {}
     with _timed(timings, "parse"):
@@ -174,6 +175,16 @@ def score(
     }
     card = plain(card)
     return {**card, "verdicts": verdicts(card, thresholds)}
+
+
+def _load(target: str | None) -> None:
+    """Load the libraries of the pieces before these run beside each other. Whoever loads one holds Python's lock and waits for whoever
+    looks through them to limit their threads, who waits for that lock: a card with a target stood still for ever.
+    """
+    import sklearn.ensemble  # noqa: F401
+
+    if target is not None:
+        missing_libraries()
 
 
 def _beside_each_other(

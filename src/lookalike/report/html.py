@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from lookalike.report import plots
 from lookalike.report.svg import inline_svg
+from lookalike.report.words import TURNING
 
 MOST_COLUMNS_DRAWN = 120
 """More pictures than this make a page that a browser opens slowly."""
@@ -54,6 +55,8 @@ def _with_flags(words: str) -> Markup:
 
 def render(summary: Mapping[str, Any]) -> str:
     """Return the whole page."""
+    # the card is saved from the page, and is to be as it is
+    summary = {**_straight(summary), "card": summary["card"]}
     drawn = [
         (place, _column_svg(column, place)) for place, column in enumerate(summary["columns"][:MOST_COLUMNS_DRAWN])
     ]
@@ -71,7 +74,20 @@ def render(summary: Mapping[str, Any]) -> str:
 
 def render_overview(overview: Mapping[str, Any]) -> str:
     """Return the overview alone, for a notebook's cell."""
-    return _template("overview.html").render(**overview)
+    return _template("overview.html").render(**_straight(overview))
+
+
+def _straight(part: Any) -> Any:
+    r"""A part of what is shown in which no column's name turns the words after it round: what would is spelled.
+
+    >>> _straight({"notes": ["'a\u202eb' is a key."]})["notes"][0]
+    "'a\\u202eb' is a key."
+    """
+    if isinstance(part, str):
+        return part.translate(TURNING)
+    if isinstance(part, Mapping):
+        return {_straight(name): _straight(value) for name, value in part.items()}
+    return [_straight(value) for value in part] if isinstance(part, (list, tuple)) else part
 
 
 def script_json(document: Any) -> Markup:

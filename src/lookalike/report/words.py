@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OBEYED = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)), "�"))
-"""Control characters, and those that turn the direction of what follows."""
+TURNING = {place: f"\\u{place:04x}" for place in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Characters that turn the direction of what follows, spelled."""
+OBEYED = TURNING | {place: f"\\x{place:02x}" for place in (*range(32), *range(127, 160))}
+"""Control characters, too."""
 
 
 def score(value: float | None) -> str:
@@ -172,7 +174,7 @@ def clean(text: str, length: int) -> str:
     >>> clean("a very long label indeed", 16)
     'a very long lab…'
     >>> clean("\x1b[2Jred", 16)
-    '�[2Jred'
+    '\\x1b[2Jred'
     """
     text = text.translate(OBEYED)
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -20,7 +20,7 @@ from lookalike.encode.holes import encode_known
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
-from lookalike.schema.constraints import Combinations, Formula, Inequality, NullTogether, Range, Share
+from lookalike.schema.constraints import Combinations, Copy, Formula, Inequality, NullTogether, Range, Share
 from lookalike.schema.infer import infer_schema
 
 DAY0 = date(2020, 1, 1)
@@ -284,6 +284,49 @@ def test_a_share_and_a_total():
     check(table, schema_of(table, *rules))
     circle = Share(column="price", of="total", shares=(0.5,))
     assert len(encoder_of(table, schema_of(table, *rules, circle)).rewrites.steps) == 2
+
+
+def test_a_copy_is_the_same_as_often_as_drawn():
+    rng = np.random.default_rng(0)
+    towns = np.array([f"town {number}" for number in range(50)])
+    often, due = rng.random(400) < 0.7, rng.integers(100, 90_000, 400)
+    bill, day = rng.choice(towns, 400), np.datetime64("2024-01-01") + rng.integers(0, 900, 400)
+    table = pa.table({
+        "ship": with_gaps(np.where(often, bill, rng.choice(towns, 400)).tolist(), 9),
+        "paid": with_gaps(np.where(often, due, rng.integers(100, 90_000, 400)).tolist(), 7, pa.float64()),
+        "given": np.where(often, day, day[::-1]),
+        "bill": with_gaps(bill.tolist(), 11),
+        "due": due,
+        "asked": day,
+    })  # fmt: skip
+    pairs = {"ship": "bill", "paid": "due", "given": "asked"}
+    schema = schema_of(table, *(Copy(column=column, of=of) for column, of in pairs.items()))
+    drawn = check(table, schema)
+    flags = scrambled(encoder_of(table, schema), 3000)
+    names = [column.name for column in flags.columns]
+    for column, of in pairs.items():
+        same = flags.codes[:, names.index(f"{column} same as {of}")].astype(bool)
+        there = drawn[column].is_valid().to_numpy() & drawn[of].is_valid().to_numpy()
+        alike = np.array(
+            [one == other for one, other in zip(*(drawn[name].to_pylist() for name in (column, of)), strict=True)]
+        )
+        assert 0.3 < same.mean() < 0.7
+        # beyond what was seen in the column nothing is copied
+        assert alike[same & there].mean() > 0.98
+        assert alike[~same & there].mean() < 0.2
+
+
+def test_what_a_copied_label_settles_holds():
+    rng = np.random.default_rng(0)
+    bill = rng.integers(0, 50, 900)
+    ship = np.where(rng.random(900) < 0.7, bill, rng.integers(0, 50, 900))
+    table = pa.table({"bill": [f"town {place}" for place in bill], "ship": [f"town {place}" for place in ship]})
+    table = table.append_column("state", pa.array([f"state {place % 7}" for place in ship]))
+    drawn = check(table, schema_of(table, Copy(column="ship", of="bill")))
+    assert all(
+        int(town[5:]) % 7 == int(state[6:])
+        for town, state in zip(*(drawn[name].to_pylist() for name in ("ship", "state")), strict=True)
+    )
 
 
 def test_what_is_missing_together_stays_so():

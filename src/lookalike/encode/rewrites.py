@@ -1,6 +1,6 @@
 """Constraints kept by construction: columns are rewritten before they are encoded, and written back after decoding.
 
-An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, fixed combinations become one column, and of columns that
+An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, of a copy whether it is one, fixed combinations become one column, and of columns that
 are missing together the first decides. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
 others are for a check after decoding.
 """
@@ -17,13 +17,14 @@ from lookalike.dependence import follows
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.combinations import Combined
 from lookalike.encode.computed import Computed, Shared
+from lookalike.encode.copied import Copied
 from lookalike.encode.difference import Difference
 from lookalike.encode.steps import Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
-from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range, Share
+from lookalike.schema.constraints import Combinations, Constraint, Copy, Formula, Inequality, NullTogether, Range, Share
 from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
@@ -276,6 +277,11 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             names = planner.name(f"{share.column} known"), planner.name(f"{share.column} alone")
             found.steps.append(Shared(share, which, *names, schema))
             planner.settled.add(share.column)
+    for copy in _declared(schema, Copy):
+        if copy.column not in planner.settled and planner.allow(copy.column, [copy.of]):
+            names = planner.name(f"{copy.column} same as {copy.of}"), planner.name(f"{copy.column} otherwise")
+            found.steps.append(Copied(copy, *names, schema))
+            planner.settled.add(copy.column)
     for order in _declared(schema, Inequality):
         if order.kept_by == "choice":
             continue

@@ -262,6 +262,50 @@ class Share(Constraint):
             )
 
 
+class Copy(Constraint):
+    """A column that is the same as another in a part of the rows, far beyond chance: a delivery address, a price without a rebate. No row breaks it.
+
+    >>> Copy(column="ship", of="bill").words
+    'ship = bill in a part of the rows'
+    """
+
+    rule = "copy"
+    column: str = Field(description="the column that is often the same as another")
+    of: str = Field(description="that other one")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.column, self.of
+
+    @property
+    def words(self) -> str:
+        return f"{self.column} = {self.of} in a part of the rows"
+
+    def check(self, columns: Mapping[str, ColumnSpec]) -> None:
+        super().check(columns)
+        _not_keys(self.rule, self.names, columns)
+        mine, theirs = (columns[name] for name in self.names)
+        if not copyable(mine, theirs):
+            raise SchemaError(
+                f"a copy is of a column of the same kind, however: {self.column!r} is {mine.kind} in {mine.storage} and {self.of!r} {theirs.kind} in "
+                f"{theirs.storage}. Convert one, or drop the constraint."
+            )
+
+
+def copyable(mine: ColumnSpec, theirs: ColumnSpec) -> bool:
+    """Whether cells of one column may stand in another as they are: numbers, dates in one unit, labels.
+
+    >>> from lookalike.schema.column import ColumnSpec
+    >>> copyable(*(ColumnSpec(name="a", kind="category", storage=storage) for storage in ("string", "string")))
+    True
+    """
+    if "category" in (mine.kind, theirs.kind):
+        return mine.kind == theirs.kind and mine.storage == theirs.storage
+    if {mine.kind, theirs.kind} <= {"integer", "float"} and not (mine.span or theirs.span):
+        return True
+    return mine.kind == theirs.kind == "datetime" and (mine.storage, mine.format) == (theirs.storage, theirs.format)
+
+
 class Unique(Constraint):
     """No two rows have the same cells in these columns; rows where one is missing are left out.
 
@@ -328,7 +372,7 @@ class Predicate(Constraint):
 
 
 RULES: dict[str, type[Constraint]] = {
-    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Share, Unique, NullTogether, Predicate)
+    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Share, Copy, Unique, NullTogether, Predicate)
 }
 
 

@@ -29,6 +29,7 @@ from lookalike.schema.constraints import (
     Unique,
 )
 from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
+from lookalike.schema.found.copies import find_copies
 from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.found.shares import find_shares
 from lookalike.schema.parts import parts_of
@@ -82,7 +83,7 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
 
 
 def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
-    """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns.
+    """Return the schema with the rules that are kept unasked: formulas, shares, copies, and orders of columns.
 
     Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
     lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: a column that it
@@ -113,7 +114,9 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     apart = {(low, high): None for low, high in pairs if _apart(rows, schema[low], schema[high])}
     close = {pair: None for pair in pairs if pair not in apart}
     chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
-    rules = (*_chained(close, rows), *formulas, *shares, *chosen)
+    told = {rule.names[0]: rule.names[1:] for rule in (*formulas, *shares)}
+    copies = find_copies(rows, told, settled_there | {name for pair in (*close, *orders) for name in pair})
+    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen)
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 

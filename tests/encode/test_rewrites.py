@@ -316,6 +316,39 @@ def test_a_copy_is_the_same_as_often_as_drawn():
         assert alike[~same & there].mean() < 0.2
 
 
+@pytest.mark.parametrize("storage", [pa.int64(), pa.float64(), pa.decimal128(24, 2)])
+def test_a_quotient_varies_as_it_does_where_its_parts_vary_more(storage):
+    rng = np.random.default_rng(0)
+    people = rng.lognormal(12, 2, 400).astype(np.int64) + 50
+    miles = np.rint(people * rng.uniform(7, 12, 400)).astype(np.int64)
+    table = pa.table({
+        "each": (miles / people).round(2),
+        "miles": with_gaps(miles.tolist(), 7, pa.int64()).cast(storage),
+        "people": people,
+    })  # fmt: skip
+    table = table.set_column(
+        0,
+        "each",
+        pa.array(np.where(table["miles"].is_valid().to_numpy(), table["each"].to_numpy(), np.nan), from_pandas=True),
+    )
+    rule = Formula(column="each", equals="miles / people", in_proportion=True)
+    drawn = check(table, schema_of(table, rule))
+    each = drawn["each"].drop_null().to_numpy()
+    assert np.quantile(each, 0.02) > 6.5 and np.quantile(each, 0.98) < 12.5
+    loose = check(table, schema_of(table, Formula(column="each", equals="miles / people")))
+    assert np.quantile(loose["each"].drop_null().to_numpy(), 0.98) > 100
+
+
+def test_a_proportion_to_what_is_nought_or_missing():
+    rng = np.random.default_rng(0)
+    hours = np.where(rng.random(400) < 0.2, 0, rng.integers(1, 200, 400))
+    pay = np.round(np.where(hours == 0, rng.integers(0, 90, 400), hours * rng.uniform(12, 60, 400)), 2)
+    table = pa.table({"pay": pay, "hours": with_gaps(hours.tolist(), 9)})
+    rate = np.where((hours > 0) & table["hours"].is_valid().to_numpy(), (pay / np.maximum(hours, 1)).round(2), np.nan)
+    table = table.append_column("rate", pa.array(rate, from_pandas=True))
+    check(table, schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True)))
+
+
 def test_what_a_copied_label_settles_holds():
     rng = np.random.default_rng(0)
     bill = rng.integers(0, 50, 900)

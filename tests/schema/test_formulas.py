@@ -101,6 +101,20 @@ def test_multiples_of_a_ratio_are_found_beside_a_constant():
     assert found(cost=cost, price=price, margin=margin) == set()
 
 
+def test_a_quotient_that_varies_far_less_than_its_parts_is_looked_at_as_one():
+    rng, cents = drawn()
+    people, area = rng.lognormal(12, 2, ROWS).astype(int), rng.integers(20, 300, ROWS)
+    miles, paid = np.rint(people * rng.uniform(7, 12, ROWS)).astype(int), cents(9000, 99_999)
+    table = pa.table({"people": people, "miles": miles, "each": (miles / people).round(3)})
+    table = table.append_column("paid", pa.array(paid)).append_column("area", pa.array(area))
+    table = table.append_column("rate", pa.array((100 * paid / area).round(1)))
+    formulas = find_formulas(Rows(table, infer_schema(table)))
+    assert {formula.words: formula.in_proportion for formula in formulas} == {
+        "each = miles / people": True,
+        "rate = 100 * paid / area": False,
+    }
+
+
 def test_a_ratio_where_it_is_known_and_another_column_where_it_is_not():
     rng, _ = drawn()
     won, lost = rng.integers(0, 40, ROWS), np.where(rng.random(ROWS) < 0.1, 0, rng.integers(1, 60, ROWS))

@@ -1,6 +1,6 @@
 """Constraints kept by construction: columns are rewritten before they are encoded, and written back after decoding.
 
-An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, of a copy whether it is one, fixed combinations become one column, and of columns that
+An inequality becomes a distance, a formula's column is computed (and what it is the quotient of may be kept in proportion), of a share which one it is is kept, of a copy whether it is one, fixed combinations become one column, and of columns that
 are missing together the first decides. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
 others are for a check after decoding.
 """
@@ -19,6 +19,7 @@ from lookalike.encode.combinations import Combined
 from lookalike.encode.computed import Computed, Shared
 from lookalike.encode.copied import Copied
 from lookalike.encode.difference import Difference
+from lookalike.encode.proportion import Proportion
 from lookalike.encode.steps import Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
@@ -271,6 +272,12 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             names = planner.name(f"{formula.column} known"), planner.name(f"{formula.column} alone")
             found.steps.append(Computed(formula, *names, schema))
             planner.settled.add(formula.column)
+    for formula in _declared(schema, Formula):
+        part, whole = formula.names[1:] if formula.in_proportion else ("", "")
+        if formula.in_proportion and part not in planner.settled and planner.allow(part, [whole]):
+            names = planner.name(f"{part} per {whole}"), planner.name(f"{part} alone")
+            found.steps.append(Proportion(formula, *names, schema))
+            planner.settled.add(part)
     for share in _declared(schema, Share):
         if share.column not in planner.settled and planner.allow(share.column, [share.of]):
             which = planner.name(f"{share.column} share of {share.of}")

@@ -192,6 +192,9 @@ class Formula(Constraint):
     tolerance: float | None = Field(
         None, ge=0, description="how far a real cell may be off; unset: half a unit of its last decimal"
     )
+    in_proportion: bool = Field(
+        False, description="of a quotient of two columns: the first is encoded by what it is to the second"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -214,6 +217,13 @@ class Formula(Constraint):
         if self.column in self.expression.names:
             raise SchemaError(
                 f"a formula computes a column from others, however: {self.words!r} from itself. Solve it."
+            )
+        if self.in_proportion and (
+            len(self.names) != 3 or any(_family(columns[name]) != "number" for name in self.names)
+        ):
+            raise SchemaError(
+                f"a proportion is that of two numbers, however: {self.words!r} is none. Write a quotient of two columns, or leave in_proportion "
+                "out."
             )
         for name in self.names:
             source = columns[name].kind in ("boolean", "constant", "datetime") and name != self.column

@@ -28,7 +28,7 @@ from lookalike.schema.constraints import (
     Share,
     Unique,
 )
-from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
+from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly, has_favourites
 from lookalike.schema.found.copies import find_copies
 from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.found.shares import find_shares
@@ -42,8 +42,6 @@ EXPECTED = 10
 """Rows that chance is expected to give a combination, at least, for it to be missed: none of 10 is e⁻¹⁰."""
 CLOSE = 0.25
 """How much the distance of two columns varies (nine tenths of the rows to one), of what they do themselves, for them to lie close."""
-FAVOURITES, FAVOURITE_SHARE = 10, 0.1
-"""A number whose ten commonest values hold more of the rows than this has favourite values."""
 UNSEEN_SHARE = 0.1
 """Rows that fall into combinations never seen if columns were shuffled, at least, for the combinations to be a rule."""
 
@@ -115,6 +113,7 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     close = {pair: None for pair in pairs if pair not in apart}
     chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
     told = {rule.names[0]: rule.names[1:] for rule in (*formulas, *shares)}
+    told |= {rule.names[1]: rule.names[2:] for rule in formulas if rule.in_proportion}
     copies = find_copies(rows, told, settled_there | {name for pair in (*close, *orders) for name in pair})
     rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen)
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
@@ -182,8 +181,7 @@ def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
     varied = [np.subtract(*np.quantile(cells, (0.9, 0.1))) for cells in (lower, upper, upper - lower)]
     if varied[2] > CLOSE * min(varied[:2]):
         return True
-    counts = np.sort(np.unique(upper, return_counts=True)[1])[-FAVOURITES:]
-    return high.kind != "datetime" and bool(counts.sum() > FAVOURITE_SHARE * len(upper))
+    return high.kind != "datetime" and has_favourites(upper)
 
 
 def _told_by_part(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:

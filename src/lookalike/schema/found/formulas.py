@@ -21,6 +21,7 @@ from lookalike.schema.found.arithmetic import (
     MOST_DIGITS,
     Numbers,
     evenly,
+    has_favourites,
     holds,
     linear,
     offset_of,
@@ -35,6 +36,8 @@ SECOND_GLANCE = 60
 """Rows that tell most lines that are none."""
 MOST_RATIOS = 60
 """Columns whose ratios and products are looked through, at most; the first ones."""
+CLOSE = 0.5
+"""How much a quotient varies (the logarithm's nine tenths to one), of what its columns do themselves, to be in proportion."""
 OPERATIONS = {"+": np.add, "*": np.multiply, "/": np.divide}
 
 
@@ -168,7 +171,7 @@ def _from_two(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formul
                 formula = holds(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}")
                 if formula is not None and _both_matter(numbers, target, parts, sign):
                     seen.add(frozenset((target, *parts)))
-                    yield formula
+                    yield formula.replace(in_proportion=sign == "/" and _in_proportion(numbers, parts))
 
 
 def _applied(sign: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -235,4 +238,18 @@ def _multiple(numbers: Numbers, target: str, parts: tuple[str, str], sign: str) 
     left = y - y.mean() - _slope(x, y) * (x - x.mean())
     if not numbers.explained(target, left, there):
         return None
-    return _line(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}", x, y)
+    formula = _line(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}", x, y)
+    proportion = formula is not None and sign == "/" and _in_proportion(numbers, parts)
+    return formula.replace(in_proportion=True) if formula is not None and proportion else formula
+
+
+def _in_proportion(numbers: Numbers, parts: tuple[str, str]) -> bool:
+    """Whether a quotient varies far less than what it is of, as a country's dead for every mile driven do: computed from two columns that
+    an engine draws side by side it would vary as they do."""
+    cells = np.stack([numbers.cells[name] for name in parts])
+    cells = cells[:, ~np.isnan(cells).any(0)]
+    if (cells < 0).any() or has_favourites(cells[0]):
+        return False
+    one, other = np.log(cells[:, (cells > 0).all(0)])
+    varied = [np.subtract(*np.quantile(some, (0.9, 0.1))) for some in (one - other, one, other)]
+    return bool(varied[0] <= CLOSE * min(varied[1:]))

@@ -296,6 +296,8 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             for low in reversed(order.columns[:place]):
                 planner.order(low, high, order.strict, order.words)
     for span in _declared(schema, Range):
+        if span.kept_by == "choice":
+            continue
         if isinstance(span.low, str) and span.low in span.names:
             planner.order(span.low, span.column, span.strict, span.words)
         if isinstance(span.high, str) and span.high in span.names:

@@ -98,6 +98,9 @@ class Range(Constraint):
     low: Bound | None = Field(None, union_mode="left_to_right", description="a number, date or column at least")
     high: Bound | None = Field(None, union_mode="left_to_right", description="a number, date or column at most")
     strict: bool = Field(False, description="the bounds themselves are out")
+    kept_by: Literal["distance", "choice"] = Field(
+        "distance", description="a distance, or the encoder's bounds; or drawing rows again, as long as few break it"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

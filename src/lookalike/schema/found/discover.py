@@ -115,9 +115,20 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     told = {rule.names[0]: rule.names[1:] for rule in (*formulas, *shares)}
     told |= {rule.names[1]: rule.names[2:] for rule in formulas if rule.in_proportion}
     copies = find_copies(rows, told, settled_there | {name for pair in (*close, *orders) for name in pair})
-    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen)
+    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen, *_remainders(rows, formulas))
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
+
+
+def _remainders(rows: Rows, formulas: Sequence[Formula]) -> list[Range]:
+    """What is left over of numbers and never below nought, which the rest of parts drawn one by one may be: the last of shares that make one."""
+    return [
+        Range(column=formula.column, low=0, kept_by="choice")
+        for formula in formulas
+        if "-" in formula.equals
+        and not any(rows.schema[name].kind == "datetime" for name in formula.names)
+        and np.nanmin(as_floats(rows.natural(formula.column))) >= 0
+    ]
 
 
 def _settled_by(rule: Constraint) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def test_labels_numbers_and_dates_that_are_often_the_same():
         due=due,
         asked=asked,
         ship=part(rng, 0.8, bill, towns(rng)),
-        paid=part(rng, 0.3, due, (due * rng.uniform(0, 2, ROWS)).round(2)),
+        paid=part(rng, 0.4, due, (due * rng.uniform(0, 2, ROWS)).round(2)),
         given=part(rng, 0.5, asked, asked[rng.permutation(ROWS)]),
     ) == {f"{copy} in a part of the rows" for copy in ("ship = bill", "paid = due", "given = asked")}
 
@@ -78,6 +78,12 @@ def test_what_another_column_settles_is_none():
     assert found(shop=shop.astype(str), bill=bill, shop_town=town_of[shop - 1000]) == {
         "bill = shop_town in a part of the rows"
     }
+
+
+def test_what_is_the_same_in_few_rows_is_none():
+    rng = np.random.default_rng(0)
+    due = rng.integers(100, 90_000, ROWS) / 100
+    assert not found(due=due, paid=part(rng, 0.2, due, rng.integers(100, 90_000, ROWS) / 100))
 
 
 def test_parts_named_as_their_district_are_none():

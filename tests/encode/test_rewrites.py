@@ -20,7 +20,7 @@ from lookalike.encode.holes import encode_known
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
-from lookalike.schema.constraints import Combinations, Formula, Inequality, NullTogether, Range, Share
+from lookalike.schema.constraints import Combinations, Copy, Formula, Inequality, NullTogether, Range, Share
 from lookalike.schema.infer import infer_schema
 
 DAY0 = date(2020, 1, 1)
@@ -284,6 +284,82 @@ def test_a_share_and_a_total():
     check(table, schema_of(table, *rules))
     circle = Share(column="price", of="total", shares=(0.5,))
     assert len(encoder_of(table, schema_of(table, *rules, circle)).rewrites.steps) == 2
+
+
+def test_a_copy_is_the_same_as_often_as_drawn():
+    rng = np.random.default_rng(0)
+    towns = np.array([f"town {number}" for number in range(50)])
+    often, due = rng.random(400) < 0.7, rng.integers(100, 90_000, 400)
+    bill, day = rng.choice(towns, 400), np.datetime64("2024-01-01") + rng.integers(0, 900, 400)
+    table = pa.table({
+        "ship": with_gaps(np.where(often, bill, rng.choice(towns, 400)).tolist(), 9),
+        "paid": with_gaps(np.where(often, due, rng.integers(100, 90_000, 400)).tolist(), 7, pa.float64()),
+        "given": np.where(often, day, day[::-1]),
+        "bill": with_gaps(bill.tolist(), 11),
+        "due": due,
+        "asked": day,
+    })  # fmt: skip
+    pairs = {"ship": "bill", "paid": "due", "given": "asked"}
+    schema = schema_of(table, *(Copy(column=column, of=of) for column, of in pairs.items()))
+    drawn = check(table, schema)
+    flags = scrambled(encoder_of(table, schema), 3000)
+    names = [column.name for column in flags.columns]
+    for column, of in pairs.items():
+        same = flags.codes[:, names.index(f"{column} same as {of}")].astype(bool)
+        there = drawn[column].is_valid().to_numpy() & drawn[of].is_valid().to_numpy()
+        alike = np.array(
+            [one == other for one, other in zip(*(drawn[name].to_pylist() for name in (column, of)), strict=True)]
+        )
+        assert 0.3 < same.mean() < 0.7
+        # beyond what was seen in the column nothing is copied
+        assert alike[same & there].mean() > 0.98
+        assert alike[~same & there].mean() < 0.2
+
+
+@pytest.mark.parametrize("storage", [pa.int64(), pa.float64(), pa.decimal128(24, 2)])
+def test_a_quotient_varies_as_it_does_where_its_parts_vary_more(storage):
+    rng = np.random.default_rng(0)
+    people = rng.lognormal(12, 2, 400).astype(np.int64) + 50
+    miles = np.rint(people * rng.uniform(7, 12, 400)).astype(np.int64)
+    table = pa.table({
+        "each": (miles / people).round(2),
+        "miles": with_gaps(miles.tolist(), 7, pa.int64()).cast(storage),
+        "people": people,
+    })  # fmt: skip
+    table = table.set_column(
+        0,
+        "each",
+        pa.array(np.where(table["miles"].is_valid().to_numpy(), table["each"].to_numpy(), np.nan), from_pandas=True),
+    )
+    rule = Formula(column="each", equals="miles / people", in_proportion=True)
+    drawn = check(table, schema_of(table, rule))
+    each = drawn["each"].drop_null().to_numpy()
+    assert np.quantile(each, 0.02) > 6.5 and np.quantile(each, 0.98) < 12.5
+    loose = check(table, schema_of(table, Formula(column="each", equals="miles / people")))
+    assert np.quantile(loose["each"].drop_null().to_numpy(), 0.98) > 100
+
+
+def test_a_proportion_to_what_is_nought_or_missing():
+    rng = np.random.default_rng(0)
+    hours = np.where(rng.random(400) < 0.2, 0, rng.integers(1, 200, 400))
+    pay = np.round(np.where(hours == 0, rng.integers(0, 90, 400), hours * rng.uniform(12, 60, 400)), 2)
+    table = pa.table({"pay": pay, "hours": with_gaps(hours.tolist(), 9)})
+    rate = np.where((hours > 0) & table["hours"].is_valid().to_numpy(), (pay / np.maximum(hours, 1)).round(2), np.nan)
+    table = table.append_column("rate", pa.array(rate, from_pandas=True))
+    check(table, schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True)))
+
+
+def test_what_a_copied_label_settles_holds():
+    rng = np.random.default_rng(0)
+    bill = rng.integers(0, 50, 900)
+    ship = np.where(rng.random(900) < 0.7, bill, rng.integers(0, 50, 900))
+    table = pa.table({"bill": [f"town {place}" for place in bill], "ship": [f"town {place}" for place in ship]})
+    table = table.append_column("state", pa.array([f"state {place % 7}" for place in ship]))
+    drawn = check(table, schema_of(table, Copy(column="ship", of="bill")))
+    assert all(
+        int(town[5:]) % 7 == int(state[6:])
+        for town, state in zip(*(drawn[name].to_pylist() for name in ("ship", "state")), strict=True)
+    )
 
 
 def test_what_is_missing_together_stays_so():

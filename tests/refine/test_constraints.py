@@ -224,6 +224,18 @@ def completing():
     return fit_quickly(tickets(), engine="autoregressive", any_order=True)
 
 
+def test_what_is_left_over_is_drawn_again_where_it_is_below_nought():
+    rng = np.random.default_rng(0)
+    parts = rng.dirichlet((1, 1, 1), 500).round(3)
+    table = pa.table({"food": parts[:, 0], "rent": parts[:, 1], "other": (1 - parts[:, 0] - parts[:, 1]).round(3)})
+    lowest = []
+    for keep_rules in (True, False):
+        made = fit_quickly(table, engine="copula", keep_rules=keep_rules).sample(2000, seed=0)
+        lowest.append(float((1 - made["food"].to_numpy() - made["rent"].to_numpy()).min()))
+    assert lowest[0] > -1e-9
+    assert lowest[1] < -0.05
+
+
 def test_cells_that_follow_from_others_are_filled(completing):
     frame = tickets()
     holed = frame.copy()

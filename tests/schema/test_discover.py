@@ -149,3 +149,16 @@ def test_columns_that_tell_rows_apart_together_are_found_once():
 def test_one_row_that_stands_twice_and_nothing_tells_rows_apart():
     table = readings()
     assert not any("unique" in words for words in found(pa.concat_tables([table, table.slice(17, 1)])))
+
+
+def test_what_is_left_over_is_never_below_nought():
+    rng = np.random.default_rng(0)
+    food, rent = rng.uniform(0, 0.5, 300).round(3), rng.uniform(0, 0.45, 300).round(3)
+    table = pa.table({"food": food, "rent": rent, "other": (1 - food - rent).round(3)})
+    rules = {rule.words: rule for rule in with_rules_to_keep(table, infer_schema(table)).constraints}
+    assert set(rules) == {"other = -food - rent + 1", "0 ≤ other"}
+    assert rules["0 ≤ other"].kept_by == "choice"
+    table = table.set_column(2, "other", pa.array((0.8 - food - rent).round(3)))
+    assert [rule.words for rule in with_rules_to_keep(table, infer_schema(table)).constraints] == [
+        "other = -food - rent + 0.8"
+    ]

@@ -73,6 +73,56 @@ def test_floats_once_kept_in_32_bits_follow_what_gave_them():
     assert found(wage=wage, log_wage=[repr(float(number)) for number in log_wage]) == rule
 
 
+def test_a_logarithm_in_32_bits_has_fewer_values_than_its_column_and_a_square_of_it_follows_from_it():
+    rng, _ = drawn()
+    once = rng.uniform(3000, 90_000, ROWS // 2)
+    pay = np.concatenate([once, once * 1.0000003]).astype(np.float32)
+    log_pay = np.log(pay.astype(float)).astype(np.float32)
+    assert len(np.unique(log_pay)) < len(np.unique(pay))
+    rule = "log_pay = log(pay)"
+    assert found(pay=pay.astype(float), log_pay=log_pay.astype(float)) == {rule}
+    spend = rng.integers(100, 90_000, ROWS)
+    logarithm = np.log(spend)
+    assert found(spend=spend, logarithm=logarithm, squared=logarithm**2) == {
+        "logarithm = log(spend)",
+        "squared = logarithm * logarithm",
+    }
+
+
+def test_multiples_of_a_ratio_are_found_beside_a_constant():
+    rng, cents = drawn()
+    cost, people, cases = cents(500, 90_000), rng.integers(2000, 900_000, ROWS), rng.integers(1, 900, ROWS)
+    price = (cost * rng.uniform(1.1, 2.5, ROWS)).round(2)
+    margin, profit = (100 * (price - cost) / price).round(1), (price / cost - 1).round(3)
+    assert found(cost=cost, price=price, margin=margin) == {"margin = -100 * cost / price + 100"}
+    assert found(cost=cost, price=price, profit=profit) == {"profit = price / cost - 1"}
+    assert found(people=people, cases=cases, rate=(1e5 * cases / people).round(2)) == {"rate = 100000 * cases / people"}
+    margin[7] += 0.2
+    assert found(cost=cost, price=price, margin=margin) == set()
+
+
+def test_a_quotient_that_varies_far_less_than_its_parts_is_looked_at_as_one():
+    rng, cents = drawn()
+    people, area = rng.lognormal(12, 2, ROWS).astype(int), rng.integers(20, 300, ROWS)
+    miles, paid = np.rint(people * rng.uniform(7, 12, ROWS)).astype(int), cents(9000, 99_999)
+    table = pa.table({"people": people, "miles": miles, "each": (miles / people).round(3)})
+    table = table.append_column("paid", pa.array(paid)).append_column("area", pa.array(area))
+    table = table.append_column("rate", pa.array((100 * paid / area).round(1)))
+    formulas = find_formulas(Rows(table, infer_schema(table)))
+    assert {formula.words: formula.in_proportion for formula in formulas} == {
+        "each = miles / people": True,
+        "rate = 100 * paid / area": False,
+    }
+
+
+def test_a_ratio_where_it_is_known_and_another_column_where_it_is_not():
+    rng, _ = drawn()
+    won, lost = rng.integers(0, 40, ROWS), np.where(rng.random(ROWS) < 0.1, 0, rng.integers(1, 60, ROWS))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(lost == 0, 0, 100 * won / lost).round(2)
+    assert found(won=won, lost=lost, share=share) == {"share = 100 * won / lost"}
+
+
 def test_two_columns_give_a_third():
     rng, cents = drawn()
     price, pieces, area, paid = (

@@ -116,7 +116,7 @@ class TableEncoder:
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
     ) -> Derived:
         steps = [step for step in self.rewrites.steps if not isinstance(step, Combined)]
-        derived = [name for step in steps for name in step.targets if self.schema[name].numeric]
+        derived = [name for step in steps for name in step.targets]
         if not derived:
             return Derived()
         sources = {name for step in self.rewrites.steps for name in step.sources}

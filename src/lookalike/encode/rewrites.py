@@ -1,7 +1,8 @@
 """Constraints kept by construction: columns are rewritten before they are encoded, and written back after decoding.
 
-An inequality becomes a distance, a formula's column is computed, of a share which one it is is kept, fixed combinations become one column, and of columns that
-are missing together the first decides. Dates have their weekday and time of day beside them. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
+An inequality becomes a distance, a formula's column is computed (and what it is the quotient of may be kept in proportion), of a share
+which one it is is kept, of a copy whether it is one, fixed combinations become one column, and of columns that are missing together the
+first decides. Dates have their weekday and time of day beside them. Which rules can be kept so is settled from the schema alone (:func:`plan`); the
 others are for a check after decoding.
 """
 
@@ -18,13 +19,15 @@ from lookalike.encode.base import EncoderSettings
 from lookalike.encode.clock import Clock, find_clock
 from lookalike.encode.combinations import Combined
 from lookalike.encode.computed import Computed, Shared
+from lookalike.encode.copied import Copied
 from lookalike.encode.difference import Difference
+from lookalike.encode.proportion import Proportion
 from lookalike.encode.steps import Columns, Step
 from lookalike.errors import SchemaError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import unit_of
 from lookalike.schema.breaches import limits
-from lookalike.schema.constraints import Combinations, Constraint, Formula, Inequality, NullTogether, Range, Share
+from lookalike.schema.constraints import Combinations, Constraint, Copy, Formula, Inequality, NullTogether, Range, Share
 from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
@@ -304,12 +307,23 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             names = planner.name(f"{formula.column} known"), planner.name(f"{formula.column} alone")
             found.steps.append(Computed(formula, *names, schema))
             planner.settled.add(formula.column)
+    for formula in _declared(schema, Formula):
+        part, whole = formula.names[1:] if formula.in_proportion else ("", "")
+        if formula.in_proportion and part not in planner.settled and planner.allow(part, [whole]):
+            names = planner.name(f"{part} per {whole}"), planner.name(f"{part} alone")
+            found.steps.append(Proportion(formula, *names, schema))
+            planner.settled.add(part)
     for share in _declared(schema, Share):
         if share.column not in planner.settled and planner.allow(share.column, [share.of]):
             which = planner.name(f"{share.column} share of {share.of}")
             names = planner.name(f"{share.column} known"), planner.name(f"{share.column} alone")
             found.steps.append(Shared(share, which, *names, schema))
             planner.settled.add(share.column)
+    for copy in _declared(schema, Copy):
+        if copy.column not in planner.settled and planner.allow(copy.column, [copy.of]):
+            names = planner.name(f"{copy.column} same as {copy.of}"), planner.name(f"{copy.column} otherwise")
+            found.steps.append(Copied(copy, *names, schema))
+            planner.settled.add(copy.column)
     for order in _declared(schema, Inequality):
         if order.kept_by == "choice":
             continue
@@ -317,6 +331,8 @@ def plan(schema: Schema, settings: EncoderSettings) -> Plan:
             for low in reversed(order.columns[:place]):
                 planner.order(low, high, order.strict, order.words)
     for span in _declared(schema, Range):
+        if span.kept_by == "choice":
+            continue
         if isinstance(span.low, str) and span.low in span.names:
             planner.order(span.low, span.column, span.strict, span.words)
         if isinstance(span.high, str) and span.high in span.names:

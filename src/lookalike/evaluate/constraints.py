@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept
+from lookalike.schema.constraints import Copy
 
 
 def constraints(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def constraints(tables: Mapping[str, pa.Table], schema: Schema) -> dict[str, Any
     any_broken = {name: np.zeros(len(rows), bool) for name, rows in sides.items()}
     entries: list[dict[str, Any]] = []
     for constraint in schema.constraints:
+        if isinstance(constraint, Copy):
+            continue  # which no row breaks
         if any(name not in table.column_names for table in tables.values() for name in constraint.names):
             continue  # a key that one side lacks
         shares: dict[str, float | None] = {}

@@ -14,7 +14,7 @@ from lookalike.refine.refill import Check
 from lookalike.schema import Schema
 from lookalike.schema.breaches import Rows, kept, row_keys
 from lookalike.schema.column import never_seen
-from lookalike.schema.constraints import Combinations, Constraint, Inequality, Unique
+from lookalike.schema.constraints import Combinations, Constraint, Inequality, Range, Unique
 from lookalike.schema.types import without_dictionary
 
 
@@ -42,7 +42,7 @@ ENOUGH = 100
 
 
 class Found:
-    """Rows that keep orders which nobody declared: each is let go, and that is said, where an engine keeps it in fewer than half of
+    """Rows that keep orders, and remainders above nought, which nobody declared: each is let go, and that is said, where an engine keeps it in fewer than half of
     the first rows shown, for nobody asked that as many be drawn again.
 
     >>> from lookalike.schema import ColumnSpec
@@ -52,7 +52,7 @@ class Found:
     [True, True, False]
     """
 
-    def __init__(self, orders: Sequence[Inequality], schema: Schema) -> None:
+    def __init__(self, orders: Sequence[Inequality | Range], schema: Schema) -> None:
         self.schema = schema
         self.passed = dict.fromkeys(orders, 0)
         """Of each order that was not let go, how many rows kept it."""
@@ -80,7 +80,7 @@ class Found:
         self.judged = True
         for order in [order for order, passed in self.passed.items() if 2 * passed < self.shown]:
             warnings.warn(
-                f"an order of all real rows is kept in those made, however: {order.words} holds in fewer than half of what the engine draws, "
+                f"a rule of all real rows is kept in those made, however: {order.words} holds in fewer than half of what the engine draws, "
                 "and is let go. Declare it a constraint to have it kept.",
                 LookalikeWarning,
                 stacklevel=6,
@@ -159,7 +159,7 @@ def checks(schema: Schema) -> list[Check]:
     so that it remembers no row that another check turns down.
     """
     modelled = {spec.name for spec in schema.modelled}
-    chosen = [one for one in schema.constraints if isinstance(one, Inequality) and one.kept_by == "choice"]
+    chosen = [one for one in schema.constraints if isinstance(one, (Inequality, Range)) and one.kept_by == "choice"]
     found: list[Check] = [Found(chosen, schema)] if chosen else []
     last: list[Check] = []
     for constraint in schema.constraints:

@@ -23,6 +23,7 @@ from lookalike.schema.column import ColumnSpec, Schema
 from lookalike.schema.constraints import (
     Combinations,
     Constraint,
+    Copy,
     Formula,
     Inequality,
     NullTogether,
@@ -94,6 +95,8 @@ def kept(constraint: Constraint, rows: Rows, reference: Rows | None = None) -> n
     if isinstance(constraint, NullTogether):
         missing = [rows.values(name).missing for name in constraint.columns]
         return np.all([column == missing[0] for column in missing], axis=0)
+    if isinstance(constraint, Copy):
+        return np.ones(len(rows), bool)
     assert isinstance(constraint, Predicate)
     return truth(Expression(constraint.expression), rows)
 

@@ -98,6 +98,9 @@ class Range(Constraint):
     low: Bound | None = Field(None, union_mode="left_to_right", description="a number, date or column at least")
     high: Bound | None = Field(None, union_mode="left_to_right", description="a number, date or column at most")
     strict: bool = Field(False, description="the bounds themselves are out")
+    kept_by: Literal["distance", "choice"] = Field(
+        "distance", description="a distance, or the encoder's bounds; or drawing rows again, as long as few break it"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,6 +195,9 @@ class Formula(Constraint):
     tolerance: float | None = Field(
         None, ge=0, description="how far a real cell may be off; unset: half a unit of its last decimal"
     )
+    in_proportion: bool = Field(
+        False, description="of a quotient of two columns: the first is encoded by what it is to the second"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -214,6 +220,13 @@ class Formula(Constraint):
         if self.column in self.expression.names:
             raise SchemaError(
                 f"a formula computes a column from others, however: {self.words!r} from itself. Solve it."
+            )
+        if self.in_proportion and (
+            len(self.names) != 3 or any(_family(columns[name]) != "number" for name in self.names)
+        ):
+            raise SchemaError(
+                f"a proportion is that of two numbers, however: {self.words!r} is none. Write a quotient of two columns, or leave in_proportion "
+                "out."
             )
         for name in self.names:
             source = columns[name].kind in ("boolean", "constant", "datetime") and name != self.column
@@ -260,6 +273,50 @@ class Share(Constraint):
             raise SchemaError(
                 f"a share is one of different shares of another column, however: {self.words!r} repeats itself. Correct it."
             )
+
+
+class Copy(Constraint):
+    """A column that is the same as another in a part of the rows, far beyond chance: a delivery address, a price without a rebate. No row breaks it.
+
+    >>> Copy(column="ship", of="bill").words
+    'ship = bill in a part of the rows'
+    """
+
+    rule = "copy"
+    column: str = Field(description="the column that is often the same as another")
+    of: str = Field(description="that other one")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.column, self.of
+
+    @property
+    def words(self) -> str:
+        return f"{self.column} = {self.of} in a part of the rows"
+
+    def check(self, columns: Mapping[str, ColumnSpec]) -> None:
+        super().check(columns)
+        _not_keys(self.rule, self.names, columns)
+        mine, theirs = (columns[name] for name in self.names)
+        if not copyable(mine, theirs):
+            raise SchemaError(
+                f"a copy is of a column of the same kind, however: {self.column!r} is {mine.kind} in {mine.storage} and {self.of!r} {theirs.kind} in "
+                f"{theirs.storage}. Convert one, or drop the constraint."
+            )
+
+
+def copyable(mine: ColumnSpec, theirs: ColumnSpec) -> bool:
+    """Whether cells of one column may stand in another as they are: numbers, dates in one unit, labels.
+
+    >>> from lookalike.schema.column import ColumnSpec
+    >>> copyable(*(ColumnSpec(name="a", kind="category", storage=storage) for storage in ("string", "string")))
+    True
+    """
+    if "category" in (mine.kind, theirs.kind):
+        return mine.kind == theirs.kind and mine.storage == theirs.storage
+    if {mine.kind, theirs.kind} <= {"integer", "float"} and not (mine.span or theirs.span):
+        return True
+    return mine.kind == theirs.kind == "datetime" and (mine.storage, mine.format) == (theirs.storage, theirs.format)
 
 
 class Unique(Constraint):
@@ -328,7 +385,7 @@ class Predicate(Constraint):
 
 
 RULES: dict[str, type[Constraint]] = {
-    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Share, Unique, NullTogether, Predicate)
+    kind.rule: kind for kind in (Inequality, Range, Combinations, Formula, Share, Copy, Unique, NullTogether, Predicate)
 }
 
 

@@ -1,4 +1,4 @@
-"""What a column settles that is computed from others, or kept as its distance from one: it is there only once it is written back, so what it
+"""What a column settles that is computed from others, kept as its distance from one, or often a copy of one: it is there only once it is written back, so what it
 settles follows then."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.base import ColumnEncoder
+from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, find_rules, rules_from, rules_state
 from lookalike.encode.ties.settle import follow
@@ -18,7 +19,7 @@ from lookalike.schema import Values
 
 @dataclass(frozen=True)
 class Derived:
-    """The columns that are computed or kept as a distance, and what each settles: a parcel's weekday, the day that it was sent; an order's size,
+    """The columns that are computed, kept as a distance or often copies, and what each settles: a parcel's weekday, the day that it was sent; an order's size,
     its total.
 
     Attributes
@@ -67,7 +68,15 @@ class Derived:
         ``known`` (n, d) cells are left alone."""
         moved = {rule.dependent for rule in self.rules}
         theirs = [rule for rule in ties if not moved.isdisjoint(rule.determinants) and rule.dependent not in moved]
-        follow([*self.rules, *theirs], encoders, {**written, **drawn}, known)
+        counted = {name: self._counted(name, values) for name, values in written.items()}
+        follow([*self.rules, *theirs], encoders, {**counted, **drawn}, known)
+
+    def _counted(self, name: str, values: Values) -> Values:
+        """Labels as the column's encoder counts them; all else as it is."""
+        encoder = self.encoders.get(name)
+        if not isinstance(encoder, CategoryEncoder):
+            return values
+        return Values(values.missing, codes=values.codes_in(encoder.levels), levels=encoder.levels)
 
     def state(self) -> dict[str, Any]:
         """What was learned, as JSON."""

@@ -34,6 +34,19 @@ FINE = 1e-9
 MOST_DIGITS = 7
 """Digits of a constant, at most: what needs more was fitted, not meant."""
 
+FAVOURITES, FAVOURITE_SHARE = 10, 0.1
+"""A number whose ten commonest values hold more of the rows than this has favourite values."""
+
+
+def has_favourites(cells: np.ndarray) -> bool:
+    """Whether (n,) cells have favourite values, which a distance or a proportion would blur.
+
+    >>> has_favourites(np.arange(1000)), has_favourites(np.arange(1000) // 20)
+    (False, True)
+    """
+    counts = np.sort(np.unique(cells, return_counts=True)[1])[-FAVOURITES:]
+    return bool(counts.sum() > FAVOURITE_SHARE * len(cells))
+
 
 def evenly(rows: Rows) -> Rows:
     """Rows from all over a table, as many as rules are looked for in; the table itself where it has no more."""

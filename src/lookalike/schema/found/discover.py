@@ -28,7 +28,8 @@ from lookalike.schema.constraints import (
     Share,
     Unique,
 )
-from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly
+from lookalike.schema.found.arithmetic import FEWEST_ROWS, GLANCE, MOST_COLUMNS, evenly, has_favourites
+from lookalike.schema.found.copies import find_copies
 from lookalike.schema.found.formulas import find_formulas
 from lookalike.schema.found.shares import find_shares
 from lookalike.schema.parts import parts_of
@@ -41,8 +42,6 @@ EXPECTED = 10
 """Rows that chance is expected to give a combination, at least, for it to be missed: none of 10 is e⁻¹⁰."""
 CLOSE = 0.25
 """How much the distance of two columns varies (nine tenths of the rows to one), of what they do themselves, for them to lie close."""
-FAVOURITES, FAVOURITE_SHARE = 10, 0.1
-"""A number whose ten commonest values hold more of the rows than this has favourite values."""
 UNSEEN_SHARE = 0.1
 """Rows that fall into combinations never seen if columns were shuffled, at least, for the combinations to be a rule."""
 
@@ -82,7 +81,7 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
 
 
 def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
-    """Return the schema with the rules that are kept unasked: formulas, shares, and orders of columns.
+    """Return the schema with the rules that are kept unasked: formulas, shares, copies, and orders of columns.
 
     Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
     lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: a column that it
@@ -113,9 +112,23 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     apart = {(low, high): None for low, high in pairs if _apart(rows, schema[low], schema[high])}
     close = {pair: None for pair in pairs if pair not in apart}
     chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
-    rules = (*_chained(close, rows), *formulas, *shares, *chosen)
+    told = {rule.names[0]: rule.names[1:] for rule in (*formulas, *shares)}
+    told |= {rule.names[1]: rule.names[2:] for rule in formulas if rule.in_proportion}
+    copies = find_copies(rows, told, settled_there | {name for pair in (*close, *orders) for name in pair})
+    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen, *_remainders(rows, formulas))
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
+
+
+def _remainders(rows: Rows, formulas: Sequence[Formula]) -> list[Range]:
+    """What is left over of numbers and never below nought, which the rest of parts drawn one by one may be: the last of shares that make one."""
+    return [
+        Range(column=formula.column, low=0, kept_by="choice")
+        for formula in formulas
+        if "-" in formula.equals
+        and not any(rows.schema[name].kind == "datetime" for name in formula.names)
+        and np.nanmin(as_floats(rows.natural(formula.column))) >= 0
+    ]
 
 
 def _settled_by(rule: Constraint) -> tuple[str, ...]:
@@ -179,8 +192,7 @@ def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
     varied = [np.subtract(*np.quantile(cells, (0.9, 0.1))) for cells in (lower, upper, upper - lower)]
     if varied[2] > CLOSE * min(varied[:2]):
         return True
-    counts = np.sort(np.unique(upper, return_counts=True)[1])[-FAVOURITES:]
-    return high.kind != "datetime" and bool(counts.sum() > FAVOURITE_SHARE * len(upper))
+    return high.kind != "datetime" and has_favourites(upper)
 
 
 def _told_by_part(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:

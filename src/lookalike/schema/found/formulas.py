@@ -7,7 +7,7 @@ can be kept at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from lookalike.schema.constraints import Formula
 from lookalike.schema.found.arithmetic import (
     FEWEST_MOVED,
     FEWEST_ROWS,
+    FINE,
     MOST_DIGITS,
     Numbers,
     evenly,
+    has_favourites,
     holds,
     linear,
     offset_of,
@@ -30,6 +32,12 @@ from lookalike.schema.found.sums import sums, sums_of_products
 
 FIRST_GLANCE = 8
 """Rows that tell most pairs of columns that do not give a third."""
+SECOND_GLANCE = 60
+"""Rows that tell most lines that are none."""
+MOST_RATIOS = 60
+"""Columns whose ratios and products are looked through, at most; the first ones."""
+CLOSE = 0.5
+"""How much a quotient varies (the logarithm's nine tenths to one), of what its columns do themselves, to be in proportion."""
 OPERATIONS = {"+": np.add, "*": np.multiply, "/": np.divide}
 
 
@@ -37,7 +45,7 @@ def find_formulas(rows: Rows) -> list[Formula]:
     """Return formulas that every row keeps and that are no matter of course.
 
     Looked for are one column that gives another (``fahrenheit = 1.8 * celsius + 32``, logarithms, roots, powers), two that give a
-    third (sums, products, quotients), sums of several, dates among them (``nights = out - in``), and sums of products. A formula gives at
+    third (sums, products, quotients, and multiples of the latter: ``margin = 100 - 100 * cost / price``), sums of several, dates among them (``nights = out - in``), and sums of products. A formula gives at
     least 10 different results, and each of its parts matters in at least 20 rows.
 
     >>> import pyarrow as pa
@@ -52,7 +60,7 @@ def find_formulas(rows: Rows) -> list[Formula]:
     numbers = Numbers(some)
     found: dict[str, Formula] = {}
     sources: dict[str, tuple[str, ...]] = {}
-    for look in (_from_one, _from_two, sums, sums_of_products):
+    for look in (_from_one, _from_two, sums, sums_of_products, _from_ratios):
         for formula in look(numbers, found):
             column, *parts = formula.names
             if column not in found and not any(follows(name, column, sources) for name in parts):
@@ -64,16 +72,19 @@ def find_formulas(rows: Rows) -> list[Formula]:
 
 
 def _from_one(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formula]:
-    """One column gives another: the coarser one the finer."""
+    """One column gives another: the coarser one the finer; then a finer one a coarser, and what is computed itself what it can."""
     names = sorted(numbers.targets(), key=numbers.fineness)
     orders = {name: np.argsort(numbers.cells[name][numbers.glance], kind="stable") for name in names}
-    for place, target in enumerate(names):
-        for source in names[:place]:
-            if source not in found and _monotone(numbers, source, target, orders[source]):
+    first = [(target, source) for place, target in enumerate(names) for source in names[:place]]
+    # a logarithm kept in 32 bits has fewer values than its column; a square of a logarithm follows from what follows itself
+    for pairs, chained in ((first, False), (permutations(names, 2), True)):
+        for target, source in pairs:
+            if target in found or (source in found and not chained):
+                continue
+            if _monotone(numbers, source, target, orders[source]):
                 formula = _curve(numbers, source, target)
                 if formula is not None:
                     yield formula
-                    break
 
 
 def _monotone(numbers: Numbers, source: str, target: str, order: np.ndarray) -> bool:
@@ -105,15 +116,25 @@ def _curve(numbers: Numbers, source: str, target: str) -> Formula | None:
         both = np.isfinite(given) & np.isfinite(result)
         if both.sum() < FEWEST_ROWS or (both != (~np.isnan(x) & ~np.isnan(y))).any():
             continue
-        slope = _slope(given[both], result[both])
-        for cut, digits in product((False, True), range(1, MOST_DIGITS + 1)):
-            steepness = rounded(slope, digits)
-            offset = float((result[both] - steepness * given[both]).mean())
-            for constant in (0.0, offset_of(numbers, target, offset, digits, exponent)):
-                line = linear({text: steepness}, constant)
-                formula = None if line is None else holds(numbers, target, f"exp({line})" if exponent else line, cut)
-                if formula is not None:
-                    return formula
+        formula = _line(numbers, target, text, given[both], result[both], exponent)
+        if formula is not None:
+            return formula
+    return None
+
+
+def _line(
+    numbers: Numbers, target: str, text: str, given: np.ndarray, result: np.ndarray, exponent: bool = False
+) -> Formula | None:
+    """A straight line through (n,) what a text gives and (n,) what the target is, or its logarithm: with as few digits as do."""
+    slope = _slope(given, result)
+    for cut, digits in product((False, True), range(1, MOST_DIGITS + 1)):
+        steepness = rounded(slope, digits)
+        offset = float((result - steepness * given).mean())
+        for constant in (0.0, offset_of(numbers, target, offset, digits, exponent)):
+            line = linear({text: steepness}, constant)
+            formula = None if line is None else holds(numbers, target, f"exp({line})" if exponent else line, cut)
+            if formula is not None:
+                return formula
     return None
 
 
@@ -150,7 +171,7 @@ def _from_two(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formul
                 formula = holds(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}")
                 if formula is not None and _both_matter(numbers, target, parts, sign):
                     seen.add(frozenset((target, *parts)))
-                    yield formula
+                    yield formula.replace(in_proportion=sign == "/" and _in_proportion(numbers, parts))
 
 
 def _applied(sign: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -164,3 +185,71 @@ def _both_matter(numbers: Numbers, target: str, parts: tuple[str, str], sign: st
     cells = [numbers.cells[name][there] for name in parts]
     moved = [np.count_nonzero(~np.isin(part, idle)) for part in cells]
     return min(moved) >= FEWEST_MOVED and min(len(np.unique(part)) for part in cells) >= 3
+
+
+def _from_ratios(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[Formula]:
+    """A multiple of b / c or of b · c, with a constant: percentages, margins, what a hundred thousand people have."""
+    names = [name for name in numbers.specs if name not in found and not numbers.date(name)][:MOST_RATIOS]
+    targets = sorted((name for name in numbers.targets() if name in names), key=numbers.fineness, reverse=True)
+    few = numbers.glance[spread(len(numbers.glance), SECOND_GLANCE)]
+    if len(targets) == 0 or len(names) < 3:
+        return
+    cells, results = (np.stack([numbers.cells[name][few] for name in some], 1) for some in (names, targets))
+    slack = np.array([numbers.slack(name) + FINE * np.nanmax(np.abs(numbers.cells[name])) for name in targets])
+    for sign, first in product("/*", range(len(names))):
+        # b · c is c · b
+        others = np.arange(first + 1 if sign == "*" else 0, len(names))
+        given = _applied(sign, cells[:, [first]], cells[:, others])
+        for other, place in np.argwhere(_straight(given, results, slack)):
+            target, parts = targets[place], (names[first], names[others[other]])
+            if target not in (*parts, *found) and parts[0] != parts[1]:
+                formula = _multiple(numbers, target, parts, sign)
+                if formula is not None:
+                    yield formula
+
+
+def _straight(given: np.ndarray, results: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """(m, t) bool: through which of (n, m) columns and which of (n, t) others a straight line runs, but for ``slack`` (t,) on either side; rows
+    with a gap in either are left out."""
+    there, known = np.isfinite(given), np.isfinite(results)
+    x, y = (np.where(some, cells - _middles(cells, some), 0.0) for cells, some in ((given, there), (results, known)))
+    count = np.maximum(there.T.astype(float) @ known, 1)
+    sums, due = x.T @ known, there.T.astype(float) @ y
+    varied = (x * x).T @ known - sums**2 / count
+    both = x.T @ y - sums * due / count
+    left = there.T.astype(float) @ (y * y) - due**2 / count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = left - both**2 / varied
+    return np.asarray((count >= FIRST_GLANCE) & (varied > 0) & (off <= count * (1.5 * slack) ** 2 + FINE * left))
+
+
+def _middles(cells: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(m,) the mean of each column where it is there: far from nought, squares would leave no digits for what they differ by."""
+    return np.asarray(np.where(there, cells, 0.0).sum(0) / np.maximum(there.sum(0), 1))
+
+
+def _multiple(numbers: Numbers, target: str, parts: tuple[str, str], sign: str) -> Formula | None:
+    """The line through what two columns give, where it leaves no more than rounding does, and both have a say."""
+    given = _applied(sign, *(numbers.cells[name] for name in parts))
+    there = np.flatnonzero(np.isfinite(given) & ~np.isnan(numbers.cells[target]))
+    if len(there) < FEWEST_ROWS or not _both_matter(numbers, target, parts, sign):
+        return None
+    x, y = given[there], numbers.cells[target][there]
+    left = y - y.mean() - _slope(x, y) * (x - x.mean())
+    if not numbers.explained(target, left, there):
+        return None
+    formula = _line(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}", x, y)
+    proportion = formula is not None and sign == "/" and _in_proportion(numbers, parts)
+    return formula.replace(in_proportion=True) if formula is not None and proportion else formula
+
+
+def _in_proportion(numbers: Numbers, parts: tuple[str, str]) -> bool:
+    """Whether a quotient varies far less than what it is of, as a country's dead for every mile driven do: computed from two columns that
+    an engine draws side by side it would vary as they do."""
+    cells = np.stack([numbers.cells[name] for name in parts])
+    cells = cells[:, ~np.isnan(cells).any(0)]
+    if (cells < 0).any() or has_favourites(cells[0]):
+        return False
+    one, other = np.log(cells[:, (cells > 0).all(0)])
+    varied = [np.subtract(*np.quantile(some, (0.9, 0.1))) for some in (one - other, one, other)]
+    return bool(varied[0] <= CLOSE * min(varied[1:]))

@@ -1,0 +1,107 @@
+"""A column that is the same as another in a part of the rows: whether it is is modelled, and what it is where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.schema.axis import on_axis, unit_of
+from lookalike.schema.constraints import Copy
+from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.stats import middle
+
+
+class Copied(Step):
+    """``target`` is the same as its source in a part of the rows.
+
+    Encoded are whether it is, and the column itself, where it is not: engines that draw its cells beside the source's would hardly ever draw
+    the same. A cell that is copied lies within what was seen in the column, or what was drawn for it stands there.
+    """
+
+    def __init__(self, constraint: Copy, same: str, otherwise: str, schema: Schema) -> None:
+        self.target, self.source = constraint.names
+        self.targets, self.sources = (self.target,), (self.source,)
+        self.words, self.same, self.otherwise = constraint.words, same, otherwise
+        self.spec, self.theirs = schema[self.target], schema[self.source]
+        self.levels: pa.Array | None = None
+
+    def fit(self, columns: Columns) -> None:
+        own = columns[self.target]
+        self.levels = own.levels
+        if own.numbers is not None:
+            self.dtype = own.numbers.dtype
+            other = ~own.missing & ~self._equal(columns)
+            present = own.present if len(own.present) else np.zeros(1, self.dtype)
+            self.low, self.high, self.fill = present.min(), present.max(), middle(own.numbers[other])
+        else:
+            assert own.codes is not None
+            other = ~own.missing & ~self._equal(columns)
+            counts = np.bincount(own.codes[other if other.any() else ~own.missing], minlength=1)
+            self.fill = np.int32(counts.argmax() if counts.any() else -1)
+
+    def _equal(self, columns: Columns) -> np.ndarray:
+        """(n,) bool: where both are there, and the same."""
+        own, theirs = columns[self.target], columns[self.source]
+        there = ~own.missing & ~theirs.missing
+        if own.numbers is None:
+            assert own.levels is not None
+            return np.asarray(there & (theirs.codes_in(own.levels) == own.codes))
+        copied = self._copied(theirs)
+        if theirs.numbers is not None and theirs.numbers.dtype.kind == "f":
+            there &= on_axis(theirs, self.theirs, None) == on_axis(Values(own.missing, numbers=copied), self.spec, None)
+        return np.asarray(there & (copied == own.numbers))
+
+    def _copied(self, theirs: Values) -> np.ndarray:
+        """(n,) the source's numbers, as the column keeps its own."""
+        assert theirs.numbers is not None
+        own, other = unit_of(self.spec), unit_of(self.theirs)
+        if own == other:
+            return fit_in(theirs.numbers, self.spec, self.dtype) if own is not None else theirs.numbers
+        numbers = on_axis(theirs, self.theirs, None)
+        return numbers if own is None else fit_in(np.rint(numbers / float(own)), self.spec, self.dtype)
+
+    def specs(self) -> list[ColumnSpec]:
+        return [ColumnSpec(name=self.same, kind="boolean", storage="bool"), self.spec.replace(name=self.otherwise)]
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        own, equal = columns[self.target], self._equal(columns)
+        flags = Values(np.zeros(len(own), bool), codes=equal.astype(np.int32), levels=pa.array([False, True]))
+        numbers, codes = (
+            None if part is None else np.where(equal, self.fill, part) for part in (own.numbers, own.codes)
+        )
+        return {self.same: flags, self.otherwise: Values(own.missing, numbers=numbers, codes=codes, levels=own.levels)}
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        flags, own, theirs = drawn[self.same], drawn[self.otherwise], done[self.source]
+        assert flags.codes is not None and flags.levels is not None
+        equal = np.append(flags.levels.to_numpy(zero_copy_only=False).astype(bool), False)[flags.codes]
+        equal &= ~theirs.missing & ~own.missing
+        if own.numbers is not None:
+            copied = self._copied(theirs)
+            equal &= (copied >= self.low) & (copied <= self.high)
+            return {self.target: Values(own.missing, numbers=np.where(equal, copied, own.numbers).astype(self.dtype))}
+        assert self.levels is not None
+        found = theirs.codes_in(self.levels)
+        codes = np.where(equal & (found >= 0), found, own.codes_in(self.levels))
+        return {self.target: Values(own.missing, codes=codes.astype(np.int32), levels=self.levels)}
+
+    def carrier(self) -> str | None:
+        return self.otherwise
+
+    def state(self) -> dict[str, Any]:
+        if self.levels is not None:
+            return {"fill": int(self.fill), "type": str(self.levels.type), "levels": to_plain(self.levels)}
+        ends = {"low": self.low.item(), "high": self.high.item()}
+        return {"fill": self.fill.item(), "dtype": str(self.dtype), **ends}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if "levels" in state:
+            self.levels = from_plain(state["levels"], arrow_type(state["type"]))
+            self.fill = np.int32(state["fill"])
+            return
+        self.dtype = np.dtype(state["dtype"])
+        self.fill, self.low, self.high = (self.dtype.type(state[name]) for name in ("fill", "low", "high"))

@@ -1,0 +1,97 @@
+"""A number that is about in proportion to another is encoded by what it is to that: what was paid by the hour, the dead of a million people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.schema.axis import on_axis, on_grain, unit_of
+from lookalike.schema.constraints import Formula
+from lookalike.stats import middle
+
+
+class Proportion(Step):
+    """``target`` by what it is to its source, as a formula that gives their quotient says that it is looked at.
+
+    Where the source is missing or nought the column stands for itself, in a second encoded column. Decoding rounds it, and holds it to the
+    range that was seen.
+    """
+
+    def __init__(self, formula: Formula, ratio: str, alone: str, schema: Schema) -> None:
+        _, self.target, self.source = formula.names
+        self.targets, self.sources, self.words = (self.target,), (self.source,), formula.words
+        self.ratio, self.alone = ratio, alone
+        self.spec, self.theirs = schema[self.target], schema[self.source]
+
+    def fit(self, columns: Columns) -> None:
+        own = columns[self.target]
+        assert own.numbers is not None
+        self.dtype = own.numbers.dtype
+        present = own.present if len(own.present) else np.zeros(1, self.dtype)
+        self.low, self.high = present.min(), present.max()
+        ratios, there = self._ratios(columns)
+        beyond = ~there & ~own.missing
+        self.has_alone, self.fill_alone = bool(beyond.any()), middle(own.numbers[beyond])
+        self.fill = float(middle(ratios[there & ~own.missing]))
+
+    def _base(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) the source, and where it is there and not nought."""
+        theirs = columns[self.source]
+        numbers = on_axis(theirs, self.theirs, None).astype(np.float64)
+        there = ~theirs.missing & (numbers != 0)
+        return np.where(there, numbers, 1.0), there
+
+    def _ratios(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) what the column is to its source, and where that is known."""
+        base, there = self._base(columns)
+        numbers = on_axis(columns[self.target], self.spec, None).astype(np.float64)
+        return numbers / base, there
+
+    def specs(self) -> list[ColumnSpec]:
+        one = ColumnSpec(name=self.ratio, kind="float", storage="double")
+        return [one, self.spec.replace(name=self.alone)] if self.has_alone else [one]
+
+    def forward(self, columns: Columns) -> dict[str, Values]:
+        own = columns[self.target]
+        assert own.numbers is not None
+        ratios, there = self._ratios(columns)
+        found = {self.ratio: Values(own.missing, numbers=np.where(there & ~own.missing, ratios, self.fill))}
+        if self.has_alone:
+            numbers = np.where(~there & ~own.missing, own.numbers, self.fill_alone)
+            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
+        return found
+
+    def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
+        ratios = drawn[self.ratio]
+        assert ratios.numbers is not None
+        base, there = self._base(done)
+        numbers, missing = np.clip(self._rounded(ratios.numbers * base), self.low, self.high), ratios.missing
+        if self.has_alone:
+            alone = drawn[self.alone].numbers
+            assert alone is not None
+            numbers = np.where(there, numbers, alone)
+        else:
+            missing = missing | ~there
+        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+    def _rounded(self, numbers: np.ndarray) -> np.ndarray:
+        """In the column's own unit, decimals and steps."""
+        own = unit_of(self.spec)
+        if own is None:
+            return numbers if self.spec.decimals is None else on_grain(numbers, self.spec)
+        step = self.spec.step * float(own)
+        return fit_in(np.rint(numbers / step) * self.spec.step, self.spec, self.dtype)
+
+    def carrier(self) -> str | None:
+        return self.ratio
+
+    def state(self) -> dict[str, Any]:
+        ends = {"low": self.low.item(), "high": self.high.item(), "fill_alone": self.fill_alone.item()}
+        return {"dtype": str(self.dtype), "has_alone": self.has_alone, "fill": self.fill, **ends}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.dtype, self.has_alone, self.fill = np.dtype(state["dtype"]), state["has_alone"], state["fill"]
+        self.low, self.high, self.fill_alone = (self.dtype.type(state[name]) for name in ("low", "high", "fill_alone"))

@@ -24,8 +24,8 @@ CHANCE, LEVELS = 1e-4, 8
 
 @dataclass(frozen=True)
 class Clock:
-    """A column of dates of which the engine learns weeks, and beside them what day of the week it was, and what time of the day; or the same of one that is kept as its
-    distance from another.
+    """A column of dates of which the engine learns weeks, and beside them what day of the week it was, and what time of the day; or the same
+    of one that is kept as its distance from another.
 
     Attributes
     ----------

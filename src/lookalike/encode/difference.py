@@ -24,7 +24,8 @@ class Difference(Step):
 
     Encoded is its distance from the greatest (least) source that is there, never negative: dates in the finest unit of
     the columns, decimals in units of the last place. Where no source is there, the column stands for itself, in a second
-    encoded column; of dates a day or more apart, the time of day, and of those a week apart the weekday, in others. Decoding holds the column to the range that was seen, as every number is, and to its steps and decimals.
+    encoded column; of dates a day or more apart, the time of day, and of those a week apart the weekday, in others. Decoding holds the
+    column to the range that was seen, as every number is, and to its steps and decimals.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 A format is a strftime format with some additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
 means ``%6f``), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant
-offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``, ``%s%3f`` and so on
-seconds since 1970, and parts of them.
+offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``,
+``%s%3f`` and so on seconds since 1970, and parts of them.
 """
 
 from __future__ import annotations

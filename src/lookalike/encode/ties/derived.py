@@ -1,5 +1,5 @@
-"""What a column settles that is computed from others, kept as its distance from one, or often a copy of one: it is there only once it is written back, so what it
-settles follows then."""
+"""What a column settles that is computed from others, kept as its distance from one, or often a copy of one: it is there only once it is
+written back, so what it settles follows then."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from lookalike.schema import Values
 
 @dataclass(frozen=True)
 class Derived:
-    """The columns that are computed, kept as a distance or often copies, and what each settles: a parcel's weekday, the day that it was sent; an order's size,
-    its total.
+    """The columns that are computed, kept as a distance or often copies, and what each settles: a parcel's weekday, the day that it was sent;
+    an order's size, its total.
 
     Attributes
     ----------

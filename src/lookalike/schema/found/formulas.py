@@ -45,8 +45,9 @@ def find_formulas(rows: Rows) -> list[Formula]:
     """Return formulas that every row keeps and that are no matter of course.
 
     Looked for are one column that gives another (``fahrenheit = 1.8 * celsius + 32``, logarithms, roots, powers), two that give a
-    third (sums, products, quotients, and multiples of the latter: ``margin = 100 - 100 * cost / price``), sums of several, dates among them (``nights = out - in``), and sums of products. A formula gives at
-    least 10 different results, and each of its parts matters in at least 20 rows.
+    third (sums, products, quotients, and multiples of the latter: ``margin = 100 - 100 * cost / price``), sums of several, dates among
+    them (``nights = out - in``), and sums of products. A formula gives at least 10 different results, and each of its parts matters in
+    at least 20 rows.
 
     >>> import pyarrow as pa
     >>> from lookalike.schema.infer import infer_schema

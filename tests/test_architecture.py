@@ -30,6 +30,7 @@ FLOOR = {
     "scale",
     "stats",
     "versions",
+    "characters",
 }
 MAY_IMPORT = {
     "table": FLOOR | {"schema"},

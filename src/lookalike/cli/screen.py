@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from lookalike.characters import OBEYED
 from lookalike.errors import LookalikeError, LookalikeWarning
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ NOT_MET = 3
 """The exit code of a table that does not meet its requirements; 2 is that of a call or a table that is wrong."""
 
 
-COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What a terminal obeys instead of showing it: colours, titles, the cursor; and what turns the direction of what follows."""
+COMMANDS = {place: spelled for place, spelled in OBEYED.items() if chr(place) not in "\t\n"}
+"""What a terminal obeys instead of showing it, colours, titles, the cursor, and how it is spelled; lines and tabs are our own."""
 
 
 def plain(text: str) -> str:
@@ -36,7 +36,7 @@ def plain(text: str) -> str:
     >>> print(plain("\\x1b[2J [red] x"))
     \\x1b[2J \\[red] x
     """
-    return escape(COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
+    return escape(text.translate(COMMANDS))
 
 
 class Screen:
@@ -133,7 +133,7 @@ def show(screen: Screen, card: Scorecard, machine: bool) -> None:
 def write(text: str) -> None:
     """What a machine reads, JSON or TOML: on standard output as UTF-8, whatever the terminal's encoding is. What a terminal would obey is
     escaped as both allow, so that it reads the same."""
-    typer.echo(COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8"))
+    typer.echo(text.translate({place: f"\\u{place:04x}" for place in COMMANDS}).encode("utf-8"))
 
 
 def command_line() -> str:

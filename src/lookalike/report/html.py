@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from lookalike.characters import TURNING
 from lookalike.report import plots
 from lookalike.report.svg import inline_svg
-from lookalike.report.words import TURNING
 
 MOST_COLUMNS_DRAWN = 120
 """More pictures than this make a page that a browser opens slowly."""

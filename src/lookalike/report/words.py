@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TURNING = {place: f"\\u{place:04x}" for place in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""Characters that turn the direction of what follows, spelled."""
-OBEYED = TURNING | {place: f"\\x{place:02x}" for place in (*range(32), *range(127, 160))}
-"""Control characters, too."""
+from lookalike.characters import OBEYED
 
 
 def score(value: float | None) -> str:

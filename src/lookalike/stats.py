@@ -1,6 +1,6 @@
 """Distances, ranks and draws: what several rooms need to count.
 
-Pure NumPy: arrays in, floats out. What cannot be computed (an empty column, a constant one) is NaN, never a warning.
+Arrays in, floats out. What cannot be computed (an empty column, a constant one) is NaN, never a warning.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import chdtrc
 
 FEW_PEOPLE = 5
 """What fewer rows than this hold tells of people: no page prints it, no form and no share is read off it, and the judge asks whether it comes
@@ -47,6 +48,16 @@ def expected_total_variation(counts: np.ndarray, rows: int) -> float:
     shares = counts / total
     spread = np.sqrt(shares * (1 - shares)).sum()
     return min(1.0, float(spread) * math.sqrt(2 * (1 / int(total) + 1 / rows) / math.pi) / 2)
+
+
+def even_by_chance(counts: np.ndarray) -> float:
+    """How likely (m,) counts of things that happen equally often differ at least so: Pearson's test, m − 1 degrees of freedom.
+
+    >>> round(even_by_chance(np.array([10, 10, 10])), 3), even_by_chance(np.array([90, 10, 10])) < 1e-9
+    (1.0, True)
+    """
+    usual = counts.mean()
+    return float(chdtrc(len(counts) - 1, ((counts - usual) ** 2 / usual).sum()))
 
 
 def onto_total(counts: np.ndarray, total: float) -> np.ndarray:

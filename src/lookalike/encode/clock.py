@@ -12,12 +12,11 @@ import numpy as np
 from scipy.special import chdtrc
 
 from lookalike.schema import ColumnSpec, Values
-from lookalike.schema.calendar import ticks_a_day
+from lookalike.schema.calendar import FIRST, ticks_a_day, weekday
+from lookalike.stats import even_by_chance
 
 FEWEST_DATES, FEWEST_WEEKS = 200, 4
 """Dates, and weeks that they reach over, from which on their weekdays and hours are learned; within fewer weeks intervals are of hours anyway."""
-FIRST = 3
-"""The weekday on which 1970 began, from Monday, 0."""
 CHANCE, LEVELS = 1e-4, 8
 """How likely it may be that weekdays of days go with another column by chance, and of how many levels that is looked at, about."""
 
@@ -69,7 +68,7 @@ class Clock:
         """Their cells, missing where a date is."""
         assert values.numbers is not None
         days, times = np.divmod(values.numbers.astype(np.int64), self.day)
-        parts = {self.weekday: (days + FIRST) % 7, self.time: times.astype(values.numbers.dtype)}
+        parts = {self.weekday: weekday(days), self.time: times.astype(values.numbers.dtype)}
         missing = values.missing
         return {
             name: Values(missing, numbers=np.where(missing, 0, part))
@@ -146,18 +145,15 @@ def find_clock(
         return None
     if int(ticks.max()) - int(ticks.min()) < FEWEST_WEEKS * 7 * day or (spec.falls_on or "weekdays") != "weekdays":
         return None
-    weekday, time = (_unlike(f"{spec.name}: {part}", taken) for part in ("weekday", "time"))
+    days, time = (_unlike(f"{spec.name}: {part}", taken) for part in ("weekday", "time"))
     if np.any(ticks % day):
-        return Clock(spec.name, weekday, time, day)
-    weekdays = (_numbers(values) // day + FIRST) % 7
-    looked_at = [np.arange(7), *map(_levels, others)]
-    chance = CHANCE / len(looked_at)
-    own = np.bincount(weekdays[~values.missing], minlength=7)
-    tells = chdtrc(6, ((own - own.mean()) ** 2 / own.mean()).sum()) < chance
-    tells = tells or any(
-        _go_together(weekdays[~values.missing], codes[~values.missing]) < chance for codes in looked_at[1:]
-    )
-    return Clock(spec.name, weekday, None, day) if tells else None
+        return Clock(spec.name, days, time, day)
+    there, others = ~values.missing, list(others)
+    weekdays = weekday(ticks.astype(np.int64) // day)
+    chance = CHANCE / (1 + len(others))
+    tells = even_by_chance(np.bincount(weekdays, minlength=7)) < chance
+    tells = tells or any(_go_together(weekdays, _levels(other)[there]) < chance for other in others)
+    return Clock(spec.name, days, None, day) if tells else None
 
 
 def _unlike(wanted: str, taken: Collection[str]) -> str:

@@ -10,13 +10,12 @@ import numpy as np
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.bins import ROWS_A_BIN, Bins, at_nearest, fit_bins
 from lookalike.encode.category import SMALL_TABLE
-from lookalike.encode.clock import FIRST
 from lookalike.encode.endings import ByEnding, fit_by_ending
 from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
-from lookalike.schema.calendar import on_days, ticks_a_day
+from lookalike.schema.calendar import on_days, ticks_a_day, weekday
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
 
@@ -186,7 +185,7 @@ class NumericEncoder(ColumnEncoder):
     def week_of(self, dates: np.ndarray) -> np.ndarray:
         """Return (n,) int64 ticks at which the week of each date begins."""
         days = dates.astype(np.int64) // ticks_a_day(self.spec)
-        return np.asarray((days - (days + FIRST) % 7) * ticks_a_day(self.spec))
+        return np.asarray((days - weekday(days)) * ticks_a_day(self.spec))
 
     @property
     def _exponent(self) -> int:

@@ -15,6 +15,8 @@ from lookalike.schema.column import ColumnSpec
 MONTHS = {"year": 12, "quarter": 3, "month": 1}
 CHANCE, FEWEST_DAYS = 1e-4, 5
 """How likely it may be that days fall on such ones by chance, and different days that must at least."""
+FIRST = 3
+"""The weekday on which 1970 began, from Monday, 0."""
 
 
 def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
@@ -33,7 +35,7 @@ def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
         if np.array_equal(_around(days, name)[0], days):
             return spec.replace(falls_on=name)
     enough = len(days) >= math.log(CHANCE) / math.log(5 / 7)
-    return spec.replace(falls_on="weekdays") if enough and not np.any(_weekday(days) > 4) else spec
+    return spec.replace(falls_on="weekdays") if enough and not np.any(weekday(days) > 4) else spec
 
 
 def on_days(
@@ -69,8 +71,8 @@ def ticks_a_day(spec: ColumnSpec) -> int:
 def _around(days: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(n,) the last of such days that is no later than each day, and the first that is no earlier."""
     if name == "weekdays":
-        weekday = _weekday(days)
-        return days - np.maximum(weekday - 4, 0), days + np.where(weekday > 4, 7 - weekday, 0)
+        on = weekday(days)
+        return days - np.maximum(on - 4, 0), days + np.where(on > 4, 7 - on, 0)
     period, end = name.split()
     shifted = days + (end == "ends")  # the last day is the one before the next first
     place = shifted.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) // MONTHS[period]
@@ -82,6 +84,10 @@ def _around(days: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     return low - (end == "ends"), high - (end == "ends")
 
 
-def _weekday(days: np.ndarray) -> np.ndarray:
-    """(n,) 0 for Monday to 6, of days since 1970, which began on a Thursday."""
-    return (days + 3) % 7
+def weekday(days: np.ndarray) -> np.ndarray:
+    """(n,) 0 for Monday to 6, of days since 1970.
+
+    >>> weekday(np.array([-1, 0, 4])).tolist()
+    [2, 3, 0]
+    """
+    return np.asarray((days + FIRST) % 7)

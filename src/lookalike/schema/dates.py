@@ -15,10 +15,10 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import chdtrc
 
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
+from lookalike.stats import even_by_chance
 
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d",
@@ -181,7 +181,7 @@ def detect_since_1970(texts: pa.Array) -> str | None:
     if seconds.min() < EARLIEST or seconds.max() >= LATEST or np.ptp(seconds) < FEWEST_WEEKS * 604_800:
         return None
     hours = np.bincount(seconds // 3_600 % 24, minlength=24)
-    return format if chdtrc(23, ((hours - hours.mean()) ** 2 / hours.mean()).sum()) < BY_CHANCE else None
+    return format if even_by_chance(hours) < BY_CHANCE else None
 
 
 def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:

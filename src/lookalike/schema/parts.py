@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from lookalike.schema.axis import DAY, unit_of
+from lookalike.schema.calendar import weekday
 from lookalike.schema.column import ColumnSpec
 
 HOUR = 3_600
@@ -28,7 +29,7 @@ def _day_of_month(seconds: np.ndarray) -> np.ndarray:
 def _week(seconds: np.ndarray) -> np.ndarray:
     """The week of the year by ISO 8601: that of its Thursday."""
     days = seconds // DAY
-    thursday = days - (days + 3) % 7 + 3
+    thursday = days - weekday(days) + 3
     year = thursday.astype("datetime64[D]").astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
     return (thursday - year) // 7 + 1
 
@@ -37,7 +38,7 @@ PARTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
     {
         "year": lambda seconds: _in("Y")(seconds) + 1970,
         "quarter": lambda seconds: _in("M")(seconds) % 12 // 3 + 1,
-        "weekday": lambda seconds: (seconds // DAY + 3) % 7,
+        "weekday": lambda seconds: weekday(seconds // DAY),
         "month": lambda seconds: _in("M")(seconds) % 12 + 1,
         "hour": lambda seconds: seconds // HOUR % 24,
         "day of month": _day_of_month,

@@ -62,8 +62,7 @@ def prepare(
         settled = with_references(settled, table.data, fixed)
     if target is not None:
         settled = settled.replace(target, role="target")
-    for spec in settled.kept:
-        refuse(spec)
+    refuse(settled.kept)
     return table, settled
 
 

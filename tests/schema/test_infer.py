@@ -129,6 +129,13 @@ def test_floats_that_were_kept_in_32_bits_have_the_decimals_those_show(storage):
         (["Jan 04 2019", "Dec 12 2020"] * 30, {"kind": "datetime", "format": "%b %d %Y"}),
         (["2019-01-04 13:00:00 UTC", "2020-12-12 01:30:00 UTC"] * 30, {"format": "%Y-%m-%d %H:%M:%S UTC"}),
         (["2019-01-04 13:00:00+00", "2020-12-12 01:30:00+00"] * 30, {"format": "%Y-%m-%d %H:%M:%S+00"}),
+        (
+            ["2019-01-04 13:00:00.12+00", "2019-01-04 13:00:00+00", "2020-12-12 01:30:00.123456+00"] * 20,
+            {"kind": "datetime", "format": "%Y-%m-%d %H:%M:%S.%-6f+00"},
+        ),
+        (["2019-01-04T13:00:00.5Z", "2020-12-12T01:30:00.125Z"] * 30, {"format": "%Y-%m-%dT%H:%M:%S.%-3fZ"}),
+        (["2019-01-04 13:00:00", "2020-12-12 01:30:00.120000"] * 30, {"format": "%Y-%m-%d %H:%M:%S.%?6f"}),
+        (["2019-01-04 13:00:00.120", "2020-12-12 01:30:00.000"] * 30, {"format": "%Y-%m-%d %H:%M:%S.%3f"}),
         (["23/07/69", "05/12/01"] * 30, {"kind": "datetime", "format": "%d/%m/%y"}),
         (["2/18/2023 7:53", "12/3/2022 20:01"] * 30, {"kind": "datetime", "format": "%-m/%-d/%Y %-H:%M"}),
         (["18/Feb/2023:20:53:23", "01/Mar/2023:00:00:01"] * 30, {"format": "%d/%b/%Y:%H:%M:%S"}),
@@ -262,6 +269,11 @@ def test_free_text_is_refused_with_two_ways_out():
         prepare(table)
     assert prepare(table, drop=["note"])[1].names == ["x"]
     assert prepare(table, keys=["note"])[1]["note"].kind == "key"
+    both = table.append_column("said", table["note"])
+    with pytest.raises(
+        InputError, match=r"columns 'note', 'said' are .*--drop note --drop said.*--key note --key said"
+    ):
+        prepare(both)
 
 
 def test_a_schema_is_json_that_comes_back(awkward):

@@ -142,3 +142,23 @@ def test_fractions_and_what_else_is_declared_are_spelled_as_arrow_does(format):
     assert dates.spell(
         ticks.to_numpy(), np.zeros(4, bool), ColumnSpec(name="t", kind="datetime", format=format)
     ).equals(text)
+
+
+@pytest.mark.parametrize("tail", ["", "Z", " UTC", "+02:00"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y:%H:%M:%S", "%H:%M:%S"])
+def test_fractions_are_read_and_spelled_as_databases_and_python_shorten_them(form: str, tail: str):
+    first = -3 if "%Y" in form else 0  # before 1970, too; a time of day has no day
+    ticks = np.array([first, 0, 1, 10, 250_000, 59_000_000, 3_600_000_001, 86_399_999_999])
+    fractions = {
+        "-": [f"{tick % 10**6 / 10**6:.6f}"[1:].rstrip("0").rstrip(".") for tick in ticks],
+        "?": [f"{tick % 10**6 / 10**6:.6f}"[1:] if tick % 10**6 else "" for tick in ticks],
+    }
+    for flag, written in fractions.items():
+        spec = ColumnSpec(name="t", kind="datetime", format=f"{form}.%{flag}6f{tail}")
+        whole = pc.strftime(pa.array(ticks // 10**6).cast(pa.timestamp("s")), format=form).to_pylist()
+        texts = pa.array([text + fraction + tail for text, fraction in zip(whole, written, strict=True)])
+        assert dates.spell(ticks, np.zeros(len(ticks), bool), spec).equals(texts)
+        read = dates.try_format(texts, str(spec.format))
+        assert read[1].all() and (read[0] - ticks == read[0][1]).all()
+    assert not dates.try_format(pa.array([f"{whole[0]}.50{tail}"]), f"{form}.%-6f{tail}")[1][0]
+    assert not dates.try_format(pa.array([f"{whole[0]}.5{tail}"]), f"{form}.%?6f{tail}")[1][0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -54,8 +54,7 @@ class TableEncoder:
     def __init__(self, schema: Schema, settings: EncoderSettings | None = None) -> None:
         self.schema = schema
         self.settings = settings or EncoderSettings()
-        for spec in schema.kept:
-            refuse(spec)
+        refuse(schema.kept)
         self.rewrites = Rewrites(schema, self.settings)
         self.encoders = self._encoders(schema.modelled)
         self.ties = Ties(self.encoders)
@@ -306,12 +305,16 @@ class TableEncoder:
         return encoder
 
 
-def refuse(spec: ColumnSpec) -> None:
-    """Raise for a column that no encoder takes, with the two ways out."""
-    if spec.kind == "text":
+def refuse(specs: Iterable[ColumnSpec]) -> None:
+    """Raise for columns that no encoder takes, all at once, with the two ways out."""
+    texts = [spec.name for spec in specs if spec.kind == "text"]
+    if texts:
+        which, them, their = f"columns {', '.join(map(repr, texts))} are", "them", "their"
+        if len(texts) == 1:
+            which, them, their = f"column {texts[0]!r} is", "it", "its"
+        drop, key = (" ".join(f"--{way} {name}" for name in texts) for way in ("drop", "key"))
         raise InputError(
-            f"free text cannot be modelled, however: column {spec.name!r} is free text. Drop it (--drop {spec.name}), or have texts "
-            f"of its form made up (--key {spec.name})."
+            f"free text cannot be modelled, however: {which} free text. Drop {them} ({drop}), or have texts of {their} form made up ({key})."
         )
 
 

@@ -1,9 +1,10 @@
 """Dates kept as text: formats recognised, parsed to ticks, and spelled back letter for letter.
 
 A format is a strftime format with some additions: ``%3f``, ``%6f``, ``%9f`` for a fraction of that many digits (``%f``
-means ``%6f``), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant
-offset (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``,
-``%s%3f`` and so on seconds since 1970, and parts of them.
+means ``%6f``), ``.%-6f`` for one that ends before its last noughts, ``.%?6f`` for one of six digits or none at all (``%-3f``, ``%?9f`` and
+so on, too), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant offset
+(``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``, ``%s%3f``
+and so on seconds since 1970, and parts of them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ EARLIEST, LATEST, FEWEST_MOMENTS, FEWEST_WEEKS = 946_684_800, 2_208_988_800, 200
 """The years 2000 and 2040 in seconds; different moments, at least, and weeks that they reach over, by which such numbers are told from others."""
 FEWEST_COMPACT = 10
 """Different numbers, at least, that must all be dates: one in thirty of any is."""
-FRACTION = re.compile(r"%([369]?)f")
+FRACTION = re.compile(r"%[-?]?([369]?)f")
+SHORTENED = re.compile(r"[.]%([-?])([369])f")
+"""A fraction of which, with its point, nothing is written where it is nought: databases drop its last noughts, Python all six or none."""
 UNITS = {"": "s", "3": "ms", "6": "us", "9": "ns"}
 OFFSET = r"(?P<offset>Z| UTC|[+-]\d{2}(?::?\d{2})?)$"
 TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -103,7 +106,7 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     probe = texts.slice(0, 200)
     suffixes = pc.unique(pc.struct_field(pc.extract_regex(texts, r":\d{2}(?:\.\d+)?" + OFFSET), "offset")).to_pylist()
     offsets = [suffix for suffix in suffixes if suffix is not None]
-    candidates = _candidates(probe, offsets)
+    candidates = _candidates(probe, _fractions_of(texts), offsets)
     fitting = [format for format in candidates if try_format(texts, format)[1].all()]
     if fitting:
         return fitting[0], any(_order(format) != _order(fitting[0]) for format in fitting)
@@ -184,14 +187,24 @@ def detect_since_1970(texts: pa.Array) -> str | None:
     return format if even_by_chance(hours) < BY_CHANCE else None
 
 
-def _candidates(probe: pa.Array, offsets: list[str]) -> list[str]:
+def _fractions_of(texts: pa.Array) -> list[str]:
+    """How the fractions of seconds in ``texts`` may be written, none left out before some are."""
+    found = pc.struct_field(pc.extract_regex(texts, r":\d{2}\.(?P<f>\d{1,9})(?:\D|$)"), "f").drop_null()
+    counts = pc.unique(pc.utf8_length(found)).to_pylist()
+    widths = [width for width in (3, 6, 9) if width in counts]
+    enough = [width for width in (3, 6, 9) if width >= max(counts, default=9)][:1] if counts else []
+    return [
+        *(f".%{width}f" for width in widths),
+        *(f".%?{width}f" for width in widths),
+        *(f".%-{width}f" for width in enough),
+    ]
+
+
+def _candidates(probe: pa.Array, fractions: list[str], offsets: list[str]) -> list[str]:
     """Formats that spell at least one text of the probe."""
-    fraction = pc.struct_field(pc.extract_regex(probe, r":\d{2}\.(?P<f>\d{3}(?:\d{3}){0,2})(?:\D|$)"), "f").drop_null()
-    digits = sorted({len(text) for text in fraction.to_pylist()})
     found = []
     for date, time in [*product(DATE_FORMATS, TIME_FORMATS), *(("", time) for time in ALONE)]:
-        fractions = [f".%{count}f" for count in digits] if time.endswith("%S") else []
-        for tail in ["", *fractions]:
+        for tail in ["", *fractions] if time.endswith("%S") else [""]:
             for offset in ["", *offsets] if time else [""]:
                 format = date + time + tail + offset.replace("%", "%%")
                 if try_format(probe, format)[1].any():
@@ -218,12 +231,17 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
         )
         fits = pc.fill_null(pc.equal(ticks.cast(pa.string()), texts), False)
         return pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False), fits.to_numpy(zero_copy_only=False)
-    plain = format.replace("%-", "%").replace("%^", "%")
-    match = FRACTION.search(plain)
-    unit = unit_of(plain)
+    unit = unit_of(format)
+    plain = SHORTENED.sub("", format).replace("%-", "%").replace("%^", "%")
+    match, shortened = FRACTION.search(plain), SHORTENED.search(format)
     fraction = None
     whole = pc.utf8_lpad(texts, width=4, padding="0") if format == HOURS else texts
-    if match is not None:
+    if shortened is not None:
+        parts = pc.extract_regex(texts, rf":\d{{2}}\.(?P<f>\d{{1,{shortened[2]}}})(?:\D|$)")
+        digits = pc.utf8_rpad(pc.fill_null(pc.struct_field(parts, "f"), ""), int(shortened[2]), "0")
+        fraction = digits.cast(pa.int64())
+        whole = pc.replace_substring_regex(texts, r"(:\d{2})\.\d+", r"\1")
+    elif match is not None:
         width = int(match[1] or "6")
         parts = pc.extract_regex(texts, rf"^(?P<head>.*:\d{{2}}\.)(?P<f>\d{{{width}}})(?P<tail>\D.*)?$")
         fraction = pc.struct_field(parts, "f").cast(pa.int64())
@@ -245,6 +263,13 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     """
     if format.startswith("%s"):
         return ticks.cast(pa.string())
+    shortened = SHORTENED.search(format)
+    if shortened is not None:
+        flag, width = shortened.groups()
+        text = _spell(ticks, SHORTENED.sub(f".%{width}f", format))
+        if flag == "-":
+            text = pc.replace_substring_regex(text, r"(:\d{2}\.\d*?)0+(\D.*)?$", r"\1\2")
+        return pc.replace_substring_regex(text, r"(:\d{2})\.0*(\D.*)?$", r"\1\2")
     stamps = ticks.cast(pa.timestamp(unit_of(format)))
     parts = [part for part in PART.split(format) if part]
     asked = {part for part in parts if part.startswith("%")}

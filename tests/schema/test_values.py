@@ -162,3 +162,13 @@ def test_fractions_are_read_and_spelled_as_databases_and_python_shorten_them(for
         assert read[1].all() and (read[0] - ticks == read[0][1]).all()
     assert not dates.try_format(pa.array([f"{whole[0]}.50{tail}"]), f"{form}.%-6f{tail}")[1][0]
     assert not dates.try_format(pa.array([f"{whole[0]}.5{tail}"]), f"{form}.%?6f{tail}")[1][0]
+
+
+def test_every_form_of_a_date_is_recognised():
+    ticks = np.array([86_400 * (19_000 + 37 * day) + 3_671 * day for day in range(12)])
+    for format in [*map("".join, product(dates.DATE_FORMATS, ["", *dates.TIME_FORMATS])), *dates.ALONE]:
+        for offset in ["", "+02:00", " UTC"] if format.endswith("%S") else [""]:
+            spec = ColumnSpec(name="day", kind="datetime", format=format + offset)
+            texts = dates.spell(ticks, np.zeros(12, bool), spec)
+            found = dates.detect(texts.unique(), "day")[0]
+            assert found is not None and dates.try_format(texts, found)[1].all(), format + offset

@@ -201,13 +201,16 @@ def _fractions_of(texts: pa.Array) -> list[str]:
 
 
 def _candidates(probe: pa.Array, fractions: list[str], offsets: list[str]) -> list[str]:
-    """Formats that spell at least one text of the probe."""
+    """Formats that spell at least one text of the probe. Of some four hundred most have other marks between letters and digits, and reading
+    takes a millisecond each."""
+    marks = {MARKS.sub("", text) for text in probe.to_pylist()}
     found = []
     for date, time in [*product(DATE_FORMATS, TIME_FORMATS), *(("", time) for time in ALONE)]:
         for tail in ["", *fractions] if time.endswith("%S") else [""]:
             for offset in ["", *offsets] if time else [""]:
                 format = date + time + tail + offset.replace("%", "%%")
-                if try_format(probe, format)[1].any():
+                own = {MARKS.sub("", PART.sub("", form)) for form in (format, SHORTENED.sub("", format))}
+                if own & marks and try_format(probe, format)[1].any():
                     found.append(format)
     return found
 
@@ -303,7 +306,8 @@ MONTHS = (
 """By their numbers."""
 ON_THE_DIAL = [str(hour % 12 or 12) for hour in range(24)]
 NUMBERS = {"m": pc.month, "d": pc.day, "H": pc.hour, "M": pc.minute, "S": pc.second}
-PART = re.compile(r"(%[-^369]?.)")
+PART = re.compile(r"(%[-^?]?[369]?.)")
+MARKS = re.compile("[0-9A-Za-z]+")
 _year = _number(pc.year, 4)
 _short = _named(pc.month, [month[:3] for month in MONTHS])
 _fractions = [_number(part, 3) for part in (pc.millisecond, pc.microsecond, pc.nanosecond)]

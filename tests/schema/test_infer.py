@@ -466,3 +466,17 @@ def test_floats_come_back_with_as_many_digits_as_real_ones():
     assert np.isin(made["wage"].to_numpy(zero_copy_only=False), noisy).mean() > 0.95
     halves = kind(np.array([0.110200002789497, 0.0305000003427267, 0.738300025463104] * 20))
     assert (halves.single_precision, halves.decimals, halves.significant) == (True, 4, 15)
+
+
+def test_larger_numbers_have_fewer_decimals_where_a_program_left_so_many_digits():
+    rng = np.random.default_rng(0)
+    sizes = np.exp(rng.normal(4, 1.5, 600))
+    written = np.array([f"{size:.4g}" for size in sizes.tolist()])
+    assert (kind(written).decimals, kind(written).significant) == (4, 4)
+    table = pa.table({"size": written, "group": rng.choice(["a", "b"], 600)})
+    made = fit(table, engine="copula", run=Run()).sample(300, seed=0)["size"].to_pylist()
+    assert max(len(text.replace(".", "").strip("0")) for text in made) <= 4
+    # prices, some of them above a thousand; halves, of which the larger are whole by chance; whole numbers that pandas kept as floats
+    assert kind(np.round(sizes, 2)).significant is None
+    assert kind(np.array([7.5, 8.0, 9.5, *range(100, 110)] * 20)).significant is None
+    assert kind(np.array([*range(2, 900, 7), None], float)).significant is None

@@ -21,6 +21,8 @@ LAST_PLACE = 1e-15
 """How far from what was meant they may be besides, where all are written with as many places (.0128 in 32 bits is .0127999996766448)."""
 FEWEST_SIGNIFICANT, MOST_SIGNIFICANT = 5, 16
 """Digits that floats without a last decimal may have: with 17 each float is told from all others."""
+FEWEST_DIGITS = 3
+"""And those with one: a weight of 1.25, 12.5 or 125."""
 LARGEST_WHOLE = 2.0**53
 """Up to here every whole number is a float."""
 
@@ -82,21 +84,35 @@ def decimals_of_floats(numbers: np.ndarray, width: np.dtype) -> int | None:
 
 
 def with_significant(spec: ColumnSpec, numbers: np.ndarray) -> ColumnSpec:
-    """A column of floats that need all their places, and how many digits whoever wrote them left of each: statistics programs 15.
+    """A column of floats, and how many digits whoever wrote them left of each: statistics programs 15; C, R's ``signif`` and ``%g`` six or
+    so, and then the larger a number is, the fewer decimals it has.
 
     >>> with_significant(ColumnSpec(name="wage", kind="float"), np.array([118.884359339886, 75.0431540173515])).significant
     15
+    >>> sizes = np.array([float(f"{size:.4g}") for size in np.geomspace(2, 500, 40)])
+    >>> with_significant(ColumnSpec(name="size", kind="float", decimals=3), sizes).significant
+    4
     """
-    if spec.decimals is not None and not spec.single_precision:
-        return spec
     distinct = np.unique(numbers)
-    for digits in range(FEWEST_SIGNIFICANT, MOST_SIGNIFICANT + 1):
+    for digits in range(*_digits_to_try(spec, distinct)):
         if all(
             np.array_equal(to_significant(part, digits), part)
             for part in (distinct[:: len(distinct) // 100 + 1], distinct)
         ):
             return spec.replace(significant=digits)
     return spec
+
+
+def _digits_to_try(spec: ColumnSpec, distinct: np.ndarray) -> tuple[int, int]:
+    """From how many digits to fewer than how many: of numbers with a last decimal to as many as chance would hardly leave of the largest."""
+    if spec.decimals is None or spec.single_precision:
+        return FEWEST_SIGNIFICANT, MOST_SIGNIFICANT + 1
+    step, places = spec.step, spec.decimals
+    while step % 10 == 0:
+        step, places = step // 10, places - 1
+    enough = max(FEWEST_MULTIPLES, math.ceil(math.log(CHANCE, math.gcd(step, 10) / 10)))
+    sizes = np.sort(np.floor(np.log10(np.abs(distinct[distinct != 0]))).astype(int) + 1 + places)
+    return FEWEST_DIGITS, min(int(sizes[-enough]), MOST_SIGNIFICANT + 1) if len(sizes) >= enough else 0
 
 
 def once_single(spec: ColumnSpec, numbers: np.ndarray) -> tuple[ColumnSpec, int | None]:

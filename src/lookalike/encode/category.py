@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.encode.base import ColumnEncoder
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
@@ -74,7 +75,7 @@ class CategoryEncoder(ColumnEncoder):
         if self.settings.rare_categories == "hide" and rare.sum() == (counts > 0).sum():
             raise InputError(
                 f"rare levels can be hidden behind common ones, however: every level of column {self.spec.name!r} is rare. "
-                f"Drop it (--drop {self.spec.name}), make it up (--key {self.spec.name}), or pool rare levels."
+                f"Drop it ({flag('drop', self.spec.name)}), make it up ({flag('key', self.spec.name)}), or pool rare levels."
             )
         return np.zeros_like(rare) if alone else rare
 

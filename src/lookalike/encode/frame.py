@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike import registry
+from lookalike.characters import flag
 from lookalike.encode import private
 from lookalike.encode.asked import cell, code_of
 from lookalike.encode.base import ColumnEncoder, EncoderSettings
@@ -312,7 +313,7 @@ def refuse(specs: Iterable[ColumnSpec]) -> None:
         which, them, their = f"columns {', '.join(map(repr, texts))} are", "them", "their"
         if len(texts) == 1:
             which, them, their = f"column {texts[0]!r} is", "it", "its"
-        drop, key = (" ".join(f"--{way} {name}" for name in texts) for way in ("drop", "key"))
+        drop, key = (" ".join(flag(way, name) for name in texts) for way in ("drop", "key"))
         raise InputError(
             f"free text cannot be modelled, however: {which} free text. Drop {them} ({drop}), or have texts of {their} form made up ({key})."
         )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.encode import forms, pattern
 from lookalike.encode.stream import BLOCK, KeyStream
 from lookalike.errors import InputError
@@ -52,7 +53,7 @@ class KeyEncoder:
         numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
         if not is_text(self.storage) and not any(is_one(self.storage) for is_one in numeric):
             raise InputError(
-                f"keys are text or numbers, however: column {spec.name!r} is {spec.storage}. Model it as it is, or drop it (--drop {spec.name})."
+                f"keys are text or numbers, however: column {spec.name!r} is {spec.storage}. Model it as it is, or drop it ({flag('drop', spec.name)})."
             )
         self.marks: np.ndarray = np.zeros(0, bool)
         self.ending = ""
@@ -75,7 +76,7 @@ class KeyEncoder:
         keys = keys.drop_null()
         if len(keys) == 0:
             raise InputError(
-                f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it (--drop {self.spec.name})."
+                f"a key needs values to learn its form from, however: column {self.spec.name!r} is all missing. Drop it ({flag('drop', self.spec.name)})."
             )
         self.ending = ""
         texts = self._texts(keys.unique())  # a form is known by the keys that have it, not by their rows

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pyarrow as pa
 
+from lookalike.characters import flag
 from lookalike.encode.base import EncoderSettings
 from lookalike.errors import LookalikeWarning, SchemaError
 from lookalike.schema import Schema, Values, parse, spell
@@ -41,7 +42,7 @@ def treat_missing(table: pa.Table, schema: Schema, settings: EncoderSettings) ->
             continue
         if values.missing.all():
             raise SchemaError(
-                f"missing cells are filled from those that are there, however: column {spec.name!r} has none. Drop it (--drop {spec.name})."
+                f"missing cells are filled from those that are there, however: column {spec.name!r} has none. Drop it ({flag('drop', spec.name)})."
             )
         place = table.column_names.index(spec.name)
         cells = spell(_filled(values, how), spec).cast(table.schema.field(place).type)

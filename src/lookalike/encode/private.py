@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from lookalike import noise
 from lookalike.accountant import gaussian, threshold
+from lookalike.characters import flag
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.ladder import Cells, ladder, places_written, public_range
@@ -169,7 +170,7 @@ def _fit_labels(encoder: CategoryEncoder, values: Values, account: Account) -> N
         if not len(levels):
             warnings.warn(
                 f"a label has to be frequent to be told within a budget, however: none of column {name!r} is. All its cells come back as one. "
-                f"Declare its levels in the schema, make it up (--key {name}), or drop it (--drop {name}).",
+                f"Declare its levels in the schema, make it up ({flag('key', name)}), or drop it ({flag('drop', name)}).",
                 LookalikeWarning,
                 stacklevel=2,
             )

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.errors import InputError
 from lookalike.schema.column import ColumnSpec
 from lookalike.stats import even_by_chance
@@ -117,7 +118,7 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
         what = "time zones" if len(offsets) > 1 else "date formats"
         raise InputError(
             f"a datetime column has one format and one time zone, however: column {name!r} mixes several {what}. "
-            f"Convert them to one, or drop the column (--drop {name})."
+            f"Convert them to one, or drop the column ({flag('drop', name)})."
         )
     return None, False
 

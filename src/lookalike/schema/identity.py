@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.errors import LookalikeWarning
 from lookalike.schema import checksums
 from lookalike.schema.column import ColumnSpec, Schema
@@ -292,7 +293,7 @@ def _tell_of_names(names: Mapping[str, np.ndarray], schema: Schema, table: pa.Ta
             if name != other.name and part_alike(ours, theirs):
                 warnings.warn(
                     f"columns {name!r} and {other.name!r} name the same, with {len(ours) / ours.max():.1f} rows each: real ones come back, and "
-                    f"together. If they are persons, make one of them a key (--key {name}).",
+                    f"together. If they are persons, make one of them a key ({flag('key', name)}).",
                     LookalikeWarning,
                     stacklevel=4,
                 )

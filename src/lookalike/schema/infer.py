@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.schema import dates
 from lookalike.schema.calendar import with_days
@@ -84,7 +85,7 @@ def infer_column(name: str, column: pa.Array | pa.ChunkedArray) -> ColumnSpec:
         if len(distinct) == 1 and present < FEW_PEOPLE <= len(array):
             warnings.warn(
                 f"column {name!r} has one value, in {present} of {len(array):,} rows, and is missing elsewhere: the look-alike will show that "
-                f"value. If that tells of someone, drop it (--drop {name}).",
+                f"value. If that tells of someone, drop it ({flag('drop', name)}).",
                 LookalikeWarning,
                 stacklevel=2,
             )
@@ -109,7 +110,7 @@ def check_types(table: pa.Table, names: Sequence[str]) -> None:
         raise InputError(*unfit.values())
     if unfit:
         held = ", ".join(f"{name!r} ({table.schema.field(name).type})" for name in unfit)
-        drops = " ".join(f"--drop {name}" for name in unfit)
+        drops = " ".join(flag("drop", name) for name in unfit)
         raise InputError(
             f"cells must be numbers, dates or text, however: columns {held} hold others. Flatten or decode them, or drop them ({drops})."
         )
@@ -128,13 +129,13 @@ def check_type(name: str, storage: pa.DataType) -> None:
 def _unfit(name: str, storage: pa.DataType) -> str | None:
     storage = value_type(storage)
     if pa.types.is_nested(storage):
-        return f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it (--drop {name})."
+        return f"cells must be single values, however: column {name!r} holds lists or records ({storage}). Flatten it, or drop it ({flag('drop', name)})."
     if pa.types.is_binary(storage) or pa.types.is_large_binary(storage) or pa.types.is_fixed_size_binary(storage):
-        return f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it (--drop {name})."
+        return f"cells must be numbers, dates or text, however: column {name!r} holds bytes. Decode it to text, or drop it ({flag('drop', name)})."
     try:
         arrow_type(str(storage))
     except ValueError:
-        return f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it (--drop {name})."
+        return f"cells must be numbers, dates or text, however: column {name!r} is {storage}. Convert it, or drop it ({flag('drop', name)})."
     return None
 
 

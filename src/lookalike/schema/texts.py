@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.errors import LookalikeWarning
 from lookalike.schema import dates, lasting, written
 from lookalike.schema.calendar import with_days
@@ -207,14 +208,14 @@ def _infer_labels(base: dict[str, str], array: pa.Array, distinct: pa.Array) -> 
         megabytes = pc.sum(pc.binary_length(distinct)).as_py() / 2**20
         warnings.warn(
             f"column {name!r} has {len(distinct):,} levels (about {megabytes:,.0f} MB in the artefact); all but the most frequent are "
-            f"modelled together. If it is an identifier, declare it a key or drop it (--drop {name}).",
+            f"modelled together. If it is an identifier, declare it a key or drop it ({flag('drop', name)}).",
             LookalikeWarning,
             stacklevel=2,
         )
     elif present >= 100 and len(distinct) > present / 4:
         warnings.warn(
             f"column {name!r} has {len(distinct):,} levels in {present:,} cells that are not missing, and a category's real values come back. If they "
-            f"identify someone, declare it a key or drop it (--drop {name}).",
+            f"identify someone, declare it a key or drop it ({flag('drop', name)}).",
             LookalikeWarning,
             stacklevel=2,
         )

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lookalike.characters import flag
 from lookalike.errors import InputError, LookalikeWarning
 from lookalike.table.base import Origin, OriginColumn, Table, check_names, to_arrow, without_views
 
@@ -132,7 +133,7 @@ def _array_of_objects(series: Any, name: str) -> tuple[pa.Array, bool]:
     ):
         if any(issubclass(kind, bad) for kind in types):
             raise InputError(
-                f"cells must be numbers, dates or text, however: column {name!r} holds {what}. {cure}, or drop it (--drop {name})."
+                f"cells must be numbers, dates or text, however: column {name!r} holds {what}. {cure}, or drop it ({flag('drop', name)})."
             )
     if (
         any(issubclass(kind, datetime.datetime) for kind in types)

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
-from lookalike.schema.axis import on_axis, unit_of
+from lookalike.schema.axis import common_unit, on_axis, on_grain, unit_of
+from lookalike.schema.calendar import on_days
 from lookalike.schema.constraints import Copy
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
 
@@ -19,7 +21,8 @@ class Copied(Step):
     """``target`` is the same as its source in a part of the rows.
 
     Encoded are whether it is, and the column itself, where it is not: engines that draw its cells beside the source's would hardly ever draw
-    the same. A cell that is copied lies within what was seen in the column, or what was drawn for it stands there.
+    the same. A cell is copied where the column may hold it: within what was seen in it, at its decimals, steps and days. Elsewhere what was drawn
+    for it stands there.
     """
 
     def __init__(self, constraint: Copy, same: str, otherwise: str, schema: Schema) -> None:
@@ -34,9 +37,9 @@ class Copied(Step):
         self.levels = own.levels
         if own.numbers is not None:
             self.dtype = own.numbers.dtype
-            other = ~own.missing & ~self._equal(columns)
             present = own.present if len(own.present) else np.zeros(1, self.dtype)
-            self.low, self.high, self.fill = present.min(), present.max(), middle(own.numbers[other])
+            self.low, self.high = present.min(), present.max()
+            self.fill = middle(own.numbers[~own.missing & ~self._equal(columns)])
         else:
             assert own.codes is not None
             other = ~own.missing & ~self._equal(columns)
@@ -50,19 +53,28 @@ class Copied(Step):
         if own.numbers is None:
             assert own.levels is not None
             return np.asarray(there & (theirs.codes_in(own.levels) == own.codes))
-        copied = self._copied(theirs)
-        if theirs.numbers is not None and theirs.numbers.dtype.kind == "f":
-            there &= on_axis(theirs, self.theirs, None) == on_axis(Values(own.missing, numbers=copied), self.spec, None)
-        return np.asarray(there & (copied == own.numbers))
+        copied, fits = self._copied(theirs)
+        return np.asarray(there & fits & (copied == own.numbers))
 
-    def _copied(self, theirs: Values) -> np.ndarray:
-        """(n,) the source's numbers, as the column keeps its own."""
+    def _copied(self, theirs: Values) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) the source's numbers, as the column keeps its own; (n,) bool: where they are the same there, and such as the column may hold."""
         assert theirs.numbers is not None
-        own, other = unit_of(self.spec), unit_of(self.theirs)
-        if own == other:
-            return fit_in(theirs.numbers, self.spec, self.dtype) if own is not None else theirs.numbers
-        numbers = on_axis(theirs, self.theirs, None)
-        return numbers if own is None else fit_in(np.rint(numbers / float(own)), self.spec, self.dtype)
+        own, shared = unit_of(self.spec), common_unit([self.spec, self.theirs])
+        if own is None:
+            kept = as_kept(Values(theirs.missing, numbers=on_axis(theirs, self.theirs, None)), self.spec)
+        else:
+            same = own == unit_of(self.theirs)
+            numbers = theirs.numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
+            kept = Values(theirs.missing, numbers=fit_in(numbers, self.spec, self.dtype))
+        copied = kept.numbers
+        assert copied is not None
+        fits = on_axis(theirs, self.theirs, shared) == on_axis(kept, self.spec, shared)
+        fits &= (copied >= self.low) & (copied <= self.high)
+        if own is not None:
+            fits &= (copied - self.low) % self.dtype.type(self.spec.step) == 0
+        elif self.spec.step > 1:
+            fits &= on_grain(copied, self.spec) == on_axis(kept, self.spec, None)
+        return copied, fits & (on_days(copied, self.spec) == copied)
 
     def specs(self) -> list[ColumnSpec]:
         return [ColumnSpec(name=self.same, kind="boolean", storage="bool"), self.spec.replace(name=self.otherwise)]
@@ -81,9 +93,9 @@ class Copied(Step):
         equal = np.append(flags.levels.to_numpy(zero_copy_only=False).astype(bool), False)[flags.codes]
         equal &= ~theirs.missing & ~own.missing
         if own.numbers is not None:
-            copied = self._copied(theirs)
-            equal &= (copied >= self.low) & (copied <= self.high)
-            return {self.target: Values(own.missing, numbers=np.where(equal, copied, own.numbers).astype(self.dtype))}
+            copied, fits = self._copied(theirs)
+            numbers = np.where(equal & fits, copied, own.numbers)
+            return {self.target: Values(own.missing, numbers=numbers.astype(self.dtype))}
         assert self.levels is not None
         found = theirs.codes_in(self.levels)
         codes = np.where(equal & (found >= 0), found, own.codes_in(self.levels))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import quick_fit, scrambled
 from lookalike.encode.base import EncoderSettings
-from lookalike.encode.clock import FEWEST_DATES, find_clock
+from lookalike.encode.clock import FEWEST_DATES, Clock, find_clock
 from lookalike.encode.frame import TableEncoder
 from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.infer import infer_schema
@@ -84,6 +84,21 @@ def test_what_stands_beside_a_date_leads_back_to_it_from_anywhere_in_its_week(st
     assert (clock.near(around, clock.beside(at), low, high) == ticks).all()
     later = clock.near(around, clock.beside(at), ticks + 1, np.full(300, high + 14 * day))
     assert (later == ticks + 7 * day).all(), "the next one, where the nearest is too early"
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 2**32), st.sampled_from([1, 1000, 10**6, 10**9]))
+def test_any_weekday_and_time_may_stand_beside_a_date_and_what_is_not_known_moves_none(start, seed, unit):
+    rng, day = np.random.default_rng(seed), DAY * unit
+    low, high = start * unit, start * unit + int(rng.integers(28 * day, 90 * day))
+    ticks, rows = rng.integers(low, high, 300, endpoint=True), rng.random(300) < 0.8
+    gaps, weekdays, times = rng.random((2, 300)) < 0.2, rng.integers(0, 7, 300), rng.integers(0, day, 300)
+    drawn = {"at": Values(np.zeros(300, bool), ticks.copy())}
+    drawn |= {"on": Values(gaps[0], np.where(gaps[0], 0, weekdays)), "of day": Values(gaps[1], np.where(gaps[1], 0, times))}
+    Clock("at", "on", "of day", day).put(drawn, rows, low, high)
+    moved, put = drawn["at"].numbers, rows & ~gaps.any(0)
+    assert (moved[~put] == ticks[~put]).all()
+    assert (((moved // day + 3) % 7 == weekdays) & (moved % day == times))[put].all()
+    assert ((moved >= low) & (moved <= high) & (np.abs(moved - ticks) < 14 * day)).all()
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,8 @@ def test_a_quotient_varies_as_it_does_where_its_parts_vary_more(storage):
     )
     rule = Formula(column="each", equals="miles / people", in_proportion=True)
     drawn = check(table, schema_of(table, rule))
+    made, most = drawn["miles"].drop_null().to_pylist(), max(table["miles"].drop_null().to_pylist())
+    assert max(made) <= most and made.count(most) < 2, "the one who drove most is not in every hundredth row"
     each = drawn["each"].drop_null().to_numpy()
     assert np.quantile(each, 0.02) > 6.5 and np.quantile(each, 0.98) < 12.5
     loose = check(table, schema_of(table, Formula(column="each", equals="miles / people")))
@@ -393,7 +395,31 @@ def test_a_proportion_to_what_is_nought_or_missing():
     table = pa.table({"pay": pay, "hours": with_gaps(hours.tolist(), 9)})
     rate = np.where((hours > 0) & table["hours"].is_valid().to_numpy(), (pay / np.maximum(hours, 1)).round(2), np.nan)
     table = table.append_column("rate", pa.array(rate, from_pandas=True))
-    check(table, schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True)))
+    schema = schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True))
+    check(table, schema)
+    encoder = encoder_of(table, schema)
+    encoded = dict(zip([column.name for column in encoder.columns], encoder.encode(table, seed=0).codes.T, strict=True))
+    known = table["rate"].is_valid().to_numpy()
+    for name, there in (("pay per hours", known), ("pay alone", ~known)):
+        assert len(np.unique(encoded[name][there])) > 5 and len(np.unique(encoded[name][~there])) == 1, name
+
+
+@pytest.mark.parametrize("storage", [pa.int64(), pa.float64(), pa.decimal128(24, 2)])
+def test_a_proportion_keeps_the_steps_and_is_missing_with_others(storage):
+    rng = np.random.default_rng(0)
+    people = rng.integers(20, 4000, 400)
+    miles = np.rint(people * rng.uniform(7, 12, 400) / 25).astype(np.int64) * 25
+    table = pa.table({
+        "miles": with_gaps(miles.tolist(), 7, pa.int64()).cast(storage),
+        "people": people,
+        "trips": with_gaps(rng.integers(0, 90, 400).tolist(), 7),
+        "each": pa.array(miles / people, mask=np.arange(400) % 7 == 0),
+    })  # fmt: skip
+    rule = Formula(column="each", equals="miles / people", in_proportion=True)
+    schema = schema_of(table, rule, NullTogether(columns=("miles", "trips")))
+    # of decimals no step is looked for, but one may be declared
+    drawn = check(table, schema.replace("miles", step=2500) if pa.types.is_decimal(storage) else schema)
+    assert all(cell % 25 == 0 for cell in drawn["miles"].drop_null().to_pylist())
 
 
 def test_nothing_is_copied_that_was_never_in_the_column():

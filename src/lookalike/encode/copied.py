@@ -21,8 +21,8 @@ class Copied(Step):
     """``target`` is the same as its source in a part of the rows.
 
     Encoded are whether it is, and the column itself, where it is not: engines that draw its cells beside the source's would hardly ever draw
-    the same. A cell is copied where the column may hold it: within what was seen in it, at its decimals, steps and days. Elsewhere what was drawn
-    for it stands there.
+    the same. What is copied goes to the nearest that the column may hold, at its decimals, steps and days; where that is beyond what was seen in
+    it, what was drawn for the cell stands there.
     """
 
     def __init__(self, constraint: Copy, same: str, otherwise: str, schema: Schema) -> None:
@@ -53,28 +53,26 @@ class Copied(Step):
         if own.numbers is None:
             assert own.levels is not None
             return np.asarray(there & (theirs.codes_in(own.levels) == own.codes))
-        copied, fits = self._copied(theirs)
-        return np.asarray(there & fits & (copied == own.numbers))
+        copied, shared = self._copied(theirs), common_unit([self.spec, self.theirs])
+        kept = Values(theirs.missing, numbers=copied)
+        there &= on_axis(theirs, self.theirs, shared) == on_axis(kept, self.spec, shared)
+        return np.asarray(there & (copied == own.numbers))
 
-    def _copied(self, theirs: Values) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) the source's numbers, as the column keeps its own; (n,) bool: where they are the same there, and such as the column may hold."""
+    def _copied(self, theirs: Values) -> np.ndarray:
+        """(n,) the source's numbers, as the column keeps its own: the nearest that it may hold."""
         assert theirs.numbers is not None
-        own, shared = unit_of(self.spec), common_unit([self.spec, self.theirs])
+        own = unit_of(self.spec)
         if own is None:
-            kept = as_kept(Values(theirs.missing, numbers=on_axis(theirs, self.theirs, None)), self.spec)
-        else:
-            same = own == unit_of(self.theirs)
-            numbers = theirs.numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
-            kept = Values(theirs.missing, numbers=fit_in(numbers, self.spec, self.dtype))
-        copied = kept.numbers
-        assert copied is not None
-        fits = on_axis(theirs, self.theirs, shared) == on_axis(kept, self.spec, shared)
-        fits &= (copied >= self.low) & (copied <= self.high)
-        if own is not None:
-            fits &= (copied - self.low) % self.dtype.type(self.spec.step) == 0
-        elif self.spec.step > 1:
-            fits &= on_grain(copied, self.spec) == on_axis(kept, self.spec, None)
-        return copied, fits & (on_days(copied, self.spec) == copied)
+            numbers = on_axis(theirs, self.theirs, None)
+            numbers = numbers if self.spec.decimals is None else on_grain(numbers, self.spec)
+            kept = as_kept(Values(theirs.missing, numbers=numbers), self.spec).numbers
+            assert kept is not None
+            return kept
+        same = own == unit_of(self.theirs)
+        numbers = theirs.numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
+        numbers = fit_in(numbers, self.spec, self.dtype)
+        over = (numbers - self.low) % self.dtype.type(self.spec.step)
+        return on_days(numbers - over, self.spec)
 
     def specs(self) -> list[ColumnSpec]:
         return [ColumnSpec(name=self.same, kind="boolean", storage="bool"), self.spec.replace(name=self.otherwise)]
@@ -93,8 +91,9 @@ class Copied(Step):
         equal = np.append(flags.levels.to_numpy(zero_copy_only=False).astype(bool), False)[flags.codes]
         equal &= ~theirs.missing & ~own.missing
         if own.numbers is not None:
-            copied, fits = self._copied(theirs)
-            numbers = np.where(equal & fits, copied, own.numbers)
+            copied = self._copied(theirs)
+            equal &= (copied >= self.low) & (copied <= self.high)
+            numbers = np.where(equal, copied, own.numbers)
             return {self.target: Values(own.missing, numbers=numbers.astype(self.dtype))}
         assert self.levels is not None
         found = theirs.codes_in(self.levels)

@@ -127,7 +127,10 @@ def test_any_weekday_and_time_may_stand_beside_a_date_and_what_is_not_known_move
     ticks, rows = rng.integers(low, high, 300, endpoint=True), rng.random(300) < 0.8
     gaps, weekdays, times = rng.random((2, 300)) < 0.2, rng.integers(0, 7, 300), rng.integers(0, day, 300)
     drawn = {"at": Values(np.zeros(300, bool), ticks.copy())}
-    drawn |= {"on": Values(gaps[0], np.where(gaps[0], 0, weekdays)), "of day": Values(gaps[1], np.where(gaps[1], 0, times))}
+    drawn |= {
+        "on": Values(gaps[0], np.where(gaps[0], 0, weekdays)),
+        "of day": Values(gaps[1], np.where(gaps[1], 0, times)),
+    }
     Clock("at", "on", "of day", day).put(drawn, rows, low, high)
     moved, put = drawn["at"].numbers, rows & ~gaps.any(0)
     assert (moved[~put] == ticks[~put]).all()

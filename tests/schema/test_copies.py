@@ -80,7 +80,9 @@ def test_what_both_have_where_there_is_none_of_either_makes_no_copy(seed):
     assert not found(cigarettes=cigarettes, years=years)
     due = np.where(never, 0, rng.integers(1, 9000, 4000))
     paid = np.where(rng.random(4000) < 0.4, due, due // 2)
-    assert found(due=due, paid=paid) == {"paid = due in a part of the rows"}, "a copy with and without the commonest cell"
+    assert found(due=due, paid=paid) == {"paid = due in a part of the rows"}, (
+        "a copy with and without the commonest cell"
+    )
 
 
 def test_what_another_column_settles_is_none():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import quick_fit, scrambled
 from lookalike.encode.base import EncoderSettings
-from lookalike.encode.clock import FEWEST_DATES, find_clock
+from lookalike.encode.clock import FEWEST_DATES, Clock, find_clock
 from lookalike.encode.frame import TableEncoder
 from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.infer import infer_schema
@@ -84,6 +84,58 @@ def test_what_stands_beside_a_date_leads_back_to_it_from_anywhere_in_its_week(st
     assert (clock.near(around, clock.beside(at), low, high) == ticks).all()
     later = clock.near(around, clock.beside(at), ticks + 1, np.full(300, high + 14 * day))
     assert (later == ticks + 7 * day).all(), "the next one, where the nearest is too early"
+
+
+def days_by_weekday(shares: list[float], rows: int = 3000) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return 19_358 + 7 * rng.integers(0, 100, rows) + rng.choice(7, rows, p=shares)
+
+
+@pytest.mark.parametrize(("shares", "tells"), [([0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], True), ([1 / 7] * 7, False)])
+def test_days_that_are_not_even_over_the_week_go_by_the_weekday_alone(shares, tells):
+    at = Values(np.zeros(3000, bool), days_by_weekday(shares))
+    clock = find_clock(at, ColumnSpec(name="at", kind="datetime", storage="date32[day]"), 100, [])
+    assert (clock is not None) == tells
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_many_columns_none_goes_by_the_weekday_by_chance(seed):
+    rng = np.random.default_rng(seed)
+    at = Values(np.zeros(900, bool), np.arange(900) % 450)
+    others = [Values(np.zeros(900, bool), rng.integers(0, 1000, 900)) for _ in range(100)]
+    assert find_clock(at, ColumnSpec(name="at", kind="datetime", storage="date32[day]"), 100, others) is None
+
+
+def test_month_ends_have_no_weekday_and_names_that_are_taken_are_left_alone():
+    spec = ColumnSpec(name="at", kind="datetime", storage="date32[day]")
+    at = Values(np.zeros(3000, bool), days_by_weekday([0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]))
+    assert find_clock(at, spec.replace(falls_on="month ends"), 100, []) is None
+    clock = find_clock(at, spec, 100, [], taken={"at: weekday", "at: weekday'"})
+    assert clock.parts == ["at: weekday''"]
+
+
+def test_a_date_near_which_no_such_moment_may_be_stays():
+    drawn = {"time": Values(np.array([False, True]), np.array([3_600, 0]))}
+    dates = np.array([90_500, 90_500])
+    assert Clock("sent", None, "time", DAY).near(dates, drawn, 90_400, 90_600).tolist() == dates.tolist()
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 2**32), st.sampled_from([1, 1000, 10**6, 10**9]))
+def test_any_weekday_and_time_may_stand_beside_a_date_and_what_is_not_known_moves_none(start, seed, unit):
+    rng, day = np.random.default_rng(seed), DAY * unit
+    low, high = start * unit, start * unit + int(rng.integers(28 * day, 90 * day))
+    ticks, rows = rng.integers(low, high, 300, endpoint=True), rng.random(300) < 0.8
+    gaps, weekdays, times = rng.random((2, 300)) < 0.2, rng.integers(0, 7, 300), rng.integers(0, day, 300)
+    drawn = {"at": Values(np.zeros(300, bool), ticks.copy())}
+    drawn |= {
+        "on": Values(gaps[0], np.where(gaps[0], 0, weekdays)),
+        "of day": Values(gaps[1], np.where(gaps[1], 0, times)),
+    }
+    Clock("at", "on", "of day", day).put(drawn, rows, low, high)
+    moved, put = drawn["at"].numbers, rows & ~gaps.any(0)
+    assert (moved[~put] == ticks[~put]).all()
+    assert (((moved // day + 3) % 7 == weekdays) & (moved % day == times))[put].all()
+    assert ((moved >= low) & (moved <= high) & (np.abs(moved - ticks) < 14 * day)).all()
 
 
 @pytest.mark.parametrize(

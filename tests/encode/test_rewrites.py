@@ -316,6 +316,53 @@ def test_a_copy_is_the_same_as_often_as_drawn():
         assert alike[~same & there].mean() < 0.2
 
 
+def coarser(kind: str) -> tuple[pa.Array, pa.Array]:
+    """(source, copy) of 900 rows: the copy is the same wherever it may be, in two rows of three, and written more coarsely or in another type."""
+    rng = np.random.default_rng(4)
+    cents, often = rng.integers(100, 90_000, 900) * rng.choice([1, 100], 900), rng.random(900) < 0.7
+    days = np.datetime64("1969-01-01") + rng.integers(0, 900, 900)
+    seconds = np.datetime64("1969-12-01T00:00:00") + rng.integers(0, 4000, 900) * rng.choice([900, 1800, 420], 900)
+
+    def part(source: np.ndarray, on: np.ndarray) -> np.ndarray:
+        return np.where(on & often, source, rng.permutation(source[on])[np.arange(900) % on.sum()])
+
+    whole = cents % 100 == 0
+    return {
+        "decimals": (pa.array(cents / 100), pa.array(part(cents / 100, whole))),
+        "steps": (pa.array(cents), pa.array(part(cents, whole))),
+        "steps of floats": (pa.array(cents / 10), pa.array(part(cents / 10, whole))),
+        "whole of decimals": (pa.array(cents / 100), pa.array(part(cents // 100, whole))),
+        "decimals of whole": (pa.array(cents // 100), pa.array(part(cents // 100, whole)).cast(pa.decimal128(24, 2))),
+        "32 bits": (pa.array(cents / 100), pa.array(part(cents / 100, cents > 0), pa.float32())),
+        "of 32 bits": (pa.array(cents / 100, pa.float32()), pa.array(part(cents / 100, cents > 0))),
+        "weekdays": (pa.array(days), pa.array(part(days, np.is_busday(days)))),
+        "quarters of hours": (pa.array(seconds), pa.array(part(seconds, seconds.astype(int) % 900 == 0))),
+    }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["decimals", "steps", "steps of floats", "whole of decimals", "decimals of whole", "32 bits", "of 32 bits", "weekdays",
+     "quarters of hours"],
+)  # fmt: skip
+def test_what_is_copied_is_such_as_the_column_may_hold(kind):
+    due, paid = coarser(kind)
+    table = pa.table({"due": due, "paid": paid})
+    schema = schema_of(table, Copy(column="paid", of="due"))
+    encoder = encoder_of(table, schema)
+    codes, names = encoder.encode(table, seed=0).codes, [column.name for column in encoder.columns]
+    alike = np.array([one == other for one, other in zip(*(schema_rows(table, schema)), strict=True)])
+    assert (codes[:, names.index("paid same as due")].astype(bool) == alike).all()
+    drawn = check(table, schema)
+    for one, other in zip(infer_schema(drawn), infer_schema(table), strict=True):
+        assert (one.decimals, one.step, one.falls_on) == (other.decimals, other.step, other.falls_on), one.name
+
+
+def schema_rows(table: pa.Table, schema: Schema) -> list[list]:
+    """The cells of the two columns of a table as they compare."""
+    return [Rows(table, schema).natural(name).to_pylist() for name in table.column_names]
+
+
 @pytest.mark.parametrize("storage", [pa.int64(), pa.float64(), pa.decimal128(24, 2)])
 def test_a_quotient_varies_as_it_does_where_its_parts_vary_more(storage):
     rng = np.random.default_rng(0)
@@ -333,6 +380,8 @@ def test_a_quotient_varies_as_it_does_where_its_parts_vary_more(storage):
     )
     rule = Formula(column="each", equals="miles / people", in_proportion=True)
     drawn = check(table, schema_of(table, rule))
+    made, most = drawn["miles"].drop_null().to_pylist(), max(table["miles"].drop_null().to_pylist())
+    assert max(made) <= most and made.count(most) < 2, "the one who drove most is not in every hundredth row"
     each = drawn["each"].drop_null().to_numpy()
     assert np.quantile(each, 0.02) > 6.5 and np.quantile(each, 0.98) < 12.5
     loose = check(table, schema_of(table, Formula(column="each", equals="miles / people")))
@@ -346,7 +395,59 @@ def test_a_proportion_to_what_is_nought_or_missing():
     table = pa.table({"pay": pay, "hours": with_gaps(hours.tolist(), 9)})
     rate = np.where((hours > 0) & table["hours"].is_valid().to_numpy(), (pay / np.maximum(hours, 1)).round(2), np.nan)
     table = table.append_column("rate", pa.array(rate, from_pandas=True))
-    check(table, schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True)))
+    schema = schema_of(table, Formula(column="rate", equals="pay / hours", in_proportion=True))
+    check(table, schema)
+    encoder = encoder_of(table, schema)
+    encoded = dict(zip([column.name for column in encoder.columns], encoder.encode(table, seed=0).codes.T, strict=True))
+    known = table["rate"].is_valid().to_numpy()
+    for name, there in (("pay per hours", known), ("pay alone", ~known)):
+        assert len(np.unique(encoded[name][there])) > 5 and len(np.unique(encoded[name][~there])) == 1, name
+
+
+@pytest.mark.parametrize("storage", [pa.int64(), pa.float64(), pa.decimal128(24, 2)])
+def test_a_proportion_keeps_the_steps_and_is_missing_with_others(storage):
+    rng = np.random.default_rng(0)
+    people = rng.integers(20, 4000, 400)
+    miles = np.rint(people * rng.uniform(7, 12, 400) / 25).astype(np.int64) * 25
+    table = pa.table({
+        "miles": with_gaps(miles.tolist(), 7, pa.int64()).cast(storage),
+        "people": people,
+        "trips": with_gaps(rng.integers(0, 90, 400).tolist(), 7),
+        "each": pa.array(miles / people, mask=np.arange(400) % 7 == 0),
+    })  # fmt: skip
+    rule = Formula(column="each", equals="miles / people", in_proportion=True)
+    schema = schema_of(table, rule, NullTogether(columns=("miles", "trips")))
+    # of decimals no step is looked for, but one may be declared
+    drawn = check(table, schema.replace("miles", step=2500) if pa.types.is_decimal(storage) else schema)
+    assert all(cell % 25 == 0 for cell in drawn["miles"].drop_null().to_pylist())
+
+
+def test_nothing_is_copied_that_was_never_in_the_column():
+    rng = np.random.default_rng(0)
+    often, lacking = rng.random(900) < 0.8, np.arange(900) % 5 == 0
+    due, bill = rng.integers(1000, 9000, 900), rng.integers(0, 60, 900)
+    paid = np.where(often & (due < 5000) & (due > 2000), due, rng.integers(2000, 5000, 900))
+    ship = np.where(often & (bill < 30), bill, rng.integers(0, 30, 900))
+    table = pa.table({
+        "due": pa.array(due, mask=lacking),
+        "paid": pa.array(np.where(lacking, 0, paid), mask=np.arange(900) % 9 == 0),
+        "tip": pa.array(rng.integers(0, 90, 900), mask=np.arange(900) % 9 == 0),
+        "bill": [f"town {place}" for place in bill],
+        "ship": [f"town {place}" for place in ship],
+    })  # fmt: skip
+    rules = Copy(column="paid", of="due"), Copy(column="ship", of="bill"), NullTogether(columns=("paid", "tip"))
+    schema = schema_of(table, *rules)
+    drawn = check(table, schema)
+    assert set(drawn["ship"].to_pylist()) <= set(table["ship"].to_pylist())
+    assert drawn["paid"].drop_null().to_numpy().max() <= 5000
+    encoder = encoder_of(table, schema)
+    encoded, names = encoder.encode(table, seed=0), [column.name for column in encoder.columns]
+    codes = dict(zip(names, encoded.codes.T, strict=True))
+    for column, of in (("paid", "due"), ("ship", "bill")):
+        same = codes[f"{column} same as {of}"].astype(bool) & table[column].is_valid().to_numpy()
+        assert 0.2 < same.mean() < 0.6
+        assert len(np.unique(codes[f"{column} otherwise"][same])) == 1, "what it would be otherwise is not told"
+        assert len(np.unique(codes[f"{column} otherwise"][~same])) > 20
 
 
 def test_what_a_copied_label_settles_holds():

@@ -70,6 +70,21 @@ def test_chance_couples_and_flags_are_none(seed):
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_both_have_where_there_is_none_of_either_makes_no_copy(seed):
+    rng = np.random.default_rng(seed)
+    which = rng.choice(5, 4000, p=[0.28, 0.02, 0.02, 0.02, 0.66])
+    never, code = which == 0, np.array([0, 97, 98, 99, 0])[which]
+    cigarettes, years = (np.where(which < 4, code, rng.integers(1, 30, 4000)) for _ in range(2))
+    assert (cigarettes == years).mean() > 0.35
+    assert not found(cigarettes=cigarettes, years=years)
+    due = np.where(never, 0, rng.integers(1, 9000, 4000))
+    paid = np.where(rng.random(4000) < 0.4, due, due // 2)
+    assert found(due=due, paid=paid) == {"paid = due in a part of the rows"}, (
+        "a copy with and without the commonest cell"
+    )
+
+
 def test_what_another_column_settles_is_none():
     rng = np.random.default_rng(0)
     town_of = towns(rng)

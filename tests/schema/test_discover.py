@@ -162,3 +162,7 @@ def test_what_is_left_over_is_never_below_nought():
     assert [rule.words for rule in with_rules_to_keep(table, infer_schema(table)).constraints] == [
         "other = -food - rent + 0.8"
     ]
+    table = pa.table({"pre-tax": food, "rent": rent, "all": (food + rent).round(3)})
+    assert [rule.words for rule in with_rules_to_keep(table, infer_schema(table)).constraints] == [
+        "all = `pre-tax` + rent"
+    ]

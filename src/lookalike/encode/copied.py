@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
-from lookalike.schema.axis import on_axis, unit_of
+from lookalike.schema.axis import common_unit, on_axis, on_grain, unit_of
+from lookalike.schema.calendar import on_days
 from lookalike.schema.constraints import Copy
 from lookalike.schema.types import arrow_type, from_plain, to_plain
+from lookalike.schema.values import as_kept
 from lookalike.stats import middle
 
 
@@ -19,7 +21,8 @@ class Copied(Step):
     """``target`` is the same as its source in a part of the rows.
 
     Encoded are whether it is, and the column itself, where it is not: engines that draw its cells beside the source's would hardly ever draw
-    the same. A cell that is copied lies within what was seen in the column, or what was drawn for it stands there.
+    the same. What is copied goes to the nearest that the column may hold, at its decimals, steps and days; where that is beyond what was seen in
+    it, what was drawn for the cell stands there.
     """
 
     def __init__(self, constraint: Copy, same: str, otherwise: str, schema: Schema) -> None:
@@ -34,9 +37,9 @@ class Copied(Step):
         self.levels = own.levels
         if own.numbers is not None:
             self.dtype = own.numbers.dtype
-            other = ~own.missing & ~self._equal(columns)
             present = own.present if len(own.present) else np.zeros(1, self.dtype)
-            self.low, self.high, self.fill = present.min(), present.max(), middle(own.numbers[other])
+            self.low, self.high = present.min(), present.max()
+            self.fill = middle(own.numbers[~own.missing & ~self._equal(columns)])
         else:
             assert own.codes is not None
             other = ~own.missing & ~self._equal(columns)
@@ -50,19 +53,26 @@ class Copied(Step):
         if own.numbers is None:
             assert own.levels is not None
             return np.asarray(there & (theirs.codes_in(own.levels) == own.codes))
-        copied = self._copied(theirs)
-        if theirs.numbers is not None and theirs.numbers.dtype.kind == "f":
-            there &= on_axis(theirs, self.theirs, None) == on_axis(Values(own.missing, numbers=copied), self.spec, None)
+        copied, shared = self._copied(theirs), common_unit([self.spec, self.theirs])
+        kept = Values(theirs.missing, numbers=copied)
+        there &= on_axis(theirs, self.theirs, shared) == on_axis(kept, self.spec, shared)
         return np.asarray(there & (copied == own.numbers))
 
     def _copied(self, theirs: Values) -> np.ndarray:
-        """(n,) the source's numbers, as the column keeps its own."""
+        """(n,) the source's numbers, as the column keeps its own: the nearest that it may hold."""
         assert theirs.numbers is not None
-        own, other = unit_of(self.spec), unit_of(self.theirs)
-        if own == other:
-            return fit_in(theirs.numbers, self.spec, self.dtype) if own is not None else theirs.numbers
-        numbers = on_axis(theirs, self.theirs, None)
-        return numbers if own is None else fit_in(np.rint(numbers / float(own)), self.spec, self.dtype)
+        own = unit_of(self.spec)
+        if own is None:
+            numbers = on_axis(theirs, self.theirs, None)
+            numbers = numbers if self.spec.decimals is None else on_grain(numbers, self.spec)
+            kept = as_kept(Values(theirs.missing, numbers=numbers), self.spec).numbers
+            assert kept is not None
+            return kept
+        same = own == unit_of(self.theirs)
+        numbers = theirs.numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
+        numbers = fit_in(numbers, self.spec, self.dtype)
+        over = (numbers - self.low) % self.dtype.type(self.spec.step)
+        return on_days(numbers - over, self.spec)
 
     def specs(self) -> list[ColumnSpec]:
         return [ColumnSpec(name=self.same, kind="boolean", storage="bool"), self.spec.replace(name=self.otherwise)]
@@ -83,7 +93,8 @@ class Copied(Step):
         if own.numbers is not None:
             copied = self._copied(theirs)
             equal &= (copied >= self.low) & (copied <= self.high)
-            return {self.target: Values(own.missing, numbers=np.where(equal, copied, own.numbers).astype(self.dtype))}
+            numbers = np.where(equal, copied, own.numbers)
+            return {self.target: Values(own.missing, numbers=numbers.astype(self.dtype))}
         assert self.levels is not None
         found = theirs.codes_in(self.levels)
         codes = np.where(equal & (found >= 0), found, own.codes_in(self.levels))

@@ -17,7 +17,7 @@ class Proportion(Step):
     """``target`` by what it is to its source, as a formula that gives their quotient says that it is looked at.
 
     Where the source is missing or nought the column stands for itself, in a second encoded column. Decoding rounds it, and holds it to the
-    range that was seen.
+    range that was seen: what lies beyond goes to as far within, as an end itself is one person's.
     """
 
     def __init__(self, formula: Formula, ratio: str, alone: str, schema: Schema) -> None:
@@ -68,7 +68,7 @@ class Proportion(Step):
         ratios = drawn[self.ratio]
         assert ratios.numbers is not None
         base, there = self._base(done)
-        numbers, missing = np.clip(self._rounded(ratios.numbers * base), self.low, self.high), ratios.missing
+        numbers, missing = self._in_range(ratios.numbers * base), ratios.missing
         if self.has_alone:
             alone = drawn[self.alone].numbers
             assert alone is not None
@@ -76,6 +76,15 @@ class Proportion(Step):
         else:
             missing = missing | ~there
         return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+    def _in_range(self, numbers: np.ndarray) -> np.ndarray:
+        """(n,) numbers rounded, those beyond the range as many times less, or more, than its end as they were beyond it."""
+        rounded, axis = self._rounded(numbers), float(unit_of(self.spec) or 1)
+        for end, beyond in ((self.low, np.less), (self.high, np.greater)):
+            out = np.asarray(beyond(rounded, end), bool) & (numbers * float(end) > 0)
+            mirrored = self._rounded((float(end) * axis) ** 2 / np.where(out, numbers, 1.0))
+            rounded = np.where(out, mirrored, rounded)
+        return np.clip(rounded, self.low, self.high)
 
     def _rounded(self, numbers: np.ndarray) -> np.ndarray:
         """In the column's own unit, decimals and steps."""

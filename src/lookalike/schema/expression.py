@@ -92,6 +92,11 @@ class Expression:
             for node in ast.walk(self._tree)
         )
 
+    @property
+    def subtracts(self) -> bool:
+        """Whether something is taken off: ``a - b``, or ``-a``."""
+        return any(isinstance(node, (ast.Sub, ast.USub)) for node in ast.walk(self._tree))
+
     def evaluate(self, columns: Mapping[str, pa.Array]) -> pa.Array:
         """(n,) cells; null where it is unknown.
 

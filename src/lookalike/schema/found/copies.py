@@ -18,6 +18,8 @@ FEWEST_SAME = 0.3
 is so in few rows more is lost than won."""
 FEWEST_CELLS = 12
 """Different cells that it is so with, at least: a scale from 0 to 10 is learned point by point."""
+MOST_COMMON = 4
+"""Cells that are left out of account, the commonest that both have: none of either, and what a questionnaire writes for no answer."""
 BEYOND_CHANCE = 3
 """How often a column must be the same as another for once that it would be if it were shuffled; of numbers, for once that they lie next
 to each other, as the ages of a couple do."""
@@ -27,7 +29,8 @@ def find_copies(rows: Rows, sources: Mapping[str, Collection[str]], left_alone: 
     """Return which columns are the same as another in a part of the rows, far more often than chance makes them so: the later column of two
     the copy, and of several it is like most.
 
-    Such are numbers, dates in one unit and labels: the same in three tenths of the rows, and in 50, a dozen different cells. None is a column that another
+    Such are numbers, dates in one unit and labels: the same in three tenths of the rows, of those without the commonest cells, too, and in 50,
+    a dozen different cells. None is a column that another
     settles, is computed, or is among those ``left_alone``. ``sources`` are what each computed column is told by.
 
     >>> import pyarrow as pa
@@ -86,7 +89,12 @@ def _beyond_chance(one: np.ndarray, other: np.ndarray, same: np.ndarray, numbers
     there = ~np.isnan(one) & ~np.isnan(other)
     if same.sum() < max(FEWEST_ROWS, FEWEST_SAME * len(same)) or same.sum() == there.sum():
         return False
-    cells = len(np.unique(one[same]))
+    shared, times = np.unique(one[same], return_counts=True)
+    common, cells = shared[np.argsort(-times, kind="stable")[:MOST_COMMON]], len(shared)
+    # who smokes none does so for no years: of those who do it says nothing
+    others = ~np.isin(one, common) & ~np.isin(other, common)
+    if same[others].sum() < FEWEST_SAME * others.sum():
+        return False
     # a district named as its only part is no copy: of most labels it is never so
     if cells < FEWEST_CELLS or (not numbers and any(2 * cells < len(np.unique(part[there])) for part in (one, other))):
         return False

@@ -125,7 +125,7 @@ def _remainders(rows: Rows, formulas: Sequence[Formula]) -> list[Range]:
     return [
         Range(column=formula.column, low=0, kept_by="choice")
         for formula in formulas
-        if "-" in formula.equals
+        if formula.expression.subtracts
         and not any(rows.schema[name].kind == "datetime" for name in formula.names)
         and np.nanmin(as_floats(rows.natural(formula.column))) >= 0
     ]

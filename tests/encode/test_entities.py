@@ -110,6 +110,20 @@ def fitted(table: pd.DataFrame):
         return lookalike.fit(table, engine="copula", run=Run(), seed=1)
 
 
+def test_rows_kept_back_leave_no_gaps_where_a_keys_rows_are_counted():
+    real = lines()
+    back = np.random.default_rng(0).random(len(real)) < 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(real[~back], avoid=real[back], engine="copula", run=Run(), seed=1)
+        alone = lookalike.fit(real[~back], avoid=real.loc[back, ["order_id"]], engine="copula", run=Run(), seed=1)
+    made = twin.sample(len(real), seed=1)
+    check(made)
+    sizes = [rows.groupby("order_id").size().mean() for rows in (real, real[~back], made)]
+    assert sizes[2] == pytest.approx(sizes[0], rel=0.02) and sizes[1] < 0.97 * sizes[0]
+    assert not any(entity.counts for entity in alone.encoder.ties.entities), "keys alone are no rows"
+
+
 def test_a_key_that_settles_nothing_is_given_to_any_rows_and_may_count_them():
     rng = np.random.default_rng(0)
     mixed = ("day", "customer_id", "card_id", "town", "country", "born")

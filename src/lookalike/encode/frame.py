@@ -22,7 +22,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.derived import Derived
-from lookalike.encode.ties.entities import find_telling
+from lookalike.encode.ties.entities import find_counts, find_telling
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.ties import Ties
@@ -77,8 +77,16 @@ class TableEncoder:
     def columns(self) -> tuple[EncodedColumn, ...]:
         return tuple(encoder.column for encoder in self.encoders.values())
 
-    def fit(self, table: pa.Table, *, seed: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Learn every column of ``table``."""
+    def fit(
+        self,
+        table: pa.Table,
+        *,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+        others: Sequence[pa.Table] = (),
+    ) -> None:
+        """Learn every column of ``table``; how many rows a key has, and what counts them, from all ``others`` together, where there are some:
+        rows that were kept back leave gaps."""
         check_columns(table, self.schema)
         if not self.encoders:
             raise InputError(
@@ -93,6 +101,8 @@ class TableEncoder:
             assert isinstance(encoder, NumericEncoder)
             encoder.weeks = True
         self.keys.fit(table)
+        everything = self._whole(table, others)
+        self.keys.count(everything)
         shared = self.keys.shared(table)
         telling = find_telling(shared, columns)
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
@@ -110,7 +120,23 @@ class TableEncoder:
             whole = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
             put = {name for clock in self.rewrites.clocks.values() for name in clock.parts}
             held = {name: values for name, values in columns.items() if name not in put}
-            self.ties = Ties.find(self.encoders, whole, held, shared, telling, derived)
+            counts = self._find_counts(everything)
+            self.ties = Ties.find(self.encoders, whole, held, shared, counts, telling, derived)
+
+    def _whole(self, table: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
+        """The rows learned from and those kept back, as one table: those of ``others`` that have all columns in the types of these."""
+        fields = [table.schema.field(spec.name) for spec in self.schema.kept]
+        alike = [one.select([field.name for field in fields]) for one in others if set(fields) <= set(one.schema)]
+        return pa.concat_tables(alike) if alike else table
+
+    def _find_counts(self, table: pa.Table) -> dict[str, dict[str, int]]:
+        """What counts the rows of each key."""
+        numbers = {
+            spec.name: parse(table.column(spec.name), spec)
+            for spec in self.schema.modelled
+            if spec.kind == "integer" and spec.name in self.encoders and spec.name not in self.rewrites.replaced
+        }
+        return find_counts(self.keys.shared(table), numbers)
 
     def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int

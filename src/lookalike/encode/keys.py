@@ -43,6 +43,12 @@ class Keys:
         for name, encoder in self.encoders.items():
             encoder.fit(table.column(name).combine_chunks())
 
+    def count(self, table: pa.Table) -> None:
+        """Learn how many rows each key has."""
+        for name, encoder in self.encoders.items():
+            if encoder.spec.repeated:
+                encoder.count(table.column(name).combine_chunks())
+
     def make_up(self) -> None:
         """Settle their forms without a look at any key: see :meth:`KeyEncoder.make_up`."""
         for encoder in self.encoders.values():

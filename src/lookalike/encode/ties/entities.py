@@ -78,10 +78,31 @@ def find_telling(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) ->
     return found
 
 
+def find_counts(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) -> dict[str, dict[str, int]]:
+    """Return by key the columns that count its rows, and where they begin; each column is whole numbers, all of them there.
+
+    >>> lines = Values(np.zeros(60, bool), numbers=np.tile([1, 2, 3], 20))
+    >>> find_counts({"order": pa.array(np.repeat(np.arange(20), 3))}, {"line": lines})
+    {'order': {'line': 1}}
+    """
+    found: dict[str, dict[str, int]] = {}
+    for key, cells in keys.items():
+        places = numbered(cells)
+        rows = np.flatnonzero(places)
+        begins = {name: _begins(places[rows], values.take(rows)) for name, values in columns.items()}
+        found[key] = {name: start for name, start in begins.items() if start is not None}
+    return found
+
+
 def find_entities(
-    keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule], joints: Sequence[JointRule] = ()
+    keys: Mapping[str, pa.Array],
+    columns: Mapping[str, Values],
+    counts: Mapping[str, Mapping[str, int]],
+    rules: Sequence[Rule],
+    joints: Sequence[JointRule] = (),
 ) -> list[Entity]:
-    """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing.
+    """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing. ``counts`` as in
+    :func:`find_counts`.
 
     A column that another one settles, or that settles another, is held only together with it; one that several settle only together
     with all of them.
@@ -95,12 +116,12 @@ def find_entities(
     for key in sorted(shared, key=lambda name: -places[name].max()):
         rows = np.flatnonzero(places[key])
         mine, size = places[key][rows], int(places[key].max()) + 1
-        counts = np.bincount(mine)
+        sizes = np.bincount(mine)
         # in the table's order: that of a set is another one in every process
         holds = [
             name
             for name, level in levels.items()
-            if settled(mine, level.places[rows], size) is not None and surprising(counts, level.counts)
+            if settled(mine, level.places[rows], size) is not None and surprising(sizes, level.counts)
         ]
         while torn := _torn(set(holds), rules, joints):
             holds = [name for name in holds if name not in torn]
@@ -108,8 +129,7 @@ def find_entities(
         made_of = finer[-1] if finer else None
         few_first = tuple(sorted(holds, key=lambda name: levels[name].held))
         alias = made_of is not None and _settles(places[key], places[made_of])
-        begins = {name: _begins(mine, values.take(rows)) for name, values in columns.items() if name not in tied}
-        counting = tuple((name, start) for name, start in begins.items() if start is not None)
+        counting = tuple((name, start) for name, start in counts[key].items() if name not in tied)
         found.append(Entity(key, few_first, made_of, alias, () if alias else counting))
     needed = {one.made_of for one in found}
     return [one for one in found if one.holds or one.counts or one.made_of is not None or one.key in needed]

@@ -57,16 +57,17 @@ class Ties:
         columns: Mapping[str, Values],
         held: Mapping[str, Values],
         shared: Mapping[str, pa.Array],
+        counts: Mapping[str, Mapping[str, int]],
         telling: Collection[str],
         derived: Derived,
     ) -> Ties:
         """Return what holds in every row of the encoded ``columns``, and which of those ``held`` are the same in all rows of a key that they
-        ``shared``; ``telling`` as in :func:`find_rules`."""
+        ``shared``; ``counts`` as in :func:`find_counts`, ``telling`` as in :func:`find_rules`."""
         looked_at = {name: encoders[name] for name in columns}
         rules = find_rules(looked_at, columns, telling)
         joints = find_joints(looked_at, columns, rules, telling)
         absences = find_absences(looked_at, columns, rules)
-        return cls(encoders, rules, joints, absences, find_entities(shared, held, rules, joints), derived)
+        return cls(encoders, rules, joints, absences, find_entities(shared, held, counts, rules, joints), derived)
 
     @cached_property
     def ordered(self) -> list[Rule | JointRule]:

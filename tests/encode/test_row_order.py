@@ -52,6 +52,7 @@ def test_a_log_comes_back_in_time_with_rising_ids(tmp_path):
     )
     kept = twin.save(tmp_path / "log.twin")
     assert lookalike.load(kept).sample(500, seed=2).equals(made)
+    assert [len(twin.sample(rows, seed=2)) for rows in (0, 1)] == [0, 1]
     assert not fitted(log(), keep_rules=False).sample(500, seed=2)["at"].is_monotonic_increasing
 
 

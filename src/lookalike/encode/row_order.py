@@ -58,7 +58,7 @@ class RowOrder:
         ranks: dict[str, np.ndarray] = {}
         for spec in sorted(may, key=lambda spec: late.get(spec.kind, 0)):
             cells = _ranks(table, spec)
-            if cells is not None:
+            if (cells >= 0).all():
                 ranks[spec.name] = cells
         steps: list[tuple[str, Way]] = []
         groups: np.ndarray = np.zeros(table.num_rows, np.int64)
@@ -73,9 +73,10 @@ class RowOrder:
         whole: np.ndarray = np.zeros(table.num_rows, np.int64)
         rising = []
         for spec in schema.kept:
-            cells = _ranks(table, spec) if spec.kind == "key" and spec.refers is None else None
-            if cells is not None and in_order(cells, whole) and not by_chance(cells, whole):
-                rising.append(spec.name)
+            if spec.kind == "key" and spec.refers is None:
+                cells = _ranks(table, spec)
+                if (cells >= 0).all() and in_order(cells, whole) and not by_chance(cells, whole):
+                    rising.append(spec.name)
         return cls(tuple(steps), tuple(rising))
 
     def sort(self, table: pa.Table, schema: Schema) -> pa.Table:
@@ -93,7 +94,6 @@ class RowOrder:
         if way == "gathered":
             return numbered(widen(table.column(spec.name).combine_chunks()))
         ranks = _ranks(table, spec)
-        assert ranks is not None, "what no real row lacks no row made does"
         return ranks if way == "rising" else -ranks
 
     def state(self) -> dict[str, Any]:
@@ -106,21 +106,17 @@ class RowOrder:
         return cls(tuple((name, way) for name, way in state["steps"]), tuple(state["rising_keys"]))
 
 
-def _ranks(table: pa.Table, spec: ColumnSpec) -> np.ndarray | None:
-    """(n,) whole numbers in the order of the cells, as texts where they are no numbers; None where one is missing."""
+def _ranks(table: pa.Table, spec: ColumnSpec) -> np.ndarray:
+    """(n,) whole numbers in the order of the cells, as texts where they are no numbers; −1 where one is missing."""
     cells = table.column(spec.name).combine_chunks()
     if spec.numeric:
         values = parse(cells, spec)
-        return (
-            None
-            if values.missing.any() or values.numbers is None
-            else np.unique(values.numbers, return_inverse=True)[1]
-        )
-    if cells.null_count or len(cells) == 0:
-        return None
+        assert values.numbers is not None
+        return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
     coded = widen(cells).dictionary_encode()
-    order = coded.dictionary.sort() if not pa.types.is_boolean(coded.dictionary.type) else coded.dictionary
-    return np.asarray(pc.index_in(coded.dictionary, order).take(coded.indices).to_numpy(zero_copy_only=False), np.int64)
+    levels = coded.dictionary
+    order = levels if pa.types.is_boolean(levels.type) else levels.sort()
+    return np.asarray(pc.index_in(levels, order).take(coded.indices).fill_null(-1).to_numpy(), np.int64)
 
 
 def _way(cells: np.ndarray, groups: np.ndarray, may_be_gathered: bool) -> Way | None:

@@ -62,6 +62,31 @@ def surprising(determinant: np.ndarray, dependent: np.ndarray) -> bool:
     return bool((again.sum() - len(again)) * (1 - float((shares**2).sum())) >= DEPENDENCY_SURPRISE)
 
 
+def in_order(cells: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether (n,) cells never fall within groups (n,), whose rows stand together.
+
+    >>> in_order(np.array([1, 2, 1]), np.array([0, 0, 1])), in_order(np.array([2, 1]), np.array([0, 0]))
+    (True, False)
+    """
+    return not bool(((cells[1:] < cells[:-1]) & (groups[1:] == groups[:-1])).any())
+
+
+def by_chance(cells: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether (n,) cells that are in order within groups (n,), whose rows stand together, may be so by chance: of all orders of a group's cells one
+    is theirs.
+
+    >>> by_chance(np.array([1, 2, 3]), np.zeros(3, int)), by_chance(np.arange(30), np.zeros(30, int))
+    (True, False)
+    """
+    new = np.append(True, groups[1:] != groups[:-1])
+    sizes = np.diff(np.append(np.flatnonzero(new), len(groups)))
+    same = np.diff(np.append(np.flatnonzero(new | np.append(True, cells[1:] != cells[:-1])), len(groups)))
+    orders = sum(math.lgamma(size + 1) for size in sizes.tolist()) - sum(
+        math.lgamma(size + 1) for size in same.tolist()
+    )
+    return orders < DEPENDENCY_SURPRISE
+
+
 def follows(name: str, other: str, sources: Mapping[str, Collection[str]]) -> bool:
     """Whether a column is another one, or is told by it over however many steps; ``sources`` are what each is told by.
 

@@ -44,12 +44,14 @@ class Coded:
 
 @dataclass(frozen=True)
 class Exact:
-    """Rows to learn from and their columns, as the rows themselves tell; ``others`` hold keys that must not be given out either."""
+    """Rows to learn from and their columns, as the rows themselves tell; ``whole`` has those set aside, too, and ``avoid`` others whose keys
+    must not be given out either."""
 
     table: Table
     schema: Schema
     asked: Asked
-    others: tuple[Table, ...]
+    whole: Table
+    avoid: Table | None
 
     @classmethod
     def of(
@@ -66,8 +68,7 @@ class Exact:
         """Read the table, settle its schema, and leave out the rows that cannot be learned from."""
         whole, settled = prepare(data, schema=schema, drop=drop, keys=keys, derive=derive)
         table = learnable(without_missing(whole, settled, asked.encoding), settled)
-        others = [*([] if whole is table else [whole]), *([] if avoid is None else [as_table(avoid)])]
-        return cls(table, settled, asked, tuple(others))
+        return cls(table, settled, asked, whole, None if avoid is None else as_table(avoid))
 
     def code(self, seed: int, run: Run) -> Coded:
         """Learn how each column is coded, from all rows, and code them."""
@@ -75,8 +76,14 @@ class Exact:
         schema = with_rules_to_keep(self.table.data, self.schema) if keep_rules else self.schema
         encoder = TableEncoder(schema, self.asked.encoding)
         encoder.refuse_idle()
-        encoder.fit(self.table.data, seed=seed, progress=lambda done, total: run.show("encoding", done, total))
-        for other in self.others:
+        others = [self.whole, *([] if self.avoid is None else [self.avoid])]
+        encoder.fit(
+            self.table.data,
+            seed=seed,
+            progress=lambda done, total: run.show("encoding", done, total),
+            others=[other.data for other in others],
+        )
+        for other in others if self.whole is not self.table else others[1:]:
             encoder.keys.avoid(other.data)
         return Coded(encoder, encoder.encode(self.table.data, seed=seed), self.table.num_rows, schema)
 

@@ -104,7 +104,7 @@ class Sampler:
         self.patience = max(NEVER_MET, ROWS_A_ROW * learned)
         self._quotas = _quotas(model, encoder, fixed, balance, decorrelate, seed)
         self._keys = encoder.keys.streams(seed)
-        self._firm = [name for name in (balance, *(decorrelate or ())) if name is not None]
+        self._firm = [name for name in (balance, *(decorrelate or ()), *self.where) if name is not None]
 
     @property
     def plain(self) -> bool:
@@ -163,8 +163,8 @@ class Sampler:
         return self.encoder.cells(encoded, seed=seed, where=self.where, keys=self._keys, firm=self._firm)
 
     def with_keys(self, table: pa.Table) -> pa.Table:
-        """Return the rows with the next keys; a SamplingError where a key has no more values to give."""
-        return self.encoder.keys.beside(table, self._keys)
+        """Return the rows with the next keys, in the order of real ones; a SamplingError where a key has no more values to give."""
+        return self.encoder.finished(table, self._keys, self._firm)
 
 
 def batch_sizes(rows: int) -> list[int]:

@@ -104,10 +104,68 @@ def test_conditions_and_balance_hold_in_whole_keys(twin):
     check(made)
 
 
-def fitted(table: pd.DataFrame):
+def fitted(table: pd.DataFrame, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookalikeWarning)
-        return lookalike.fit(table, engine="copula", run=Run(), seed=1)
+        return lookalike.fit(table, engine="copula", run=Run(), seed=1, **settings)
+
+
+def test_rows_kept_back_leave_no_gaps_where_a_keys_rows_are_counted():
+    real = lines()
+    back = np.random.default_rng(0).random(len(real)) < 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        twin = lookalike.fit(real[~back], avoid=real[back], engine="copula", run=Run(), seed=1)
+        alone = lookalike.fit(real[~back], avoid=real.loc[back, ["order_id"]], engine="copula", run=Run(), seed=1)
+    made = twin.sample(len(real), seed=1)
+    check(made)
+    sizes = [rows.groupby("order_id").size().mean() for rows in (real, real[~back], made)]
+    assert sizes[2] == pytest.approx(sizes[0], rel=0.02) and sizes[1] < 0.97 * sizes[0]
+    assert not any(entity.counts for entity in alone.encoder.ties.entities), "keys alone are no rows"
+
+
+def test_a_condition_on_a_line_s_number_is_met(twin):
+    assert twin.sample(200, where={"line": 2}, seed=1)["line"].tolist() == [2] * 200
+    assert twin.sample(300, balance="line", seed=1)["line"].value_counts().to_dict() == {1: 100, 2: 100, 3: 100}
+
+
+def stays(persons: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Visits of patients, counted, on days that rise, of a person who grows older."""
+    rng = np.random.default_rng(seed)
+    whose = np.repeat(np.arange(persons), rng.integers(1, 8, persons))
+    table = pd.DataFrame({"patient_id": [f"P{7919 * i % 99_991:05}" for i in whose], "person": whose})
+    table["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, len(table)), unit="D")
+    table = table.sort_values(["person", "day"], ignore_index=True)
+    table["visit"] = table.groupby("person").cumcount() + 1
+    table["ever_paid"] = rng.integers(1, 400, len(table))
+    table["ever_paid"] = table.groupby("person")["ever_paid"].cumsum()
+    table["sex"] = np.where(whose % 2, "f", "m")
+    return table.drop(columns="person").sample(frac=1, random_state=seed, ignore_index=True)
+
+
+def test_what_rises_with_the_count_of_a_keys_rows_rises_in_rows_made():
+    twin = fitted(stays())
+    (entity,) = twin.encoder.ties.entities
+    assert entity.counts == (("visit", 1),) and entity.rises == ("day", "ever_paid")
+    made = twin.sample(1_000, seed=1).sort_values(["patient_id", "visit"])
+    follows = made["patient_id"] == made["patient_id"].shift()
+    assert follows.sum() > 500
+    for name in ("day", "ever_paid"):
+        assert (made[name] >= made[name].shift())[follows].all(), name
+    assert (made.groupby("patient_id")["visit"].max() == made.groupby("patient_id").size()).all()
+    mixed = stays().assign(day=np.random.default_rng(0).permutation(stays()["day"]))
+    assert fitted(mixed).encoder.ties.entities[0].rises == ("ever_paid",)
+
+
+def test_rows_turned_down_leave_no_gaps_where_a_keys_rows_are_counted():
+    declared = [{"rule": "predicate", "expression": "article != 'spam' or pieces > 2"}]
+    table = lines()
+    table = table[(table["article"] != "spam") | (table["pieces"] > 2)]
+    table = table.assign(line=table.groupby("order_id").cumcount() + 1)
+    twin = fitted(table, schema={"lookalike_schema": 2, "columns": [], "constraints": declared})
+    made = twin.sample(2_000, seed=1)
+    check(made)
+    assert ((made["article"] != "spam") | (made["pieces"] > 2)).all() and len(made) == 2_000
 
 
 def test_a_key_that_settles_nothing_is_given_to_any_rows_and_may_count_them():

@@ -53,6 +53,24 @@ def test_what_seldom_passes_is_found():
     assert refill([500], uniform, [Below(0.002)]).num_rows == 500
 
 
+@pytest.mark.parametrize("rows", [40, 2_000])
+def test_rows_that_come_once_each_are_drawn_to_the_last(rows):
+    """The last one of them passes once in as many draws as there are."""
+
+    class Once:
+        name = "once"
+
+        def __init__(self):
+            self.seen: set[int] = set()
+
+        def keep(self, table):
+            new = [not (x in self.seen or self.seen.add(x)) for x in (table.column("x").to_numpy() * rows).astype(int)]
+            return np.array(new, bool)
+
+    made = refill([rows], uniform, [Once()]).column("x").to_numpy()
+    assert len(set((made * rows).astype(int))) == rows
+
+
 def test_what_would_take_more_draws_than_there_are_is_given_up_early():
     draws: list[int] = []
 

@@ -151,6 +151,20 @@ def test_one_row_that_stands_twice_and_nothing_tells_rows_apart():
     assert not any("unique" in words for words in found(pa.concat_tables([table, table.slice(17, 1)])))
 
 
+def test_a_number_of_nearly_as_many_values_as_rows_tells_rows_apart_by_chance():
+    volume = np.random.default_rng(0).choice(2**40, 1_200, replace=False)
+    volume[0] = volume[1_100]
+    table = readings().append_column("volume", pa.array(volume))
+    assert sum("unique" in words for words in found(table)) == 1
+
+
+def test_a_key_of_several_rows_each_may_tell_rows_apart_with_another_column():
+    rng = np.random.default_rng(0)
+    exam = np.concatenate([rng.choice(12, 6, replace=False) for _ in range(150)])
+    table = pa.table({"student_id": [f"S{7_919 * i % 99_991:05}" for i in np.repeat(np.arange(150), 6)], "exam": exam})
+    assert "student_id and exam unique together" in found(table)
+
+
 def test_what_is_left_over_is_never_below_nought():
     rng = np.random.default_rng(0)
     food, rent = rng.uniform(0, 0.5, 300).round(3), rng.uniform(0, 0.45, 300).round(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -21,9 +22,10 @@ from lookalike.encode.keys import Keys
 from lookalike.encode.known import Known, put_in
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
+from lookalike.encode.row_order import RowOrder
 from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.derived import Derived
-from lookalike.encode.ties.entities import find_telling
+from lookalike.encode.ties.entities import counted, find_counts, find_entities, find_telling
 from lookalike.encode.ties.orders import orders_of, put_in_order
 from lookalike.encode.ties.pools import part_pools
 from lookalike.encode.ties.ties import Ties
@@ -31,8 +33,9 @@ from lookalike.errors import InputError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
+from lookalike.schema.constraints import Unique
 from lookalike.schema.types import arrow_type, in_type, is_text
-from lookalike.schema.values import as_kept, whose
+from lookalike.schema.values import as_kept, numbered, whose
 
 
 class TableEncoder:
@@ -60,6 +63,7 @@ class TableEncoder:
         self.encoders = self._encoders(schema.modelled)
         self.ties = Ties(self.encoders)
         self.keys = Keys(schema)
+        self.row_order = RowOrder()
 
     def refuse_idle(self) -> None:
         """Raise a :class:`SettingsError` for what was set, but changes nothing of these columns."""
@@ -77,8 +81,16 @@ class TableEncoder:
     def columns(self) -> tuple[EncodedColumn, ...]:
         return tuple(encoder.column for encoder in self.encoders.values())
 
-    def fit(self, table: pa.Table, *, seed: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Learn every column of ``table``."""
+    def fit(
+        self,
+        table: pa.Table,
+        *,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+        others: Sequence[pa.Table] = (),
+    ) -> None:
+        """Learn every column of ``table``; how many rows a key has, and what counts them, from all ``others`` together, where there are some:
+        rows that were kept back leave gaps."""
         check_columns(table, self.schema)
         if not self.encoders:
             raise InputError(
@@ -93,6 +105,8 @@ class TableEncoder:
             assert isinstance(encoder, NumericEncoder)
             encoder.weeks = True
         self.keys.fit(table)
+        everything = self._whole(table, others)
+        self.keys.count(everything)
         shared = self.keys.shared(table)
         telling = find_telling(shared, columns)
         for done, (name, encoder) in enumerate(self.encoders.items(), start=1):
@@ -110,7 +124,45 @@ class TableEncoder:
             whole = {name: values for name, values in columns.items() if name not in self.rewrites.beside}
             put = {name for clock in self.rewrites.clocks.values() for name in clock.parts}
             held = {name: values for name, values in columns.items() if name not in put}
-            self.ties = Ties.find(self.encoders, whole, held, shared, telling, derived)
+            self.row_order = RowOrder.find(table, self.schema)
+            counts = self._find_counts(everything)
+            apart = self._apart()
+            self.ties = Ties.find(self.encoders, whole, held, shared, counts, apart, telling, derived)
+        elif apart := self._apart():
+            self.ties = Ties(self.encoders, entities=find_entities(shared, {}, {}, apart, []))
+
+    def _whole(self, table: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
+        """The rows learned from and those kept back, as one table: those of ``others`` that have all columns in the types of these."""
+        fields = [table.schema.field(spec.name) for spec in self.schema.kept]
+        alike = [one.select([field.name for field in fields]) for one in others if set(fields) <= set(one.schema)]
+        return pa.concat_tables(alike) if alike else table
+
+    def _apart(self) -> dict[str, list[str]]:
+        """Keys of several rows each that are to tell rows apart with others, and the columns of which no two rows of one have the same cell."""
+        found: dict[str, list[str]] = {}
+        for rule in self.schema.constraints:
+            keys = [name for name in rule.names if self.schema[name].repeated] if isinstance(rule, Unique) else []
+            for key in keys:
+                others = [name for name in rule.names if name != key]
+                own = len(others) == 1 and others[0] in self.encoders and others[0] not in self.rewrites.replaced
+                found[key] = [*found.get(key, ()), *(others if own else ())]
+        return found
+
+    @cached_property
+    def _told_apart(self) -> list[tuple[str, ...]]:
+        """Columns that tell rows apart together, no key among them, all encoded as they are."""
+        plain = {*self.encoders} - {*self.rewrites.replaced}
+        unique = [rule.columns for rule in self.schema.constraints if isinstance(rule, Unique)]
+        return [names for names in unique if len(names) > 1 and plain.issuperset(names)]
+
+    def _find_counts(self, table: pa.Table) -> dict[str, dict[str, int]]:
+        """What counts the rows of each key."""
+        numbers = {
+            spec.name: parse(table.column(spec.name), spec)
+            for spec in self.schema.modelled
+            if spec.kind == "integer" and spec.name in self.encoders and spec.name not in self.rewrites.replaced
+        }
+        return find_counts(self.keys.shared(table), numbers)
 
     def _find_derived(
         self, parsed: Mapping[str, Values], columns: Mapping[str, Values], telling: Collection[str], seed: int
@@ -181,7 +233,8 @@ class TableEncoder:
 
         What is ``given`` is what others are measured or computed from, to the last digit.
         """
-        return self.keys.beside(self.cells(encoded, seed=seed, given=given), self.keys.streams(seed))
+        keys = self.keys.streams(seed)
+        return self.keys.referred(self.keys.beside(self.cells(encoded, seed=seed, given=given), keys), keys)
 
     def cells(
         self,
@@ -225,6 +278,8 @@ class TableEncoder:
         put_in_order(orders, drawn, dict(zip(self.encoders, known.T, strict=True)))
         self.ties.settle_values(encoded, drawn, known, {} if given is None else given.owners, seed)
         drawn, given_out = self.ties.group(drawn, known, keys, firm, seed)
+        if given is None:
+            self.ties.put_apart(self._told_apart, drawn, known)
         if self.ties.derived.rules:
             self.ties.derived.follow(self.ties.ordered, self.encoders, drawn, self.rewrites.backward(drawn), known)
         for name, encoder in self.encoders.items():
@@ -232,6 +287,20 @@ class TableEncoder:
                 drawn[name] = encoder.without_hidden(drawn[name])
         drawn = self.rewrites.backward(drawn)
         return pa.table({spec.name: spell(drawn[spec.name], spec) for spec in self.schema.modelled} | given_out)
+
+    def finished(self, table: pa.Table, keys: Mapping[str, KeyStream], firm: Sequence[str]) -> pa.Table:
+        """Return the rows that stay with the next keys, counted anew where some were turned down, and in the order of real rows; cells of
+        ``firm`` columns are left alone."""
+        for entity in self.ties.entities:
+            for name, start in entity.counts:
+                if name not in firm:
+                    spec = self.schema[name]
+                    numbers = counted(
+                        numbered(table.column(entity.key).combine_chunks()), parse(table.column(name), spec), start
+                    )
+                    table = table.set_column(table.column_names.index(name), name, spell(numbers, spec))
+        whole = self.row_order.sort(self.keys.beside(table, keys), self.schema)
+        return self.keys.referred(whole, keys)
 
     @property
     def tied(self) -> dict[str, str]:
@@ -291,6 +360,7 @@ class TableEncoder:
             "rewrites": self.rewrites.state(),
             **self.ties.state(),
             "keys": self.keys.state(),
+            "row_order": self.row_order.state(),
         }
 
     @classmethod
@@ -303,6 +373,7 @@ class TableEncoder:
         written = encoder._encoders([schema[name] for name in state["derived"]["columns"]])
         encoder.ties = Ties.from_state(state, encoder.encoders, written)
         encoder.keys.restore(state["keys"])
+        encoder.row_order = RowOrder.from_state(state["row_order"])
         return encoder
 
 

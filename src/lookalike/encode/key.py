@@ -92,7 +92,7 @@ class KeyEncoder:
         else:
             self.forms, self.weights = forms.learn(texts)
         if self.spec.repeated:
-            self._fit_times(np.array(pc.value_counts(keys).field("counts")))
+            self.count(keys)
         self.marks = np.zeros(0, bool)
         if not self.serial:
             self.marks = np.zeros(max(8, 1 << int(np.ceil(np.log2(max(len(texts), 1))))), bool)
@@ -115,7 +115,9 @@ class KeyEncoder:
             return all(text.isdigit() and (text[0] != "0" or text == "0") for text in texts)
         return pa.types.is_integer(self.storage)
 
-    def _fit_times(self, rows: np.ndarray) -> None:
+    def count(self, keys: pa.Array) -> None:
+        """Learn how many rows a key has."""
+        rows = np.array(pc.value_counts(without_nan(keys.cast(self.storage)).drop_null()).field("counts"))
         descending = -np.sort(-rows)
         starts: np.ndarray = np.arange(0, len(rows), CROWD)
         if len(rows) % CROWD and len(starts) > 1:

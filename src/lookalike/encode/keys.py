@@ -43,6 +43,12 @@ class Keys:
         for name, encoder in self.encoders.items():
             encoder.fit(table.column(name).combine_chunks())
 
+    def count(self, table: pa.Table) -> None:
+        """Learn how many rows each key has."""
+        for name, encoder in self.encoders.items():
+            if encoder.spec.repeated:
+                encoder.count(table.column(name).combine_chunks())
+
     def make_up(self) -> None:
         """Settle their forms without a look at any key: see :meth:`KeyEncoder.make_up`."""
         for encoder in self.encoders.values():
@@ -63,13 +69,14 @@ class Keys:
         return {name: encoder.stream(derive_seed(seed, "key", name)) for name, encoder in self.encoders.items()}
 
     def beside(self, table: pa.Table, streams: Mapping[str, KeyStream]) -> pa.Table:
-        """Return the cells with keys beside them, in the schema's order; ``streams`` carry on over batches. Keys that are there stay."""
+        """Return the cells with keys beside them, in the schema's order; ``streams`` carry on over batches. Keys that are there stay,
+        and those that refer to others are :meth:`referred` then."""
         there = table.column_names
         cells = {
             spec.name: table.column(spec.name) if spec.name in there else streams[spec.name].take(table.num_rows)
             for spec in self.schema.kept
         }
-        return self.referred(pa.table(cells), streams)
+        return pa.table(cells)
 
     def referred(self, table: pa.Table, streams: Mapping[str, KeyStream]) -> pa.Table:
         """Return the rows with keys of other rows where they refer to such: of no row to itself, as often the same as was drawn."""
@@ -89,7 +96,7 @@ class Keys:
         part = np.repeat(np.arange(len(parts)), [table.num_rows for table in parts])
         cells = {spec.name: whole.column(spec.name) for spec in self.schema.modelled}
         cells |= {name: renewed(whole.column(name), streams[name].distinct, part) for name in shared}
-        return self.beside(pa.table(cells), streams)
+        return self.referred(self.beside(pa.table(cells), streams), streams)
 
     def state(self) -> dict[str, Any]:
         """What was learned, as JSON."""

@@ -88,22 +88,47 @@ class Found:
             del self.passed[order]
 
 
+DRAWS_A_ROW, ENOUGH_DRAWS = 10, 5_000
+"""Rows drawn for each that repeats none, and as many more, until a rule that nobody declared is let go: more were asked for than there are."""
+
+
 class UniqueTogether:
-    """Rows that repeat no earlier one in some columns, over all tables it was shown: it remembers a fingerprint of each."""
+    """Rows that repeat no earlier one in some columns, over all tables it was shown: it remembers a fingerprint of each. A rule that nobody
+    declared is let go, and that is said, where nearly all rows drawn repeat one.
+
+    >>> from lookalike.schema import ColumnSpec
+    >>> schema = Schema([ColumnSpec(name="day", kind="integer", storage="int64")])
+    >>> check = UniqueTogether(Unique(columns=("day",)), schema)
+    >>> [check.keep(pa.table({"day": days})).tolist() for days in ([1, 2, 1], [2, 3])]
+    [[True, True, False], [False, True]]
+    """
 
     def __init__(self, constraint: Unique, schema: Schema) -> None:
         self.constraint, self.schema = constraint, schema
         self.name = f"{constraint.rule}, {constraint.words}"
         self._seen: set[bytes] = set()
+        self._shown = 0
+        self._let_go = False
 
     def keep(self, table: pa.Table) -> np.ndarray:
         """Return (n,) bool: which rows have cells in these columns that none before had."""
+        if self._let_go:
+            return np.ones(table.num_rows, bool)
         prints, counted = row_keys(self.constraint.columns, Rows(table, self.schema))
         passed = np.ones(len(prints), bool)
         for row in np.flatnonzero(counted):
             key = prints[row].tobytes()
             passed[row] = key not in self._seen
             self._seen.add(key)
+        self._shown += len(prints)
+        if self.constraint.kept_by == "choice" and self._shown > DRAWS_A_ROW * len(self._seen) + ENOUGH_DRAWS:
+            warnings.warn(
+                f"a rule of all real rows is kept in those made, however: {self.constraint.words} holds in {len(self._seen):,} of {self._shown:,} rows "
+                "drawn, as there are no more such or few, and is let go. Ask for fewer rows, or declare it a constraint to have it kept.",
+                LookalikeWarning,
+                stacklevel=5,
+            )
+            self._let_go = True
         return passed
 
 
@@ -155,17 +180,18 @@ def check_occurs(wanted: Sequence[Wanted], combinations: pa.Table) -> None:
 def checks(schema: Schema) -> list[Check]:
     """Return a check for each constraint, to be used for one sampled table.
 
-    Combinations that occur need none (they are drawn as wholes), nor do keys (no two are the same). Uniqueness comes last,
+    Combinations that occur need none (they are drawn as wholes), nor do keys of one row each (no two are the same). Uniqueness comes last,
     so that it remembers no row that another check turns down.
     """
     modelled = {spec.name for spec in schema.modelled}
+    there = modelled | {spec.name for spec in schema.kept if spec.repeated and spec.refers is None}
     chosen = [one for one in schema.constraints if isinstance(one, (Inequality, Range)) and one.kept_by == "choice"]
     found: list[Check] = [Found(chosen, schema)] if chosen else []
     last: list[Check] = []
     for constraint in schema.constraints:
         if (
             constraint in chosen
-            or not set(constraint.names) <= modelled
+            or not set(constraint.names) <= (there if isinstance(constraint, Unique) else modelled)
             or (isinstance(constraint, Combinations) and constraint.allowed is None)
         ):
             continue

@@ -13,6 +13,9 @@ from lookalike.stats import draws_for, hopeless
 
 LARGEST_DRAW, SMALLEST_LIMIT = 8, 10_000
 """Rows drawn at once are no more than so many times those wanted, or than the second where that is more."""
+BARREN = 0.1
+"""Share of the rows lacking that a draw brings, at least: after one that brings fewer the next is of twice as many, as what passes grows rare
+where each row may come once."""
 
 
 class Check(Protocol):
@@ -62,9 +65,11 @@ def refill(
     kept: list[pa.Table] = []
     found, drawn = np.zeros(len(sizes), int), np.zeros(len(sizes), int)
     turned_down = [0] * len(checks)
+    times: np.ndarray = np.ones(len(sizes), int)
     for attempt in range(tries):
         lacking = np.maximum(np.asarray(sizes) - found, 0)
-        counts = [draws_for(*part, most) for part in zip(lacking.tolist(), found.tolist(), drawn.tolist(), strict=True)]
+        parts = zip(lacking.tolist(), found.tolist(), drawn.tolist(), strict=True)
+        counts = np.minimum(times * [draws_for(*part, most) for part in parts], most).tolist()
         table, part = draw(counts, attempt)
         drawn += counts
         for place, check in enumerate(checks):
@@ -77,7 +82,9 @@ def refill(
         within[order] = np.arange(len(part)) - np.searchsorted(part[order], part[order])
         wanted = within < lacking[part]
         kept.append(table if wanted.all() else table.filter(pa.array(wanted)))
-        found += np.bincount(part[wanted], minlength=len(sizes))
+        brought = np.bincount(part[wanted], minlength=len(sizes))
+        times = np.where(brought < BARREN * lacking, np.minimum(2 * times, most), 1)
+        found += brought
         if found.sum() == rows:
             return pa.concat_tables(kept)
         left = most * (tries - attempt - 1)

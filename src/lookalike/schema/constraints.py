@@ -328,6 +328,9 @@ class Unique(Constraint):
 
     rule = "unique"
     columns: tuple[str, ...] = Field(min_length=1, description="the columns that tell rows apart together")
+    kept_by: Literal["drawing", "choice"] = Field(
+        "drawing", description="drawing rows again that repeat one; or as long as not nearly all do"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:

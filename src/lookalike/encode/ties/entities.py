@@ -7,14 +7,15 @@ settles is made the same in all its rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lookalike.dependence import repeats, settled, surprising
+from lookalike.dependence import by_chance, in_order, repeats, settled, surprising
 from lookalike.encode.stream import KeyStream
+from lookalike.encode.ties.apart import exchanged
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
@@ -45,6 +46,10 @@ class Entity:
         Whether that key is settled by it, too, and so another name of the same thing.
     counts
         Columns that count a key's rows, and where they begin: the lines of an order from 1.
+    rises
+        Numbers and dates that never fall as the first of these goes on: the days of a patient's visits.
+    apart
+        Columns that no two rows of a key have the same cell of.
     """
 
     key: str
@@ -52,6 +57,8 @@ class Entity:
     made_of: str | None = None
     alias: bool = False
     counts: tuple[tuple[str, int], ...] = ()
+    rises: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,7 +66,8 @@ class Entity:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Entity:
         counts = tuple((name, int(start)) for name, start in state["counts"])
-        return cls(**{**state, "holds": tuple(state["holds"]), "counts": counts})
+        named = {name: tuple(state.get(name, ())) for name in ("holds", "rises", "apart")}
+        return cls(**{**state, **named, "counts": counts})
 
 
 def find_telling(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) -> dict[str, np.ndarray]:
@@ -78,10 +86,32 @@ def find_telling(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) ->
     return found
 
 
+def find_counts(keys: Mapping[str, pa.Array], columns: Mapping[str, Values]) -> dict[str, dict[str, int]]:
+    """Return by key the columns that count its rows, and where they begin; each column is whole numbers, all of them there.
+
+    >>> lines = Values(np.zeros(60, bool), numbers=np.tile([1, 2, 3], 20))
+    >>> find_counts({"order": pa.array(np.repeat(np.arange(20), 3))}, {"line": lines})
+    {'order': {'line': 1}}
+    """
+    found: dict[str, dict[str, int]] = {}
+    for key, cells in keys.items():
+        places = numbered(cells)
+        rows = np.flatnonzero(places)
+        begins = {name: _begins(places[rows], values.take(rows)) for name, values in columns.items()}
+        found[key] = {name: start for name, start in begins.items() if start is not None}
+    return found
+
+
 def find_entities(
-    keys: Mapping[str, pa.Array], columns: Mapping[str, Values], rules: Sequence[Rule], joints: Sequence[JointRule] = ()
+    keys: Mapping[str, pa.Array],
+    columns: Mapping[str, Values],
+    counts: Mapping[str, Mapping[str, int]],
+    apart: Mapping[str, Sequence[str]],
+    rules: Sequence[Rule],
+    joints: Sequence[JointRule] = (),
 ) -> list[Entity]:
-    """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing.
+    """Return what each of several keys settles in every row, fine keys first; nothing of keys that settle nothing. ``counts`` as in
+    :func:`find_counts`; of keys in ``apart`` no two rows have the same cell of some columns.
 
     A column that another one settles, or that settles another, is held only together with it; one that several settle only together
     with all of them.
@@ -95,12 +125,12 @@ def find_entities(
     for key in sorted(shared, key=lambda name: -places[name].max()):
         rows = np.flatnonzero(places[key])
         mine, size = places[key][rows], int(places[key].max()) + 1
-        counts = np.bincount(mine)
+        sizes = np.bincount(mine)
         # in the table's order: that of a set is another one in every process
         holds = [
             name
             for name, level in levels.items()
-            if settled(mine, level.places[rows], size) is not None and surprising(counts, level.counts)
+            if settled(mine, level.places[rows], size) is not None and surprising(sizes, level.counts)
         ]
         while torn := _torn(set(holds), rules, joints):
             holds = [name for name in holds if name not in torn]
@@ -108,10 +138,16 @@ def find_entities(
         made_of = finer[-1] if finer else None
         few_first = tuple(sorted(holds, key=lambda name: levels[name].held))
         alias = made_of is not None and _settles(places[key], places[made_of])
-        begins = {name: _begins(mine, values.take(rows)) for name, values in columns.items() if name not in tied}
-        counting = tuple((name, start) for name, start in begins.items() if start is not None)
-        found.append(Entity(key, few_first, made_of, alias, () if alias else counting))
-    needed = {one.made_of for one in found}
+        counting = tuple((name, start) for name, start in counts.get(key, {}).items() if name not in tied)
+        rises: tuple[str, ...] = ()
+        if counting and not alias:
+            free = {name: columns[name] for name in columns if name not in {*holds, *tied, *counts[key]}}
+            rises = _rising(mine, columns[counting[0][0]].take(rows), {one: free[one].take(rows) for one in free})
+        theirs = tuple(name for name in apart.get(key, ()) if name not in dict(counting))
+        if alias:
+            found = [replace(one, apart=(*one.apart, *theirs)) if one.key == made_of else one for one in found]
+        found.append(Entity(key, few_first, made_of, alias, () if alias else counting, rises, () if alias else theirs))
+    needed = {*apart, *(one.made_of for one in found)}
     return [one for one in found if one.holds or one.counts or one.made_of is not None or one.key in needed]
 
 
@@ -136,6 +172,22 @@ def _begins(keys: np.ndarray, values: Values) -> int | None:
     again = np.bincount(keys)
     enough = (again[again > 1] - 1).sum() >= COUNTED
     return int(begins[0]) if len(begins) == 1 and begins[0] in (0, 1) and enough else None
+
+
+def _rising(keys: np.ndarray, counted: Values, columns: Mapping[str, Values]) -> tuple[str, ...]:
+    """Columns without a missing cell whose numbers never fall as the rows of each key (n,) are counted, which chance would hardly do."""
+    if counted.numbers is None:
+        return ()
+    order = np.lexsort([counted.numbers, keys])
+    whose = keys[order]
+    found = []
+    for name, values in columns.items():
+        if values.numbers is None or values.missing.any():
+            continue
+        numbers = values.numbers[order]
+        if in_order(numbers, whose) and not by_chance(numbers, whose):
+            found.append(name)
+    return tuple(found)
 
 
 def _turns(keys: np.ndarray) -> np.ndarray:
@@ -185,12 +237,13 @@ def group(
             starts = starts[starts < len(order)]
             run = np.empty(len(order), np.int64)
             run[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+            if entity.apart and entity.made_of is None:
+                cells = [_ranks(columns[name])[order] for name in entity.apart]
+                run[order] = exchanged(run[order], np.searchsorted(cuts, np.arange(len(order)), side="right"), cells)
             runs[entity.key] = run[parts]
             leader = first[order[starts]][runs[entity.key]]
             columns |= {name: columns[name].take(leader) for name in held}
-            for name, start in entity.counts:
-                if name not in firm:
-                    columns[name] = _counted(columns[name], runs[entity.key], start, rng)
+            _count(entity, columns, runs[entity.key], firm, rng)
         keys[entity.key] = stream.shared(runs[entity.key], parts)
     return columns, keys
 
@@ -227,13 +280,40 @@ def held_alike(
                 drawn[name] = drawn[name].take(taken_from(leads | known[name], mine))
 
 
-def _counted(values: Values, runs: np.ndarray, start: int, rng: np.random.Generator) -> Values:
-    """Count the rows of each run (n,) in the order of what was drawn."""
+def _count(
+    entity: Entity, columns: dict[str, Values], runs: np.ndarray, firm: Sequence[str], rng: np.random.Generator
+) -> None:
+    """Count the rows of each run (n,) in the order of what was drawn of the first column that rises with them, else of what counts them; others
+    that rise are put in this order."""
+    rising = [name for name in entity.rises if name not in firm]
+    for name, start in entity.counts:
+        if name not in firm:
+            order = np.lexsort([rng.random(len(runs)), *(_numbers(columns[by]) for by in (name, *rising[:1])), runs])
+            numbers = np.empty_like(_numbers(columns[name]))
+            numbers[order] = start + _turns(runs[order])
+            columns[name] = Values(np.zeros(len(runs), bool), numbers=numbers)
+            for other in rising[1:]:
+                numbers = _numbers(columns[other]).copy()
+                numbers[order] = numbers[np.lexsort([numbers, runs])]
+                columns[other] = Values(columns[other].missing, numbers=numbers)
+
+
+def counted(keys: np.ndarray, values: Values, start: int) -> Values:
+    """Count the rows of each key (n,) from ``start`` in the order in which they were counted; those of none, which has 0, stay.
+
+    >>> counted(np.array([1, 2, 1, 0]), Values(np.zeros(4, bool), numbers=np.array([4, 2, 2, 3])), 1).numbers.tolist()
+    [2, 1, 1, 3]
+    """
+    numbers = _numbers(values).copy()
+    order = np.lexsort([numbers, keys])
+    order = order[keys[order] > 0]
+    numbers[order] = start + _turns(keys[order])
+    return Values(values.missing, numbers=numbers)
+
+
+def _numbers(values: Values) -> np.ndarray:
     assert values.numbers is not None
-    order = np.lexsort([rng.random(len(runs)), values.numbers, runs])
-    numbers = np.empty_like(values.numbers)
-    numbers[order] = start + _turns(runs[order])
-    return Values(np.zeros(len(runs), bool), numbers=numbers)
+    return values.numbers
 
 
 def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np.ndarray | None = None) -> pa.Array:

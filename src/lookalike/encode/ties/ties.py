@@ -13,6 +13,7 @@ import pyarrow as pa
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.stream import KeyStream
 from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
+from lookalike.encode.ties.apart import put_apart
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.choose import choose_values
 from lookalike.encode.ties.derived import Derived
@@ -57,16 +58,20 @@ class Ties:
         columns: Mapping[str, Values],
         held: Mapping[str, Values],
         shared: Mapping[str, pa.Array],
+        counts: Mapping[str, Mapping[str, int]],
+        apart: Mapping[str, Sequence[str]],
         telling: Collection[str],
         derived: Derived,
     ) -> Ties:
         """Return what holds in every row of the encoded ``columns``, and which of those ``held`` are the same in all rows of a key that they
-        ``shared``; ``telling`` as in :func:`find_rules`."""
+        ``shared``; ``counts`` and ``apart`` as in :func:`find_entities`, ``telling`` as in :func:`find_rules`."""
         looked_at = {name: encoders[name] for name in columns}
         rules = find_rules(looked_at, columns, telling)
         joints = find_joints(looked_at, columns, rules, telling)
         absences = find_absences(looked_at, columns, rules)
-        return cls(encoders, rules, joints, absences, find_entities(shared, held, rules, joints), derived)
+        return cls(
+            encoders, rules, joints, absences, find_entities(shared, held, counts, apart, rules, joints), derived
+        )
 
     @cached_property
     def ordered(self) -> list[Rule | JointRule]:
@@ -139,6 +144,14 @@ class Ties:
         drawn, given_out = group(self.entities, drawn, keys, generator(seed, "entities"), firm)
         self._follow(drawn, known)
         return drawn, given_out
+
+    def put_apart(self, pairs: Sequence[Sequence[str]], drawn: dict[str, Values], known: np.ndarray) -> None:
+        """Keep rows apart that ``pairs`` of columns tell apart: see :func:`lookalike.encode.ties.apart.put_apart`."""
+        if pairs:
+            fixed = {rule.dependent for rule in self.ordered}
+            fixed |= {name for entity in self.entities for name in (*entity.holds, *entity.rises)}
+            put_apart(pairs, drawn, dict(zip(self.encoders, known.T, strict=True)), fixed)
+            self._follow(drawn, known)
 
     def _follow(self, drawn: dict[str, Values], known: np.ndarray) -> None:
         follow(self.ordered, self.encoders, drawn, known)

@@ -81,7 +81,7 @@ def with_constraints(table: pa.Table, schema: Schema) -> Schema:
 
 
 def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
-    """Return the schema with the rules that are kept unasked: formulas, shares, copies, and orders of columns.
+    """Return the schema with the rules that are kept unasked: formulas, shares, copies, orders of columns, and pairs of columns that tell rows apart.
 
     Of two dates minutes apart in a year, or the lowest and the highest price of a day, the order is not learned, nor how far apart they
     lie: the distance is. Of columns far apart it nearly is, and a distance would blur them: in the few rows that break it the cells change places, or they are drawn again. What the schema declares goes first: a column that it
@@ -114,8 +114,13 @@ def with_rules_to_keep(table: pa.Table, schema: Schema) -> Schema:
     chosen = [order.replace(kept_by="choice") for order in _chained(apart, rows)]
     told = {rule.names[0]: rule.names[1:] for rule in (*formulas, *shares)}
     told |= {rule.names[1]: rule.names[2:] for rule in formulas if rule.in_proportion}
+    unique = [
+        one.replace(kept_by="choice")
+        for one in _unique_together(rows)
+        if not any(isinstance(rule, Unique) and set(rule.columns) <= set(one.columns) for rule in schema.constraints)
+    ]
     copies = find_copies(rows, told, settled_there | {name for pair in (*close, *orders) for name in pair})
-    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen, *_remainders(rows, formulas))
+    rules = (*_chained(close, rows), *formulas, *shares, *copies, *chosen, *_remainders(rows, formulas), *unique)
     found = [rule for rule in rules if rows is everything or kept(rule, everything).all()]
     return Schema(list(schema), [*schema.constraints, *found])
 
@@ -256,29 +261,38 @@ def _null_together(rows: Rows) -> list[NullTogether]:
 
 
 def _unique_together(rows: Rows) -> list[Unique]:
-    """Pairs of labels, whole numbers and dates that are never the same in two rows, though shuffled ones would be in many; of several
-    columns that part the rows alike the first."""
+    """Pairs of labels, whole numbers, dates and keys of several rows each that are never the same in two rows, though shuffled ones would be
+    in many; of several columns that part the rows alike the first."""
     places: dict[str, np.ndarray] = {}
     parted: set[bytes] = set()
-    for spec in [spec for spec in rows.schema.modelled if spec.kind not in ("float", "constant")][:MOST_COLUMNS]:
+    looked_at = [spec for spec in rows.schema.kept if spec.repeated or spec.kind not in ("key", "float", "constant")]
+    for spec in looked_at[:MOST_COLUMNS]:
         codes = together([rows.values(spec.name)])
         _, first, place = np.unique(codes, return_index=True, return_inverse=True)
         parts = first[place].tobytes()  # the first row that is the same
         if codes.all() and len(first) < len(rows) and parts not in parted:
             places[spec.name] = codes
             parted.add(parts)
-    same = {name: float(((np.bincount(codes) / len(rows)) ** 2).sum()) for name, codes in places.items()}
+    # of all pairs of rows so many are the same; a row is no pair with itself
+    counts = {name: np.bincount(codes) for name, codes in places.items()}
+    same = {
+        name: float((rows_of * (rows_of - 1)).sum()) / (len(rows) * (len(rows) - 1)) for name, rows_of in counts.items()
+    }
     return [
         Unique(columns=pair)
         for pair in combinations(places, 2)
         # two rows in so many are the same by chance
-        if len(rows) ** 2 / 2 * same[pair[0]] * same[pair[1]] >= CROSSINGS and _differ(*(places[name] for name in pair))
+        if len(rows) * (len(rows) - 1) / 2 * same[pair[0]] * same[pair[1]] >= CROSSINGS
+        and _differ(*(places[name] for name in pair))
     ]
 
 
 def _differ(first: np.ndarray, second: np.ndarray) -> bool:
+    if int(first.max()) * int(second.max()) < len(first):  # codes count from 1: there are not so many pairs
+        return False
     pairs = first.astype(np.int64) * (int(second.max()) + 1) + second
-    return len(np.unique(pairs)) == len(pairs)
+    glance = pairs[:GLANCE]
+    return len(np.unique(glance)) == len(glance) and len(np.unique(pairs)) == len(pairs)
 
 
 # ------------------------------------------------------------------------------------------------------- combinations

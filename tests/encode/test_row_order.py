@@ -1,0 +1,109 @@
+"""Rows made stand in the order of the real ones."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lookalike
+from lookalike import LookalikeWarning, Run
+from lookalike.encode.row_order import RowOrder
+from lookalike.schema.infer import infer_schema
+
+
+def log(rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Events in time: an id that rises, with gaps, a moment, a machine, and what follows another event."""
+    rng = np.random.default_rng(seed)
+    ids = 100_000 + np.cumsum(rng.integers(5, 60, rows))
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.cumsum(rng.integers(0, 90, rows)), unit="min")
+    before = pd.array(np.where(np.arange(rows) % 3 == 2, ids[np.maximum(np.arange(rows) - 1, 0)], -1), "Int64")
+    before[before == -1] = pd.NA
+    return pd.DataFrame({"event_id": ids, "at": at, "kind": rng.choice(["up", "down"], rows), "previous_id": before})
+
+
+def found(table: pd.DataFrame) -> RowOrder:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        cells = pa.Table.from_pandas(table, preserve_index=False)
+        return RowOrder.find(cells, infer_schema(cells))
+
+
+def fitted(table: pd.DataFrame, **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        return lookalike.fit(table, engine="copula", run=Run(), seed=1, **settings)
+
+
+def test_a_log_comes_back_in_time_with_rising_ids(tmp_path):
+    twin = fitted(log())
+    made = twin.sample(500, seed=2)
+    assert (
+        made["at"].is_monotonic_increasing and made["event_id"].is_monotonic_increasing and made["event_id"].is_unique
+    )
+    told = made["previous_id"].dropna()
+    assert len(told) > 100 and told.isin(made["event_id"]).all(), (
+        "keys that refer to others refer to them as they are at last"
+    )
+    kept = twin.save(tmp_path / "log.twin")
+    assert lookalike.load(kept).sample(500, seed=2).equals(made)
+    assert [len(twin.sample(rows, seed=2)) for rows in (0, 1)] == [0, 1]
+    assert not fitted(log(), keep_rules=False).sample(500, seed=2)["at"].is_monotonic_increasing
+
+
+def test_what_rows_are_sorted_by_is_found_step_by_step():
+    rng = np.random.default_rng(0)
+    day, shop = (cells.ravel() for cells in np.meshgrid(np.arange(60), np.arange(5), indexing="ij"))
+    table = pd.DataFrame({"shop": [f"shop {i}" for i in shop], "day": day, "sold": rng.integers(0, 9, 300)})
+    assert found(table).steps == (("day", "rising"), ("shop", "rising"))
+    assert found(table.iloc[::-1]).steps == (("day", "falling"), ("shop", "falling"))
+    by_shop = table.sort_values(["shop", "day"])
+    assert found(by_shop).steps == (("shop", "rising"), ("day", "rising"))
+    opened = by_shop.assign(shop=by_shop["shop"].map({f"shop {i}": name for i, name in enumerate("dbeca")}))
+    assert found(opened).steps == (("shop", "gathered"), ("day", "rising"))
+    assert found(table.sample(frac=1, random_state=0)) == RowOrder()
+    holed = table.assign(day=table["day"].astype("float").mask(rng.random(300) < 0.1))
+    assert not found(holed).steps, "a column with missing cells is no order"
+    assert found(pd.DataFrame({"n": [1, 2, 3], "m": [2, 1, 3]})) == RowOrder(), "three rows are in order by chance"
+
+
+def test_rows_of_a_key_stand_together():
+    rng = np.random.default_rng(0)
+    whose = np.repeat(rng.permutation(150), rng.integers(1, 8, 150))
+    table = pd.DataFrame({
+        "patient_id": [f"P{7919 * i % 99_991:05}" for i in whose],
+        "sex": np.where(whose % 2, "f", "m"),
+        "cost": rng.gamma(2, 50, len(whose)).round(2),
+    })  # fmt: skip
+    made = fitted(table).sample(len(table), seed=2)
+    keys = made["patient_id"]
+    assert (keys != keys.shift()).sum() == keys.nunique() < len(made) / 3
+    assert (made.groupby("patient_id")["sex"].nunique() == 1).all()
+
+
+@given(st.integers(60, 120), st.integers(2, 30), st.integers(0, 10**6))
+def test_whatever_rows_are_sorted_by_rows_in_any_order_come_back_so(rows, levels, seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"a": rng.integers(0, levels, rows), "b": rng.integers(0, 99, rows), "c": rng.choice(list("xyz"), rows)}
+    )
+    table = table.sort_values(["a", "b", "c"], ignore_index=True)
+    order = found(table)
+    cells = pa.Table.from_pandas(table, preserve_index=False)
+    mixed = cells.take(pa.array(rng.permutation(rows)))
+    back = order.sort(mixed, infer_schema(cells))
+    by = [name for name, _ in order.steps]
+    assert by and back.select(by).equals(cells.select(by))
+    assert sorted(map(str, back.to_pylist())) == sorted(map(str, cells.to_pylist()))
+    assert order.sort(cells, infer_schema(cells)).select(by).equals(cells.select(by))
+
+
+@pytest.mark.parametrize("way", ["rising", "falling"])
+def test_a_state_is_written_and_read(way):
+    order = RowOrder((("at", way), ("key", "gathered")), ("id",))
+    assert RowOrder.from_state(order.state()) == order

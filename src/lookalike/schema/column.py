@@ -126,7 +126,7 @@ class ColumnSpec(Settings):
     @property
     def lenient(self) -> ColumnSpec:
         """The same, but for labels: those that were never declared are no error, just other ones; and a key is of labels."""
-        return self if self.numeric else self.replace(kind="category", levels=None)
+        return self if self.numeric else self.replace(kind="category", levels=None, repeated=False, refers=None)
 
     @property
     def numeric(self) -> bool:

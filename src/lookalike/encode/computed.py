@@ -102,6 +102,7 @@ class Computed(Step):
         lacking = found[self.target].missing & ~unknown
         if lacking.any() and not self.has_known:
             own, numbers = found[self.target], self._rounded(due, self.half_up)
+            assert own.numbers is not None
             numbers = np.where(lacking, numbers, own.numbers).astype(self.dtype)
             found[self.target] = Values(own.missing & ~lacking, numbers=numbers)
         for name in self.sources:

@@ -325,3 +325,104 @@ def test_cells_that_contradict_each_other_stay_as_they_are():
     wrong = real.assign(state=np.random.default_rng(0).permutation(real["state"]))
     done = twin.complete(wrong[["city", "state"]], seed=1)
     assert done[["city", "state"]].equals(wrong[["city", "state"]])
+
+
+def orders(rows: int = 1500) -> pd.DataFrame:
+    """Goods go where the bill goes, or elsewhere; sent days after; a tax of two rates; stock in proportion to shelves, and their quotient; days between
+    two dates; what is left over of parts. A state follows from a town."""
+    rng = np.random.default_rng(0)
+    towns = np.array([f"t{number:02}" for number in range(40)])
+    bill = rng.integers(0, 40, rows)
+    ship = np.where(rng.random(rows) < 0.7, bill, rng.integers(0, 40, rows))
+    ordered = (
+        np.datetime64("2021-01-04") + rng.integers(0, 150, rows) * 7 + rng.choice(5, rows, p=[0.5, 0.2, 0.1, 0.1, 0.1])
+    )
+    net = (rng.lognormal(4, 1, rows) * 100).round() / 100
+    shelves = rng.lognormal(8, 2, rows).astype(int) + 1_000
+    stock = np.rint(shelves * rng.uniform(7, 12, rows)).astype(int)
+    return pd.DataFrame(
+        {
+            "bill": towns[bill],
+            "state": np.array([f"s{number % 8}" for number in range(40)])[bill],
+            "ship": towns[ship],
+            "ordered": ordered,
+            "weekday": pd.Series(ordered).dt.day_name(),
+            "sent": ordered + rng.integers(1, 9, rows),
+            "net": net,
+            "tax": (net * rng.choice([0.07, 0.19], rows)).round(2),
+            "shelves": shelves,
+            "stock": stock,
+            "each": (stock / shelves).round(2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def ordered():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LookalikeWarning)
+        return lookalike.fit(orders(), engine="marginals", run=Run(), seed=1)
+
+
+def broken_orders(rows: pd.DataFrame) -> dict[str, float]:
+    """Which rules are broken, and in what share of the rows."""
+    state = dict(zip(orders()["bill"], orders()["state"], strict=True))
+    rates = [(rows["tax"] - rate * rows["net"]).abs() <= 0.0051 for rate in (0.07, 0.19)]
+    kept = {
+        "state": rows["bill"].map(state) == rows["state"],
+        "weekday": rows["ordered"].dt.day_name() == rows["weekday"],
+        "sent": rows["ordered"] <= rows["sent"],
+        "tax": rates[0] | rates[1],
+        "each": (rows["each"] - rows["stock"] / rows["shelves"]).abs() <= 0.0051,
+    }
+    return {rule: 1 - fits.mean() for rule, fits in kept.items() if not fits.all()}
+
+
+@pytest.mark.parametrize("name", ["bill", "ordered", "net", "shelves", "stock", "each"])
+@pytest.mark.parametrize("how", ["impute", "complete"])
+def test_what_others_are_measured_from_is_drawn_to_fit_them(ordered, name, how):
+    real = orders().iloc[:400]
+    holed = real.drop(columns=name)
+    if how == "impute":
+        holed = real.assign(**{name: real[name].where(np.arange(len(real)) % 3 > 0)})
+    done = getattr(ordered, how)(holed, seed=1)
+    assert broken_orders(done) == {} and len(done) == 400 and not done.isna().any().any()
+    rest = [other for other in real if other != name]
+    assert done[rest].astype(str).equals(real[rest].astype(str)), "what is known stays"
+    assert done.equals(getattr(ordered, how)(holed, seed=1))
+    apart = ((done["sent"] - done["ordered"]).dt.days, (real["sent"] - real["ordered"]).dt.days)
+    assert apart[0].max() <= apart[1].max() + 7 and abs(apart[0].mean() - apart[1].mean()) < 2
+    same = [(rows["bill"] == rows["ship"]).mean() for rows in (done, real)]
+    assert same[0] == pytest.approx(same[1], abs=0.12)
+
+
+def test_a_day_is_told_by_another_and_how_long_lies_between():
+    rng = np.random.default_rng(0)
+    first = np.datetime64("2020-01-01") + rng.integers(0, 2000, 800)
+    days = rng.integers(20, 900, 800)
+    real = pd.DataFrame({"first": first, "last": first + days, "days": days})
+    twin = lookalike.fit(real, engine="marginals", run=Run(), seed=1)
+    for name in real:
+        assert twin.complete(real.drop(columns=name), seed=1)[name].astype(str).equals(real[name].astype(str))
+
+
+def test_what_is_completed_keeps_orders_that_are_chosen_and_keys_stay_unique():
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 3_000, 900)
+    high = low + rng.gamma(2, 600, 900).astype(int)
+    real = pd.DataFrame({"id": np.arange(70_001, 70_901), "low": low, "high": high, "other": rng.integers(0, 9, 900)})
+    twin = lookalike.fit(real, engine="marginals", run=Run(), seed=1)
+    assert [(rule.words, rule.kept_by) for rule in twin.schema.constraints] == [("low ≤ high", "choice")]
+    done = twin.complete(real[["low"]], seed=1)
+    assert (done["low"] <= done["high"]).mean() > 0.98 and done["id"].is_unique and done["low"].equals(real["low"])
+    holed = real.assign(high=real["high"].mask(np.arange(900) % 2 == 0))
+    done = twin.impute(holed, seed=1)
+    assert (done["low"] <= done["high"]).mean() > 0.98
+
+
+def test_labels_of_another_table_are_numbered_otherwise(ordered):
+    real = orders().iloc[:400]
+    given = real[real["bill"].isin(sorted(set(real["bill"]))[20:])].drop(columns="weekday")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ordered.complete(given, seed=1)["ship"].tolist() == given["ship"].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,24 @@ from pydantic import Field
 
 from lookalike.config import Settings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.holes import encode_known, with_held, with_solved
+from lookalike.encode.holes import (
+    TRIES_BESIDE_KNOWN,
+    encode_known,
+    unknown_cells,
+    with_held,
+    with_lacking,
+    with_rows,
+    with_solved,
+    with_told,
+)
+from lookalike.encode.known import Known
 from lookalike.errors import LookalikeWarning, SamplingError, SettingsError
 from lookalike.model.base import Generator
 from lookalike.model.rejection import draw_meeting
 from lookalike.rng import derive_seed, generator
 from lookalike.schema import EncodedTable
 from lookalike.schema.encoded import concatenate
-from lookalike.schema.values import spelled_like
+from lookalike.schema.values import spelled_like, whose
 
 BATCH_ROWS = 50_000
 """Rows made at once. Not a setting, because other batches would be other rows."""
@@ -29,8 +39,6 @@ LARGEST_DRAW, SMALLEST_LIMIT = 8, 20_000
 """Rows drawn at once under a condition are no more than so many times those wanted, or than the second where that is more."""
 NEVER_MET, ROWS_A_ROW = 100_000, 5
 """A condition that none of so many rows meets, nor of so many for each row learned from, is given up: it is rarer than any row of the table."""
-TRIES_BESIDE_KNOWN = 8
-"""How often a row is completed again that settles something else than what is known of it; then what settles it is chosen to fit."""
 
 MOST_LEVELS = 50
 """A column of more codes is not balanced or decorrelated code by code."""
@@ -254,7 +262,34 @@ def _place(encoder: TableEncoder, name: str, fixed: dict[int, int], what: str) -
     return place
 
 
-def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int) -> pa.Table:
+def _beside(model: Generator, encoder: TableEncoder, known: Known, *, seed: int, gaps: bool) -> EncodedTable:
+    """Draw what is not known beside what is; nothing of it missing, unless it may have ``gaps``."""
+    codes = {place: one.missing for place, one in enumerate(encoder.encoders.values())}
+    barred = {place: code for place, code in codes.items() if not gaps and code is not None}
+    settled = encoder.ties.settle(
+        model.complete(known.encoded, known.codes, seed=seed, barred=barred), known.codes, gaps=gaps
+    )
+    rows = encoder.ties.at_odds(settled, known.codes, gaps=gaps)
+    for attempt in range(TRIES_BESIDE_KNOWN):
+        if not len(rows):
+            break
+        given, there = known.encoded.take(rows), known.codes[rows]
+        again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
+        again = encoder.ties.settle(again, there, gaps=gaps)
+        settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
+        rows = rows[encoder.ties.at_odds(again, there, gaps=gaps)]
+    return settled
+
+
+def complete(
+    model: Generator,
+    encoder: TableEncoder,
+    table: pa.Table,
+    *,
+    fill: bool,
+    seed: int,
+    broken: Callable[[pa.Table, Mapping[str, np.ndarray]], np.ndarray],
+) -> pa.Table:
     """Return the table with its unknown cells drawn given the known ones of the same row, which come back as they are.
 
     A row in which something is drawn that settles another thing than is known there is drawn again, a few times; then what settles it is
@@ -266,6 +301,9 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     fill
         Missing cells are drawn (and never come out missing again); otherwise they count as known, and only the columns
         that the table lacks are drawn.
+    broken
+        Of a completed table, and (n,) bool by column which cells were drawn: (n,) bool which rows break a rule by those. They are completed again, a few
+        times.
 
     Raises
     ------
@@ -274,34 +312,51 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
     SchemaError, InputError
         A column has another type, or a cell holds what the column cannot. (A label never seen stays, with a warning, and is not heeded.)
     """
-    table = with_solved(encoder, with_held(encoder, table)) if fill else table
-    known = encode_known(encoder, table, fill=fill, seed=seed)
-    if known.unseen:
-        cells = ", ".join(f"{count:,} of column {name!r}" for name, count in known.unseen.items())
+    done, drawn, unseen = _completed(model, encoder, table, fill=fill, seed=seed)
+    if unseen:
+        cells = ", ".join(f"{count:,} of column {name!r}" for name, count in unseen.items())
         warnings.warn(
             f"cells are drawn given labels that were learned, however: some cells hold others ({cells}). They stay as they are, and their rows "
             "are completed without them; fit again with such rows to have them heeded.",
             LookalikeWarning,
             stacklevel=5,
         )
-    barred = {
-        place: one.missing for place, one in enumerate(encoder.encoders.values()) if fill and one.missing is not None
-    }
-    completed = model.complete(known.encoded, known.codes, seed=seed, barred=barred)
-    settled = encoder.ties.settle(completed, known.codes, gaps=not fill)
-    rows = encoder.ties.at_odds(settled, known.codes)
+    owners = whose(table, encoder.schema.kept)
     for attempt in range(TRIES_BESIDE_KNOWN):
-        if not len(rows):
+        rows = broken(done, drawn)
+        if owners is not None:  # what is a key's is the same in all of its rows
+            rows |= np.isin(owners, np.setdiff1d(owners[rows], [0]))
+        if not rows.any():
             break
-        given, there = known.encoded.take(rows), known.codes[rows]
-        again = model.complete(given, there, seed=derive_seed(seed, "again", attempt), barred=barred)
-        again = encoder.ties.settle(again, there, gaps=not fill)
-        settled.codes[rows], settled.residuals[rows] = again.codes, again.residuals
-        rows = rows[encoder.ties.at_odds(again, there)]
-    drawn = encoder.decode(settled, seed=seed, given=known)
+        again = derive_seed(seed, "broken", attempt)
+        part = _completed(model, encoder, table.filter(pa.array(rows)), fill=fill, seed=again)[0]
+        keys = {spec.name: done.column(spec.name) for spec in encoder.schema.kept if spec.kind == "key"}
+        done = with_rows(done, part, np.flatnonzero(rows))
+        for name, column in keys.items():
+            done = done.set_column(done.column_names.index(name), name, column)
+    return done
+
+
+def _completed(
+    model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: bool, seed: int
+) -> tuple[pa.Table, dict[str, np.ndarray], dict[str, int]]:
+    """The table completed once, (n,) bool by column which cells were drawn, and how many cells of each hold labels never learned."""
+    lacking = [spec.name for spec in encoder.schema.modelled if spec.name not in table.column_names]
+    table = with_lacking(encoder, with_held(encoder, table) if fill else table)
+    open_to = table.column_names if fill else lacking
+
+    before = unknown_cells(encoder, table, open_to)
+
+    def draw(known: Known, seed: int) -> EncodedTable:
+        return _beside(model, encoder, known, seed=seed, gaps=False)
+
+    table = with_solved(encoder, table, open_to)
+    table = with_solved(encoder, with_told(encoder, table, open_to, derive_seed(seed, "told"), draw), open_to)
+    known = encode_known(encoder, table, open_to=open_to, seed=seed)
+    drawn = encoder.decode(_beside(model, encoder, known, seed=seed, gaps=not fill), seed=seed, given=known)
     columns = {}
     for name in drawn.column_names:
-        if name not in table.column_names:
+        if name not in table.column_names or (name in lacking and not known.cells[name].any()):
             columns[name] = drawn.column(name)
         elif name not in known.cells or known.cells[name].all():
             columns[name] = table.column(name)
@@ -309,4 +364,4 @@ def complete(model: Generator, encoder: TableEncoder, table: pa.Table, *, fill: 
             kept, there = encoder.in_type(table, name), pa.array(known.cells[name])
             made = spelled_like(drawn.column(name).combine_chunks(), kept.filter(there), encoder.schema[name])
             columns[name] = pc.if_else(there, kept, made)
-    return pa.table(columns)
+    return pa.table(columns), before, known.unseen

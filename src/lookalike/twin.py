@@ -19,7 +19,7 @@ from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
 from lookalike.model.training.device import threads
 from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
-from lookalike.refine.constraints import Wanted, check_occurs
+from lookalike.refine.constraints import Wanted, check_occurs, row_checks
 from lookalike.refine.constraints import checks as constraint_checks
 from lookalike.rng import derive_seed
 from lookalike.sample import Sampler, SamplingSettings, batch_sizes, check_rows, complete
@@ -324,7 +324,15 @@ class Twin:
             raise SchemaError(
                 f"a table to complete has columns that were learned, however: {', '.join(map(repr, strange))} was not. Drop it."
             )
-        done = complete(self.model, self.encoder, table.data, fill=fill, seed=seed)
+        rules = row_checks(self.schema)
+
+        def broken(done: pa.Table, drawn: Mapping[str, np.ndarray]) -> np.ndarray:
+            found = np.zeros(done.num_rows, bool)
+            for rule in rules:
+                found |= np.any([drawn[name] for name in rule.constraint.names], axis=0) & ~rule.keep(done)
+            return found
+
+        done = complete(self.model, self.encoder, table.data, fill=fill, seed=seed, broken=broken)
         return Table(done, self.origin.replace(container=table.origin.container))
 
     def sample_to(

@@ -14,7 +14,7 @@ import lookalike
 from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.holes import encode_known
+from lookalike.encode.holes import encode_known, with_lacking
 from lookalike.errors import SettingsError
 from lookalike.schema.found.discover import with_rules_to_keep
 from lookalike.schema.infer import infer_schema
@@ -108,7 +108,9 @@ def test_what_is_known_of_a_table_to_complete_stays():
     encoder = encoder_of(table)
     days = [datetime.date(2024, 5, 6), datetime.date(2024, 5, 7)]
     given = pa.table({"weekday": ["Friday"] * 2, "ordered": days, "shipped": days})  # a Monday, and a Tuesday
-    known = encode_known(encoder, given, fill=False, seed=0)
+    known = encode_known(
+        encoder, with_lacking(encoder, given), open_to={*table.column_names} - {*given.column_names}, seed=0
+    )
     made = encoder.decode(known.encoded, seed=0, given=known)
     assert made["weekday"].to_pylist() == ["Friday"] * 2 and made["month"].to_pylist() == [5, 5]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import scrambled
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.frame import TableEncoder
-from lookalike.encode.holes import encode_known
+from lookalike.encode.holes import encode_known, with_lacking
 from lookalike.errors import InputError, LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.breaches import Rows, kept
@@ -508,7 +508,7 @@ def test_a_condition_on_what_follows_from_others_is_refused():
         encoder.codes_asked("b", 4)
     assert encoder.codes_asked("a", 2) == {0: 1}
     with pytest.raises(SchemaError, match="100 rows have 'b' without all of 'a', which it follows from"):
-        encode_known(encoder, table.drop(["a"]), fill=True, seed=0)
+        encode_known(encoder, with_lacking(encoder, table.drop(["a"])), open_to=["a"], seed=0)
 
 
 def test_rows_that_break_an_order_are_encoded_as_the_nearest_that_keep_it():

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lookalike.errors import SchemaError
+from lookalike.errors import LookalikeWarning, SchemaError
 from lookalike.schema import ColumnSpec, Schema
 from lookalike.schema.constraints import Copy
 from lookalike.schema.found.discover import with_rules_to_keep
@@ -93,6 +93,16 @@ def test_what_another_column_settles_is_none():
     assert found(shop=shop.astype(str), bill=bill, shop_town=town_of[shop - 1000]) == {
         "bill = shop_town in a part of the rows"
     }
+
+
+def test_keys_of_several_rows_each_do_not_stand_in_the_way():
+    rng = np.random.default_rng(0)
+    bill, customer = towns(rng), [f"C{number}" for number in rng.integers(10_000, 10_200, ROWS)]
+    table = pa.table({"customer_id": customer, "bill": bill, "ship": part(rng, 0.8, bill, towns(rng))})
+    with pytest.warns(LookalikeWarning, match="key of several rows each"):
+        schema = infer_schema(table)
+    rules = with_rules_to_keep(table, schema).constraints
+    assert [rule.words for rule in rules] == ["ship = bill in a part of the rows"]
 
 
 def test_what_is_the_same_in_few_rows_is_none():

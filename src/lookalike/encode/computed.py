@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.bins import at_nearest
+from lookalike.encode.clock import Clock
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, rounding_of, unit_of
 from lookalike.schema.breaches import allowance
+from lookalike.schema.calendar import ticks_a_day
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.values import as_kept
@@ -20,6 +23,7 @@ from lookalike.stats import FEW_PEOPLE, middle
 
 EXACT = float(np.finfo(np.float64).eps)
 """How far apart neighbouring floats of 64 bits lie, in proportion."""
+MILLISECONDS_A_DAY = 86_400_000
 SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
@@ -90,37 +94,52 @@ class Computed(Step):
         return found.fill_null(0).to_numpy(), found.is_null().to_numpy(zero_copy_only=False)
 
     def solved(self, columns: Columns) -> dict[str, Values]:
-        """The columns, the one source that a row lacks in it beside the target and all others, where the formula is a straight line in it:
-        the part of a sum that is left over, a price from what five cost."""
+        """The columns, the one source that a row lacks in it beside the target and all others, where the formula is a straight line in it, or one
+        divided by it: the part of a sum that is left over, a price from what five cost, the hours of what was paid by the hour, a day by
+        how long after another it is. And the target, where all others are there, unless it may be missing all the same."""
         found = dict(columns)
+        due, unknown = self._due(found)
+        lacking = found[self.target].missing & ~unknown
+        if lacking.any() and not self.has_known:
+            own, numbers = found[self.target], self._rounded(due, self.half_up)
+            assert own.numbers is not None
+            numbers = np.where(lacking, numbers, own.numbers).astype(self.dtype)
+            found[self.target] = Values(own.missing & ~lacking, numbers=numbers)
         for name in self.sources:
             lacking, spec = found[name].missing & ~columns[self.target].missing, self.schema[name]
-            if lacking.any() and spec.kind in ("integer", "float") and not spec.span:
-                found[name] = self._solved_for(name, lacking, found)
+            if lacking.any() and spec.kind in ("integer", "float", "datetime") and not spec.span:
+                found[name] = self._solved_for(name, lacking, found, divided=False)
+                left = lacking & found[name].missing
+                if left.any() and spec.kind != "datetime":
+                    found[name] = self._solved_for(name, left, found, divided=True)
         return found
 
-    def _solved_for(self, name: str, lacking: np.ndarray, columns: dict[str, Values]) -> Values:
-        """One source, in the ``lacking`` (n,) rows what gives the target, if that is so when it is computed from it."""
+    def _solved_for(self, name: str, lacking: np.ndarray, columns: dict[str, Values], *, divided: bool) -> Values:
+        """One source, in the ``lacking`` (n,) rows what gives the target, if that is so when it is computed from it. The line is laid through what
+        two of its values give; through one ``divided`` by that."""
         assert isinstance(self.constraint, Formula)
         gap, spec, mine = columns[name], self.schema[name], as_floats(natural_of(columns[self.target], self.spec))
         assert gap.numbers is not None
         own = unit_of(spec)
-        one = gap.numbers.dtype.type(1 if own is None else 1 / own)
+        one = ticks_a_day(spec) if spec.kind == "datetime" else gap.numbers.dtype.type(1 if own is None else 1 / own)
         (start, unknown), (after, _) = (
-            self._due(columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step))})
-            for step in (0, one)
+            self._due(columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step * one))})
+            for step in ((1, 2) if divided else (0, 1))
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            numbers = (mine - start) / (after - start)
+            wanted, start, after = (1 / part if divided else part for part in (mine, start, after))
+            numbers = (wanted - start) / (after - start) + divided
+        numbers = np.where(np.isfinite(numbers), numbers, np.inf)
+        coarse = max(int(one) // MILLISECONDS_A_DAY, 1) if spec.kind == "datetime" else 1  # floats hold no nanoseconds
         if own is not None:
-            numbers = np.round(numbers * one)
+            numbers = np.round(numbers * (one // coarse if coarse > 1 else one))
         elif spec.decimals is not None:
             numbers = np.round(numbers, spec.decimals)
         fits = lacking & ~unknown & (np.abs(numbers) < LARGEST_WHOLE)
-        cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype)
+        cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype) * gap.numbers.dtype.type(coarse)
         told, unknown = self._due(columns | {name: Values(~fits, numbers=cells)})
         fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
-        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers))
+        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers).astype(cells.dtype))
 
     def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
         """In the target's own unit and decimals, held to what its type can store."""
@@ -199,6 +218,8 @@ class Shared(Computed):
     modelled alone, and whether it is.
     """
 
+    tells = True
+
     def __init__(self, constraint: Share, share: str, known: str, alone: str, schema: Schema) -> None:
         super().__init__(constraint, known, alone, schema)
         self.share, self.shares = share, np.sort(np.array(constraint.shares))
@@ -265,6 +286,25 @@ class Shared(Computed):
             gone = drawn[self.known].missing if self.has_known else np.zeros(len(lacking), bool)
             numbers, missing = np.where(lacking, alone, numbers), np.where(lacking, gone, missing)
         return self._told(numbers, missing)
+
+    def told_by(
+        self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
+    ) -> dict[str, Values]:
+        """What it is a share of, by the share that was drawn, or the commonest one that fits; as it was drawn where the share is nought."""
+        (name,) = self.sources
+        own, theirs, other, share = columns[self.target], columns[name], written[name], drawn[self.share]
+        assert theirs.numbers is not None and other.numbers is not None and share.codes is not None
+        mine, shares = as_floats(natural_of(own, self.spec)), self.shares[share.codes]
+        nought = (np.nan_to_num(mine) == 0) & (shares == 0) & ~share.missing
+        usual = self.shares[self.commonest] or self.shares[self.shares != 0][0]
+        whole = mine / np.where(share.missing | (shares == 0), usual, shares)
+        spec, unit = self.schema[name], unit_of(self.schema[name])
+        scale = 10.0 ** (decimals_of(spec) or 0) if unit is None else 1 / float(unit)
+        rounded = whole if unit is None and spec.decimals is None else np.rint(whole * scale)
+        numbers = fit_in(np.nan_to_num(rounded), spec, theirs.numbers.dtype) if unit is not None else rounded / scale
+        missing = ~theirs.missing | own.missing | (nought & other.missing)
+        numbers = np.where(nought, other.numbers, np.nan_to_num(numbers)).astype(theirs.numbers.dtype)
+        return {name: Values(missing, numbers=np.where(missing, 0, numbers).astype(theirs.numbers.dtype))}
 
     def carrier(self) -> str | None:
         return None if self.has_alone else self.share

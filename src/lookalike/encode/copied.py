@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from lookalike.encode.clock import Clock
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import common_unit, on_axis, on_grain, unit_of
@@ -24,6 +26,9 @@ class Copied(Step):
     the same. What is copied goes to the nearest that the column may hold, at its decimals, steps and days; where that is beyond what was seen in
     it, what was drawn for the cell stands there.
     """
+
+    tells = True
+    free = True
 
     def __init__(self, constraint: Copy, same: str, otherwise: str, schema: Schema) -> None:
         self.target, self.source = constraint.names
@@ -80,16 +85,22 @@ class Copied(Step):
     def forward(self, columns: Columns) -> dict[str, Values]:
         own, equal = columns[self.target], self._equal(columns)
         flags = Values(np.zeros(len(own), bool), codes=equal.astype(np.int32), levels=pa.array([False, True]))
-        numbers, codes = (
-            None if part is None else np.where(equal, self.fill, part) for part in (own.numbers, own.codes)
-        )
-        return {self.same: flags, self.otherwise: Values(own.missing, numbers=numbers, codes=codes, levels=own.levels)}
+        if own.numbers is not None:
+            return {self.same: flags, self.otherwise: Values(own.missing, np.where(equal, self.fill, own.numbers))}
+        assert own.codes is not None and own.levels is not None and self.levels is not None
+        # another table numbers its labels otherwise, and may lack the one that stands in for those copied
+        levels, place = own.levels, -1
+        if self.fill >= 0:
+            levels = pa.concat_arrays(
+                [own.levels.cast(self.levels.type), self.levels.slice(int(self.fill), 1)]
+            ).unique()
+            place = levels.index(self.levels[int(self.fill)]).as_py()
+        codes = np.where(equal, place, own.codes).astype(np.int32)
+        return {self.same: flags, self.otherwise: Values(own.missing, codes=codes, levels=levels)}
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
-        flags, own, theirs = drawn[self.same], drawn[self.otherwise], done[self.source]
-        assert flags.codes is not None and flags.levels is not None
-        equal = np.append(flags.levels.to_numpy(zero_copy_only=False).astype(bool), False)[flags.codes]
-        equal &= ~theirs.missing & ~own.missing
+        own, theirs = drawn[self.otherwise], done[self.source]
+        equal = self._flags(drawn) & ~theirs.missing & ~own.missing
         if own.numbers is not None:
             copied = self._copied(theirs)
             equal &= (copied >= self.low) & (copied <= self.high)
@@ -99,6 +110,30 @@ class Copied(Step):
         found = theirs.codes_in(self.levels)
         codes = np.where(equal & (found >= 0), found, own.codes_in(self.levels))
         return {self.target: Values(own.missing, codes=codes.astype(np.int32), levels=self.levels)}
+
+    def told_by(
+        self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
+    ) -> dict[str, Values]:
+        """The source, where it was drawn to be the same; where not, it is another one, to be drawn."""
+        own, theirs = columns[self.target], columns[self.source]
+        same = self._flags(drawn) & theirs.missing & ~own.missing
+        if own.numbers is None:
+            assert own.codes is not None
+            return {self.source: Values(~same, codes=np.where(same, own.codes, np.int32(-1)), levels=own.levels)}
+        assert theirs.numbers is not None
+        mine, other = unit_of(self.spec), unit_of(self.theirs)
+        numbers = own.numbers if mine == other else on_axis(own, self.spec, None)
+        if other is not None and mine != other:
+            numbers = fit_in(np.rint(numbers / float(other)), self.theirs, theirs.numbers.dtype)
+        found = numbers.astype(theirs.numbers.dtype)
+        same &= self._copied(Values(~same, numbers=found)) == own.numbers
+        return {self.source: Values(~same, numbers=np.where(same, found, found.dtype.type(0)))}
+
+    def _flags(self, drawn: Columns) -> np.ndarray:
+        """(n,) bool: where it was drawn to be the same."""
+        flags = drawn[self.same]
+        assert flags.codes is not None and flags.levels is not None
+        return np.append(flags.levels.to_numpy(zero_copy_only=False).astype(bool), False)[flags.codes]
 
     def carrier(self) -> str | None:
         return self.otherwise

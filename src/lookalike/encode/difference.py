@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from lookalike.schema.calendar import on_days
 from lookalike.stats import middle
 
 LARGEST_INT64 = 2**63 - 1
+LEAST = -(2**62)
+"""Before all dates: half of what an int64 holds, so that a week less is one, too."""
 
 
 class Difference(Step):
@@ -36,6 +38,7 @@ class Difference(Step):
     """
 
     clock: Clock | None = None
+    tells = True
 
     def __init__(
         self,
@@ -202,6 +205,55 @@ class Difference(Step):
         else:
             missing = distance.missing | ~there
         return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+    def told_by(
+        self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
+    ) -> dict[str, Values]:
+        """The nearest bound, the distance drawn away from the target: a date on the nearest day and at the time that were drawn for it. Others are
+        as they were drawn, but within the target, once that bound is there."""
+        distance, own, found = drawn[self.distance], columns[self.target], {}
+        assert distance.numbers is not None
+        nearest = columns[self.bounds[0][0]].missing
+        for name, strict in self.bounds if not self.wide else ():
+            theirs, spec, other = columns[name], self.columns[name], written[name]
+            first = name == self.bounds[0][0]
+            there = theirs.missing & ~own.missing & (~distance.missing if first else ~nearest & ~other.missing)
+            edge = on_axis(own, self.spec, self.unit) - (self.sign * self._gap if strict else 0)
+            numbers = edge - self.sign * distance.numbers
+            if self.unit is None:
+                edge, numbers = self._inward(edge, spec), self._inward(numbers, spec)
+            else:
+                edge, numbers = (self._whole_units(part, self._factor(spec)) for part in (edge, numbers))
+            if not first:
+                assert other.numbers is not None
+                numbers = (np.minimum if self.sign > 0 else np.maximum)(other.numbers, edge)
+            elif name in clocks:
+                numbers = clocks[name].near(numbers, drawn, *((LEAST, edge) if self.sign > 0 else (edge, -LEAST)))
+            assert theirs.numbers is not None
+            found[name] = Values(~there, numbers=np.where(there, numbers, 0).astype(theirs.numbers.dtype))
+        return found
+
+    def _inward(self, numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+        """(n,) floats, rounded to a source's decimals such that they stay on their side."""
+        if spec.decimals is None:
+            return numbers
+        scale, fine = 10.0**spec.decimals, 1e-6
+        whole = np.floor(numbers * scale + fine) if self.sign > 0 else np.ceil(numbers * scale - fine)
+        return whole / scale
+
+    def _whole_units(self, ticks: np.ndarray, factor: int) -> np.ndarray:
+        """(n,) numbers on the common axis in a source's own unit, on their side of what they were."""
+        return ticks // factor if self.sign > 0 else -(-ticks // factor)
+
+    def held(self, values: Values, columns: Columns) -> Values:
+        """The target's ``values``, moved to its bounds where they lie beyond them."""
+        base, there = self._base(columns)
+        spec, numbers = self.spec, values.numbers
+        assert numbers is not None
+        outer = np.maximum if self.sign > 0 else np.minimum
+        factor = self._factor(spec)
+        bound = base if self.unit is None else -(-base // factor) if self.sign > 0 else base // factor
+        return Values(values.missing, numbers=np.where(there, outer(numbers, bound), numbers).astype(numbers.dtype))
 
     def _in_range(
         self,

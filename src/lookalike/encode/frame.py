@@ -236,6 +236,18 @@ class TableEncoder:
         keys = self.keys.streams(seed)
         return self.keys.referred(self.keys.beside(self.cells(encoded, seed=seed, given=given), keys), keys)
 
+    def drawn(self, encoded: EncodedTable, *, seed: int) -> dict[str, Values]:
+        """The encoded columns' cells as they were drawn, dates with the weekday and the time beside them."""
+        drawn = {
+            name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
+            for place, (name, encoder) in enumerate(self.encoders.items())
+        }
+        for name, clock in self.rewrites.clocks.items():
+            encoder, place = self.encoders[name], list(self.encoders).index(name)
+            assert isinstance(encoder, NumericEncoder)
+            clock.put(drawn, encoder.column.interval[encoded.codes[:, place]], *encoder.limits())
+        return drawn
+
     def cells(
         self,
         encoded: EncodedTable,
@@ -257,14 +269,7 @@ class TableEncoder:
         firm
             Columns whose cells are not to be exchanged between rows that a key joins.
         """
-        drawn = {
-            name: encoder.decode(encoded.codes[:, place], encoded.residuals[:, place], generator(seed, "decode", name))
-            for place, (name, encoder) in enumerate(self.encoders.items())
-        }
-        for name, clock in self.rewrites.clocks.items():
-            encoder, place = self.encoders[name], list(self.encoders).index(name)
-            assert isinstance(encoder, NumericEncoder)
-            clock.put(drawn, encoder.column.interval[encoded.codes[:, place]], *encoder.limits())
+        drawn = self.drawn(encoded, seed=seed)
         known = np.zeros(encoded.codes.shape, bool)
         if given is not None:
             drawn, known = {name: given.put_in(name, values) for name, values in drawn.items()}, given.codes

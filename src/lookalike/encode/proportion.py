@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from lookalike.encode.clock import Clock
 from lookalike.encode.steps import Columns, Step, fit_in
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import on_axis, on_grain, unit_of
@@ -19,6 +21,8 @@ class Proportion(Step):
     Where the source is missing or nought the column stands for itself, in a second encoded column. Decoding rounds it, and holds it to the
     range that was seen: what lies beyond goes to as far within, as an end itself is one person's.
     """
+
+    tells = True
 
     def __init__(self, formula: Formula, ratio: str, alone: str, schema: Schema) -> None:
         _, self.target, self.source = formula.names
@@ -79,20 +83,27 @@ class Proportion(Step):
 
     def _in_range(self, numbers: np.ndarray) -> np.ndarray:
         """(n,) numbers rounded, those beyond the range as many times less, or more, than its end as they were beyond it."""
-        rounded, axis = self._rounded(numbers), float(unit_of(self.spec) or 1)
+        rounded, axis = _rounded(numbers, self.spec, self.dtype), float(unit_of(self.spec) or 1)
         for end, beyond in ((self.low, np.less), (self.high, np.greater)):
             out = np.asarray(beyond(rounded, end), bool) & (numbers * float(end) > 0)
-            mirrored = self._rounded((float(end) * axis) ** 2 / np.where(out, numbers, 1.0))
+            mirrored = _rounded((float(end) * axis) ** 2 / np.where(out, numbers, 1.0), self.spec, self.dtype)
             rounded = np.where(out, mirrored, rounded)
         return np.clip(rounded, self.low, self.high)
 
-    def _rounded(self, numbers: np.ndarray) -> np.ndarray:
-        """In the column's own unit, decimals and steps."""
-        own = unit_of(self.spec)
-        if own is None:
-            return numbers if self.spec.decimals is None else on_grain(numbers, self.spec)
-        step = self.spec.step * float(own)
-        return fit_in(np.rint(numbers / step) * self.spec.step, self.spec, self.dtype)
+    def told_by(
+        self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
+    ) -> dict[str, Values]:
+        """The source, by what the column was drawn to be to it; as it was drawn where that is nought."""
+        own, theirs, other = columns[self.target], columns[self.source], written[self.source]
+        ratios = drawn[self.ratio]
+        assert ratios.numbers is not None and theirs.numbers is not None and other.numbers is not None
+        mine = on_axis(own, self.spec, None).astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            base = mine / ratios.numbers
+        tells = np.isfinite(base) & (base != 0) & ~ratios.missing
+        found = _rounded(np.where(tells, base, 0), self.theirs, theirs.numbers.dtype)
+        missing = ~theirs.missing | own.missing | (~tells & other.missing)
+        return {self.source: Values(missing, numbers=np.where(tells, found, other.numbers).astype(found.dtype))}
 
     def carrier(self) -> str | None:
         return self.ratio
@@ -104,3 +115,11 @@ class Proportion(Step):
     def restore(self, state: dict[str, Any]) -> None:
         self.dtype, self.has_alone, self.fill = np.dtype(state["dtype"]), state["has_alone"], state["fill"]
         self.low, self.high, self.fill_alone = (self.dtype.type(state[name]) for name in ("low", "high", "fill_alone"))
+
+
+def _rounded(numbers: np.ndarray, spec: ColumnSpec, dtype: np.dtype) -> np.ndarray:
+    """In a column's own unit, decimals and steps."""
+    own = unit_of(spec)
+    if own is None:
+        return numbers if spec.decimals is None else on_grain(numbers, spec)
+    return fit_in(np.rint(numbers / (spec.step * float(own))) * spec.step, spec, dtype)

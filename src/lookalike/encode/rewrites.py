@@ -142,10 +142,22 @@ class Rewrites:
             found |= clock.beside(found[name])
         return {spec.name: found[spec.name] for spec in self.specs()}
 
-    def known(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """(n,) bool by encoded column: where its cell is known, given where those of the real columns are.
+    def telling(self, cells: Mapping[str, np.ndarray], columns: Columns) -> np.ndarray:
+        """(n,) bool: where a rewritten cell is there that tells of a source which is not known (:meth:`Step.told_by`)."""
+        found = np.zeros(len(next(iter(cells.values()))), bool)
+        for step in self.steps:
+            for name in step.targets if step.tells else ():
+                there = cells[name] & ~columns[name].missing
+                found |= there & ~np.all([cells[source] for source in step.sources], axis=0)
+        return found
 
-        A rewritten column can be drawn given its sources, but not they given it.
+    def known(
+        self, cells: Mapping[str, np.ndarray], columns: Columns, *, lenient: bool = False
+    ) -> dict[str, np.ndarray]:
+        """(n,) bool by encoded column: where its cell is known, given where those of the real ``columns`` are.
+
+        A rewritten column can be drawn given its sources, but not they given it: where a source is not known, it is not, either, if that is
+        ``lenient``. Where it is missing, as a copy and as what it is otherwise, it is known by itself.
 
         Raises
         ------
@@ -156,7 +168,10 @@ class Rewrites:
         for step in self.steps:
             some = np.any([cells[name] for name in step.targets], axis=0)
             all_known = np.all([cells[name] for name in (*step.targets, *step.sources)], axis=0)
-            if (some & ~all_known).any():
+            if step.sources:
+                (target,) = step.targets
+                all_known |= cells[target] & (columns[target].missing | (step.free and not lenient))
+            if (some & ~all_known).any() and not lenient:
                 needed = ", ".join(map(repr, step.sources or step.targets))
                 raise SchemaError(
                     f"a cell is drawn given others in its row, however: {int((some & ~all_known).sum()):,} rows have {step.targets[0]!r} "
@@ -167,7 +182,9 @@ class Rewrites:
         for group in self._carriers():
             for name in group[1:]:
                 lacking = found[name] & ~found[group[0]]
-                if lacking.any():
+                if lenient:
+                    found[name] = found[name] & ~lacking
+                elif lacking.any():
                     raise SchemaError(
                         f"a cell is drawn given others in its row, however: {int(lacking.sum()):,} rows have {name!r} without {group[0]!r}, "
                         "with which it is missing. Give both, or neither."

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lookalike.encode.clock import Clock
 from lookalike.schema import ColumnSpec, Values
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.types import arrow_type
@@ -26,12 +27,18 @@ class Step(ABC):
     ----------
     targets, sources
         The columns it takes away, and those it needs decoded before it gives them back.
+    tells
+        Whether a target tells of a source that is not there (:meth:`told_by`).
+    free
+        Whether a target can be known without its sources.
     words
         The rule, for messages.
     """
 
     targets: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    tells = False
+    free = False
     words: str
 
     @abstractmethod
@@ -57,6 +64,15 @@ class Step(ABC):
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state` gave."""
+
+    def told_by(
+        self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
+    ) -> dict[str, Values]:
+        """The sources that rows lack beside a target that is there, as what was ``drawn`` for it says, missing where that says nothing.
+
+        ``written`` are the real columns as they were drawn, ``clocks`` what stands beside dates. A step that gives nothing needs all its sources.
+        """
+        return {}
 
     def carrier(self) -> str | None:
         """The encoded column that is missing just where the targets are; None where there is none."""

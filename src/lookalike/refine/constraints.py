@@ -177,6 +177,20 @@ def check_occurs(wanted: Sequence[Wanted], combinations: pa.Table) -> None:
         )
 
 
+def row_checks(schema: Schema) -> list[Constrained]:
+    """Return a check for each rule between modelled columns that a row keeps or breaks by itself."""
+    modelled = {spec.name for spec in schema.modelled}
+    return [
+        Constrained(constraint, schema)
+        for constraint in schema.constraints
+        if set(constraint.names) <= modelled and not isinstance(constraint, Unique) and not _drawn_as_wholes(constraint)
+    ]
+
+
+def _drawn_as_wholes(constraint: Constraint) -> bool:
+    return isinstance(constraint, Combinations) and constraint.allowed is None
+
+
 def checks(schema: Schema) -> list[Check]:
     """Return a check for each constraint, to be used for one sampled table.
 
@@ -187,16 +201,6 @@ def checks(schema: Schema) -> list[Check]:
     there = modelled | {spec.name for spec in schema.kept if spec.repeated and spec.refers is None}
     chosen = [one for one in schema.constraints if isinstance(one, (Inequality, Range)) and one.kept_by == "choice"]
     found: list[Check] = [Found(chosen, schema)] if chosen else []
-    last: list[Check] = []
-    for constraint in schema.constraints:
-        if (
-            constraint in chosen
-            or not set(constraint.names) <= (there if isinstance(constraint, Unique) else modelled)
-            or (isinstance(constraint, Combinations) and constraint.allowed is None)
-        ):
-            continue
-        if isinstance(constraint, Unique):
-            last.append(UniqueTogether(constraint, schema))
-        else:
-            found.append(Constrained(constraint, schema))
-    return found + last
+    found += [check for check in row_checks(schema) if check.constraint not in chosen]
+    unique = [one for one in schema.constraints if isinstance(one, Unique) and set(one.names) <= there]
+    return found + [UniqueTogether(one, schema) for one in unique]

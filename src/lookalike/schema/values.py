@@ -78,6 +78,21 @@ def places_in(vocabulary: pa.Array, levels: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
+def same_cells(one: Values, other: Values) -> np.ndarray:
+    """Return (n,) bool: where both are missing, or hold the same.
+
+    >>> labels = [Values(np.zeros(1, bool), codes=np.zeros(1, np.int32), levels=pa.array([label, "b"])) for label in "aa"]
+    >>> same_cells(*labels).tolist()
+    [True]
+    """
+    if one.numbers is not None:
+        alike = one.numbers == other.numbers
+    else:
+        assert one.levels is not None
+        alike = one.codes == other.codes_in(one.levels)
+    return np.asarray((one.missing & other.missing) | (alike & ~one.missing & ~other.missing))
+
+
 def numbered(cells: pa.Array) -> np.ndarray:
     """Return (n,) int64 which of the distinct cells each is, counted from 1 as they come; 0 where one is missing.
 

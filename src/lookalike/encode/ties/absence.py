@@ -142,6 +142,19 @@ def _in_order(found: Sequence[Absence]) -> Iterator[Absence]:
         left = [absence for absence in left if absence.dependent in held_up]
 
 
+def against_absences(
+    absences: Sequence[Absence], encoders: Mapping[str, ColumnEncoder], table: EncodedTable, known: np.ndarray
+) -> np.ndarray:
+    """Return the rows of which a ``known`` (n, d) cell is missing where what was drawn beside it says that it is there, or there where that
+    says that it is missing."""
+    places, found = {name: place for place, name in enumerate(encoders)}, np.zeros(len(table), bool)
+    for absence in absences:
+        source, place = places[absence.determinant], places[absence.dependent]
+        due, gone = absence.due[table.codes[:, source]], table.codes[:, place] == encoders[absence.dependent].missing
+        found |= known[:, place] & ~known[:, source] & (due >= 0) & (gone != (due == 1))
+    return np.flatnonzero(found)
+
+
 def settle_absences(
     absences: Sequence[Absence],
     encoders: Mapping[str, ColumnEncoder],

@@ -15,7 +15,7 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
-from lookalike.encode.ties.settle import Due, follow, put
+from lookalike.encode.ties.settle import Due, alike, follow, level_of, put
 from lookalike.schema import EncodedTable, Values
 
 ROUNDS_A_CODE = 16
@@ -46,6 +46,22 @@ def contradicted(dues: Sequence[Due], codes: np.ndarray, known: np.ndarray) -> D
             return one
         codes[one.place], told[one.place] = due, True
     return None
+
+
+def contradicting(
+    ties: Sequence[Rule | JointRule],
+    encoders: Mapping[str, ColumnEncoder],
+    values: Mapping[str, Values],
+    known: np.ndarray,
+) -> np.ndarray:
+    """Return (n,) bool: in which rows decoded cells that are ``known`` (n, d) settle another value than one that is known."""
+    places, found = {name: place for place, name in enumerate(encoders)}, np.zeros(len(known), bool)
+    for tie in ties:
+        there = known[:, [places[name] for name in (*tie.determinants, tie.dependent)]].all(1)
+        level = tie.places(values, encoders) if isinstance(tie, JointRule) else level_of(tie, values)
+        rows = np.flatnonzero(there & (level >= 0))
+        found[rows] |= ~alike(tie.values.take(level[rows]), values[tie.dependent].take(rows))
+    return found
 
 
 def _told(ties: Sequence[tuple[Sequence[int], int]], known: np.ndarray) -> np.ndarray:

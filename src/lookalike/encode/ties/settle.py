@@ -136,25 +136,25 @@ def follow(
     """Give every dependent of the decoded values what its determinants settle; ``known`` (n, d) cells are left alone."""
     places = {name: place for place, name in enumerate(encoders)}
     for rule in rules:
-        level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else _level(rule, drawn)
+        level = rule.places(drawn, encoders) if isinstance(rule, JointRule) else level_of(rule, drawn)
         rows = np.flatnonzero((level >= 0) & ~known[:, places[rule.dependent]])
         put(rule.values.take(level[rows]), drawn[rule.dependent], rows)
 
 
-def _level(rule: Rule, drawn: Mapping[str, Values]) -> np.ndarray:
+def level_of(rule: Rule, drawn: Mapping[str, Values]) -> np.ndarray:
     """Return (n,) the level that settles each row's dependent, −1 where none does: where stretches of an axis settle, and a number lies
     between two, it may be of either, and is of the nearer one where its row says neither's."""
     numbers, said = drawn[rule.determinant], drawn[rule.dependent]
     if not rule.banded:
         return rule.places(numbers)
     low, high = rule.possible(numbers)
-    either = _alike(rule.values.take(low), said) | _alike(rule.values.take(high), said)
+    either = alike(rule.values.take(low), said) | alike(rule.values.take(high), said)
     assert rule.levels is not None and numbers.numbers is not None
     nearer = np.where(numbers.numbers - rule.levels[low] <= rule.levels[high] - numbers.numbers, low, high)
     return np.where(low == high, low, np.where(either, -1, nearer))
 
 
-def _alike(values: Values, others: Values) -> np.ndarray:
+def alike(values: Values, others: Values) -> np.ndarray:
     """(n,) bool: which cells are the same."""
     alike = values.missing & others.missing
     for one, other in ((values.numbers, others.numbers), (values.codes, others.codes)):

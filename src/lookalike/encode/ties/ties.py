@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.stream import KeyStream
-from lookalike.encode.ties.absence import Absence, find_absences, settle_absences
+from lookalike.encode.ties.absence import Absence, against_absences, find_absences, settle_absences
 from lookalike.encode.ties.apart import put_apart
 from lookalike.encode.ties.backward import at_odds, contradicted, give_way
 from lookalike.encode.ties.choose import choose_values
@@ -91,9 +91,13 @@ class Ties:
             return settled
         return settle(self._dues, settle_absences(self.absences, self.encoders, settled, known), known)
 
-    def at_odds(self, encoded: EncodedTable, known: np.ndarray) -> np.ndarray:
-        """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles."""
-        return at_odds(self._dues, encoded, known)
+    def at_odds(self, encoded: EncodedTable, known: np.ndarray, *, gaps: bool = True) -> np.ndarray:
+        """Return the rows of which a ``known`` (n, d) code is another than what was drawn beside it settles; or missing, or not, against what
+        that says, unless all are to be filled (``gaps`` False)."""
+        absences = self.absences if gaps else []
+        return np.union1d(
+            at_odds(self._dues, encoded, known), against_absences(absences, self.encoders, encoded, known)
+        )
 
     def check_together(self, codes: Mapping[int, int]) -> None:
         """Raise a SamplingError where ``codes`` (columns' positions to what they should be) contradict a rule that every row keeps."""

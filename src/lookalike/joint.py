@@ -97,7 +97,8 @@ def settled_together(columns: Sequence[np.ndarray], dependent: np.ndarray) -> tu
     found[combinations] = codes
     found[~agree] = -1
     exceptions = (counts - most).sum()
-    if exceptions > EXCEPTIONS * len(dependent):
+    # others' codes leave no more to chance than there is without them
+    if exceptions > EXCEPTIONS * len(dependent) * (1 - ((np.bincount(dependent) / len(dependent)) ** 2).sum()):
         return None
     expected = min(
         _broken_by_chance(together, counts * agree, joined([*columns[:one], *columns[one + 1 :]]), dependent)

@@ -167,7 +167,9 @@ def test_fractions_are_read_and_spelled_as_databases_and_python_shorten_them(for
 def test_every_form_of_a_date_is_recognised():
     ticks = np.array([86_400 * (19_000 + 37 * day) + 3_671 * day for day in range(12)])
     for format in [*map("".join, product(dates.DATE_FORMATS, ["", *dates.TIME_FORMATS])), *dates.ALONE]:
-        for offset in ["", "+02:00", " UTC"] if format.endswith("%S") else [""]:
+        for offset in (
+            ["", "+02:00", " UTC"] if format.endswith("%S") and format.startswith(dates.DATE_FORMATS[0]) else [""]
+        ):
             spec = ColumnSpec(name="day", kind="datetime", format=format + offset)
             texts = dates.spell(ticks, np.zeros(12, bool), spec)
             found = dates.detect(texts.unique(), "day")[0]

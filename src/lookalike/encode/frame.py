@@ -397,7 +397,8 @@ def refuse(specs: Iterable[ColumnSpec]) -> None:
 
 def check_columns(table: pa.Table, schema: Schema) -> None:
     """Raise unless the table has the schema's columns."""
-    lacking = [spec.name for spec in schema.kept if spec.name not in table.column_names]
+    there = {*table.column_names}
+    lacking = [spec.name for spec in schema.kept if spec.name not in there]
     if lacking:
         raise SchemaError(
             f"the table must have the schema's columns, however: {', '.join(map(repr, lacking))} are not there. Correct the schema, or the table."

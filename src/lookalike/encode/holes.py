@@ -28,8 +28,9 @@ TRIES_BESIDE_KNOWN = 8
 
 def with_lacking(encoder: TableEncoder, table: pa.Table) -> pa.Table:
     """Return a table to complete with the columns that it lacks, no cell of them there."""
+    there = {*table.column_names}
     for spec in encoder.schema.modelled:
-        if spec.name not in table.column_names:
+        if spec.name not in there:
             table = table.append_column(spec.name, pa.nulls(table.num_rows, arrow_type(spec.storage)))
     return table
 

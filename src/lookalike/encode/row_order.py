@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ from lookalike.schema.values import numbered, widen
 Way = Literal["rising", "falling", "gathered"]
 MOST_STEPS = 4
 """Columns that tell the order one after the other, at most."""
+GLANCE = 1_000
+"""First rows, which tell most columns that stand in no order."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,23 @@ class RowOrder:
             return cls()
         late = {"category": 1, "ordinal": 1, "boolean": 1, "key": 2}
         may = [spec for spec in schema.kept if spec.repeated or spec.kind not in ("key", "constant", "text")]
-        labels = {spec.name for spec in may if not spec.numeric}
-        ranks: dict[str, np.ndarray] = {}
-        for spec in sorted(may, key=lambda spec: late.get(spec.kind, 0)):
-            cells = _ranks(table, spec)
-            if (cells >= 0).all():
-                ranks[spec.name] = cells
+        left = {spec.name: spec for spec in sorted(may, key=lambda spec: late.get(spec.kind, 0))}
+        first = {spec.name: _ranks(table.slice(0, GLANCE), spec) for spec in schema.kept}
+        ranks = cache(lambda name: _ranks(table, schema[name]))
         steps: list[tuple[str, Way]] = []
-        groups: np.ndarray = np.zeros(table.num_rows, np.int64)
+        whole = groups = np.zeros(table.num_rows, np.int64)
         while len(steps) < MOST_STEPS:
-            ways = ((name, _way(cells, groups, name in labels)) for name, cells in ranks.items())
+            glance = ((name, spec, _stands(first[name], groups[:GLANCE], spec)) for name, spec in left.items())
+            ways = ((name, _way(ranks(name), groups, spec)) for name, spec, may_be in glance if may_be is not None)
             step = next(((name, way) for name, way in ways if way is not None), None)
             if step is None:
                 break
             steps.append(step)
-            mine = ranks.pop(step[0])
-            groups = np.append(0, np.cumsum((groups[1:] != groups[:-1]) | (mine[1:] != mine[:-1])))
-        whole: np.ndarray = np.zeros(table.num_rows, np.int64)
-        rising = []
-        for spec in schema.kept:
-            if spec.kind == "key" and spec.refers is None:
-                cells = _ranks(table, spec)
-                if (cells >= 0).all() and in_order(cells, whole) and not by_chance(cells, whole):
-                    rising.append(spec.name)
+            del left[step[0]]
+            groups = _stretches(ranks(step[0]), groups)
+        keys = [spec.name for spec in schema.kept if spec.kind == "key" and spec.refers is None]
+        alike = (name for name in keys if in_order(first[name], whole[:GLANCE]))
+        rising = [name for name in alike if _way(ranks(name), whole, schema[name]) == "rising"]
         return cls(tuple(steps), tuple(rising))
 
     def sort(self, table: pa.Table, schema: Schema) -> pa.Table:
@@ -119,25 +116,38 @@ def _ranks(table: pa.Table, spec: ColumnSpec) -> np.ndarray:
     return np.asarray(pc.index_in(levels, order).take(coded.indices).fill_null(-1).to_numpy(), np.int64)
 
 
-def _way(cells: np.ndarray, groups: np.ndarray, may_be_gathered: bool) -> Way | None:
-    """How (n,) cells stand within groups (n,) of rows, if not in any order or all the same."""
+def _stands(cells: np.ndarray, groups: np.ndarray, spec: ColumnSpec) -> Way | None:
+    """How (n,) cells stand within groups (n,) of rows; None where in no way, or where one is missing."""
+    if (cells < 0).any():
+        return None
     if in_order(cells, groups):
-        return None if by_chance(cells, groups) else "rising"
+        return "rising"
     if in_order(-cells, groups):
-        return None if by_chance(-cells, groups) else "falling"
-    return "gathered" if may_be_gathered and _gathered(cells, groups) else None
-
-
-def _gathered(cells: np.ndarray, groups: np.ndarray) -> bool:
-    """Whether the same (n,) cells stand together within groups (n,), which chance would hardly do."""
-    stretches = np.append(0, np.cumsum((groups[1:] != groups[:-1]) | (cells[1:] != cells[:-1])))
+        return "falling"
     pairs = np.unique(groups * (int(cells.max()) + 1) + cells)
-    if len(pairs) != stretches[-1] + 1:
-        return False
+    return "gathered" if not spec.numeric and len(pairs) == _stretches(cells, groups)[-1] + 1 else None
+
+
+def _way(cells: np.ndarray, groups: np.ndarray, spec: ColumnSpec) -> Way | None:
+    """As :func:`_stands`, where chance would hardly have it."""
+    way = _stands(cells, groups, spec)
+    if way == "gathered":
+        return None if _gathered_by_chance(cells, groups) else way
+    return None if way is None or by_chance(cells, groups) else way
+
+
+def _stretches(cells: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(n,) which stretch of the same cell within the same group each row is of, from 0."""
+    return np.append(0, np.cumsum((groups[1:] != groups[:-1]) | (cells[1:] != cells[:-1])))
+
+
+def _gathered_by_chance(cells: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether the same (n,) cells may stand together within groups (n,) by chance: of all orders of a group's cells, so many have them so."""
+    stretches = _stretches(cells, groups)
     lengths = [
         np.bincount(groups),
         np.bincount(stretches),
         np.bincount(groups[np.flatnonzero(np.diff(stretches, prepend=-1))]),
     ]
     size, same, kinds = (sum(math.lgamma(count + 1) for count in part.tolist()) for part in lengths)
-    return size - same - kinds >= DEPENDENCY_SURPRISE
+    return size - same - kinds < DEPENDENCY_SURPRISE

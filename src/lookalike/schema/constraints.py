@@ -396,7 +396,7 @@ def read_constraint(entry: Any, place: int) -> Constraint:
     """One declaration from JSON.
 
     >>> read_constraint({"rule": "unique", "columns": ["a", "b"]}, 0)
-    Unique(columns=('a', 'b'))
+    Unique(columns=('a', 'b'), kept_by='drawing')
     >>> read_constraint({"rule": "uniq"}, 0)
     Traceback (most recent call last):
     lookalike.errors.SchemaError: a constraint names its rule, however: entry 0 says 'uniq'. Known: inequality, ...

@@ -122,7 +122,7 @@ class Levels:
     def counts(self) -> np.ndarray:
         return np.bincount(self.places)
 
-    @property
+    @cached_property
     def held(self) -> int:
         return np.count_nonzero(self.counts)
 

@@ -26,6 +26,8 @@ GLANCE_EXCEPTIONS = 0.02
 """Rows of these that do not agree with the one beside them of their combination, at most, of those that two rows at random would."""
 EXCEPTIONS = 0.005
 """Rows that do not agree with the others of their combination, at most, of those that would not if a column were shuffled."""
+PART = 10
+"""One in so many rows tells most sets that came through the glance."""
 DENSE = 4
 """Codes are counted one by one where they are no more than so many a row, else sorted."""
 
@@ -86,20 +88,22 @@ def settled_together(columns: Sequence[np.ndarray], dependent: np.ndarray) -> tu
     >>> found[rows[:3]].tolist(), settled_together([article, size], article) is None
     ([0, 9, 18], True)
     """
-    together = joined(columns)
-    counts = np.bincount(together)
+    # others' codes leave no more to chance than there is without them
+    may_be = EXCEPTIONS * len(dependent) * (1 - ((np.bincount(dependent) / len(dependent)) ** 2).sum())
+    for part in (slice(0, len(dependent) // PART), slice(None)):  # rows that do not agree in a part do not in the whole
+        together = joined([codes[part] for codes in columns])
+        counts = np.bincount(together)
+        combinations, codes, rows = _counted(together, dependent[part])
+        most = np.zeros(len(counts), np.int64)
+        np.maximum.at(most, combinations, rows)
+        exceptions = (counts - most).sum()
+        if exceptions > may_be:
+            return None
     if not repeats(counts):
         return None
-    combinations, codes, rows = _counted(together, dependent)
-    most, found = np.zeros(len(counts), np.int64), np.full(len(counts), -1)
-    np.maximum.at(most, combinations, rows)
-    agree = (most == counts) & (counts > 1)
+    agree, found = (most == counts) & (counts > 1), np.full(len(counts), -1)
     found[combinations] = codes
     found[~agree] = -1
-    exceptions = (counts - most).sum()
-    # others' codes leave no more to chance than there is without them
-    if exceptions > EXCEPTIONS * len(dependent) * (1 - ((np.bincount(dependent) / len(dependent)) ** 2).sum()):
-        return None
     expected = min(
         _broken_by_chance(together, counts * agree, joined([*columns[:one], *columns[one + 1 :]]), dependent)
         for one in range(len(columns))

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lookalike.dependence import MOST_BANDS, MOST_LEVELS, Bands, repeats, settled, surprising
 from lookalike.encode.base import ColumnEncoder
@@ -224,8 +225,9 @@ def _tells_little(way: Levels) -> bool:
 
 def _parting(codes: np.ndarray) -> bytes:
     """The same for two columns that settle each other: which row is the first of the level that a row has."""
-    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
-    return blake2b(first[places].astype(np.int64).tobytes(), digest_size=16).digest()
+    first: np.ndarray = np.zeros(int(codes.max(initial=0)) + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # what is written last stays
+    return blake2b(first[codes].tobytes(), digest_size=16).digest()
 
 
 def few(values: Values) -> bool:
@@ -245,7 +247,12 @@ def levels_of(values: Values) -> Levels:
 
 
 def _placed(numbers: np.ndarray, missing: np.ndarray, part: Part | None = None) -> Levels:
-    distinct, places = np.unique(numbers, return_inverse=True)
+    if numbers.dtype.kind == "f":
+        distinct, places = np.unique(numbers, return_inverse=True)
+    else:  # whole numbers of few values are looked up in a tenth of the time that sorting takes
+        coded = pa.array(numbers).dictionary_encode()
+        distinct, rank = np.unique(coded.dictionary.to_numpy(), return_inverse=True)
+        places = rank[coded.indices.to_numpy()]
     return Levels(np.where(missing, 0, places + 1), distinct, part)
 
 

@@ -293,7 +293,8 @@ class Twin:
         """Fill the missing cells of a table, drawn given the cells of the same row that are there; all others stay, a frame's index too.
 
         Needs the engine ``marginals``, or ``autoregressive`` with ``any_order=True``: then each row's draw is exactly from the model's
-        conditional distribution.
+        conditional distribution, but for cells from which a known one of the row is measured (when was ordered what was sent today): how
+        far apart the two are is drawn first. Rows that break a rule by a drawn cell are drawn again, a few times.
 
         Raises
         ------

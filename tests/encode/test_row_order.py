@@ -72,6 +72,18 @@ def test_what_rows_are_sorted_by_is_found_step_by_step():
     assert found(pd.DataFrame({"n": [1, 2, 3], "m": [2, 1, 3]})) == RowOrder(), "three rows are in order by chance"
 
 
+def test_orders_made_at_the_same_moment_do_not_mix():
+    rng = np.random.default_rng(0)
+    order = np.repeat(np.arange(150), rng.integers(2, 5, 150))
+    line = np.arange(len(order)) - np.searchsorted(order, order) + 1
+    real = pd.DataFrame({"order_id": [f"O-{50_000 + number}" for number in order], "line": line, "hour": order * 3})
+    steps = found(real).steps
+    assert [name for name, _ in steps] == ["hour", "order_id", "line"]
+    two = pa.table({"order_id": list("xyxy"), "line": [1, 1, 2, 2], "hour": [3] * 4})
+    schema = infer_schema(pa.Table.from_pandas(real, preserve_index=False))
+    assert RowOrder(steps).sort(two, schema)["order_id"].to_pylist() == list("xxyy")
+
+
 def test_rows_of_a_key_stand_together():
     rng = np.random.default_rng(0)
     whose = np.repeat(rng.permutation(150), rng.integers(1, 8, 150))

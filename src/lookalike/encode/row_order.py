@@ -62,17 +62,23 @@ class RowOrder:
         ranks = cache(lambda name: _ranks(table, schema[name]))
         steps: list[tuple[str, Way]] = []
         whole = groups = np.zeros(table.num_rows, np.int64)
+        keys = [spec for spec in may if spec.repeated and _stands(first[spec.name], whole[:GLANCE], spec) is not None]
+        gathered = [spec.name for spec in keys if _way(ranks(spec.name), whole, spec) is not None]
         while len(steps) < MOST_STEPS:
             glance = ((name, spec, _stands(first[name], groups[:GLANCE], spec)) for name, spec in left.items())
             ways = ((name, _way(ranks(name), groups, spec)) for name, spec, may_be in glance if may_be is not None)
-            step = next(((name, way) for name, way in ways if way is not None), None)
+            # real orders may have no moment in common, made ones do: their lines stand together all the same
+            key: tuple[str, Way] | None = next(
+                ((name, "gathered") for name in gathered if steps and name in left), None
+            )
+            step = key or next(((name, way) for name, way in ways if way is not None), None)
             if step is None:
                 break
             steps.append(step)
             del left[step[0]]
             groups = _stretches(ranks(step[0]), groups)
-        keys = [spec.name for spec in schema.kept if spec.kind == "key" and spec.refers is None]
-        alike = (name for name in keys if in_order(first[name], whole[:GLANCE]))
+        named = [spec.name for spec in schema.kept if spec.kind == "key" and spec.refers is None]
+        alike = (name for name in named if in_order(first[name], whole[:GLANCE]))
         rising = [name for name in alike if _way(ranks(name), whole, schema[name]) == "rising"]
         return cls(tuple(steps), tuple(rising))
 

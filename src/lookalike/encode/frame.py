@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +23,7 @@ from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.rewrites import Rewrites
 from lookalike.encode.row_order import RowOrder
 from lookalike.encode.stream import KeyStream
+from lookalike.encode.ties.apart import columns_apart, keys_apart
 from lookalike.encode.ties.derived import Derived
 from lookalike.encode.ties.entities import counted, find_counts, find_entities, find_telling
 from lookalike.encode.ties.orders import orders_of, put_in_order
@@ -33,7 +33,6 @@ from lookalike.errors import InputError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.rng import generator
 from lookalike.schema import ColumnSpec, EncodedColumn, EncodedTable, Schema, Values, parse, spell
-from lookalike.schema.constraints import Unique
 from lookalike.schema.types import arrow_type, in_type, is_text
 from lookalike.schema.values import as_kept, numbered, whose
 
@@ -126,9 +125,9 @@ class TableEncoder:
             held = {name: values for name, values in columns.items() if name not in put}
             self.row_order = RowOrder.find(table, self.schema)
             counts = self._find_counts(everything)
-            apart = self._apart()
+            apart = keys_apart(self.schema, self._plain)
             self.ties = Ties.find(self.encoders, whole, held, shared, counts, apart, telling, derived)
-        elif apart := self._apart():
+        elif apart := keys_apart(self.schema, self._plain):
             self.ties = Ties(self.encoders, entities=find_entities(shared, {}, {}, apart, []))
 
     def _whole(self, table: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
@@ -137,30 +136,18 @@ class TableEncoder:
         alike = [one.select([field.name for field in fields]) for one in others if set(fields) <= set(one.schema)]
         return pa.concat_tables(alike) if alike else table
 
-    def _apart(self) -> dict[str, list[str]]:
-        """Keys of several rows each that are to tell rows apart with others, and the columns of which no two rows of one have the same cell."""
-        found: dict[str, list[str]] = {}
-        for rule in self.schema.constraints:
-            keys = [name for name in rule.names if self.schema[name].repeated] if isinstance(rule, Unique) else []
-            for key in keys:
-                others = [name for name in rule.names if name != key]
-                own = len(others) == 1 and others[0] in self.encoders and others[0] not in self.rewrites.replaced
-                found[key] = [*found.get(key, ()), *(others if own else ())]
-        return found
-
-    @cached_property
-    def _told_apart(self) -> list[tuple[str, ...]]:
-        """Columns that tell rows apart together, no key among them, all encoded as they are."""
-        plain = {*self.encoders} - {*self.rewrites.replaced}
-        unique = [rule.columns for rule in self.schema.constraints if isinstance(rule, Unique)]
-        return [names for names in unique if len(names) > 1 and plain.issuperset(names)]
+    @property
+    def _plain(self) -> set[str]:
+        """Columns that are encoded as they are."""
+        return {*self.encoders} - {*self.rewrites.replaced}
 
     def _find_counts(self, table: pa.Table) -> dict[str, dict[str, int]]:
         """What counts the rows of each key."""
+        plain = self._plain
         numbers = {
             spec.name: parse(table.column(spec.name), spec)
             for spec in self.schema.modelled
-            if spec.kind == "integer" and spec.name in self.encoders and spec.name not in self.rewrites.replaced
+            if spec.kind == "integer" and spec.name in plain
         }
         return find_counts(self.keys.shared(table), numbers)
 
@@ -284,7 +271,7 @@ class TableEncoder:
         self.ties.settle_values(encoded, drawn, known, {} if given is None else given.owners, seed)
         drawn, given_out = self.ties.group(drawn, known, keys, firm, seed)
         if given is None:
-            self.ties.put_apart(self._told_apart, drawn, known)
+            self.ties.put_apart(columns_apart(self.schema, self._plain), drawn, known)
         if self.ties.derived.rules:
             self.ties.derived.follow(self.ties.ordered, self.encoders, drawn, self.rewrites.backward(drawn), known)
         for name, encoder in self.encoders.items():

@@ -11,11 +11,38 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from lookalike.schema import Values
+from lookalike.schema import Schema, Values
 from lookalike.schema.breaches import together
+from lookalike.schema.constraints import Unique
 
 REACH = 200
 """Rows before and after, in the order in which they are laid, that are looked through for one to exchange keys with."""
+
+
+def keys_apart(schema: Schema, plain: Collection[str]) -> dict[str, list[str]]:
+    """Return the keys of several rows each that tell rows apart with others, and the ``plain`` columns, encoded as they are, of which no two rows of
+    one have the same cell.
+
+    >>> from lookalike.schema import ColumnSpec
+    >>> order, line = ColumnSpec(name="order", kind="key", repeated=True), ColumnSpec(name="line", kind="integer", storage="int64")
+    >>> keys_apart(Schema([order, line], constraints=[Unique(columns=("order", "line"))]), {"line"})
+    {'order': ['line']}
+    """
+    found: dict[str, list[str]] = {}
+    for names in _unique(schema):
+        for key in [name for name in names if schema[name].repeated]:
+            others = [name for name in names if name != key]
+            found[key] = [*found.get(key, ()), *(others if len(others) == 1 and others[0] in plain else ())]
+    return found
+
+
+def columns_apart(schema: Schema, plain: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the columns that tell rows apart together, all of them ``plain``, and so no key among them."""
+    return [names for names in _unique(schema) if len(names) > 1 and {*plain}.issuperset(names)]
+
+
+def _unique(schema: Schema) -> list[tuple[str, ...]]:
+    return [rule.columns for rule in schema.constraints if isinstance(rule, Unique)]
 
 
 def exchanged(runs: np.ndarray, segments: np.ndarray, cells: Sequence[np.ndarray]) -> np.ndarray:

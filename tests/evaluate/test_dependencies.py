@@ -228,6 +228,31 @@ def test_rows_of_a_key_agree(monkeypatch, looked_at):
     assert card["fidelity"]["dependencies"]["rules"] == 1
 
 
+@pytest.mark.filterwarnings("ignore::lookalike.LookalikeWarning")
+def test_what_lines_of_an_order_repeat_is_counted_once():
+    """No two real orders have a moment in common, so all its lines have one town: by chance, as a look at one line of each tells."""
+
+    def lines(seed):
+        random = np.random.default_rng(seed)
+        town, moment = random.integers(0, 9, 400), random.permutation(np.arange(400))
+        order = np.repeat(np.arange(400), 4)
+        return pa.table({
+            "order_id": [f"O-{7 * i + seed}" for i in order],
+            "moment": moment[order],
+            "town": [f"town {i}" for i in town[order]],
+            "state": [f"state {i % 3}" for i in town[order]],
+        })  # fmt: skip
+
+    tables = {"real": lines(0), "synthetic": lines(1)}
+    schema = infer_schema(tables["real"])
+    found = dependencies(prepare(tables, schema), ["synthetic"], 0, shared_keys(tables, schema))
+    without = dependencies(prepare(tables, schema), ["synthetic"], 0, {})
+    pairs, more = ({tuple(entry["columns"]) for entry in one["pairs"]} for one in (found, without))
+    assert (
+        ("town", "state") in pairs and ("moment", "town") in more - pairs and "moment" not in {one for one, _ in pairs}
+    )
+
+
 def test_the_card_judges_them_and_names_no_cell():
     real, holdout = places(1500, 0), places(800, 2)
     for synthetic, word in ((places(1500, 1), "pass"), (shuffled(places(1500, 1)), "fail")):

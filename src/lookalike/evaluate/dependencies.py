@@ -109,6 +109,7 @@ def dependencies(
     found = _rules(columns, picks, levels, gaps)
     found += _rules_together(levels)
     shared = [_key(name, codes, picks) for name, codes in keys.items()]
+    found = [rule for rule in found if not any(_only_repeated(rule, key) for key in shared)]
     found += [
         rule for key in shared for rule in _rules_of_key(key, [*levels, *(one for one in shared if one is not key)])
     ]
@@ -303,6 +304,18 @@ def _rules_of_key(key: Levels, levels: list[Levels]) -> list[Rule]:
         if settled(key.codes["real"][rows], dependent.codes["real"][rows], key.size) is not None
         and surprising(mine, np.bincount(dependent.codes["real"]))
     ]
+
+
+def _only_repeated(rule: Rule, key: Levels) -> bool:
+    """Whether a rule is one by rows that a key repeats: an order's lines have one moment and one buyer, which tells nothing of moments. Of each
+    key one row is counted, where it settles both sides."""
+    places, mine, theirs = (level.codes["real"] for level in (key, rule.determinant, rule.dependent))
+    rows = np.flatnonzero(places)
+    if rule.determinant.banded or any(settled(places[rows], codes[rows], key.size) is None for codes in (mine, theirs)):
+        return False
+    once = np.append(rows[np.unique(places[rows], return_index=True)[1]], np.flatnonzero(places == 0))
+    counts = np.bincount(mine[once])
+    return not (repeats(counts) and surprising(counts, np.bincount(theirs[once])))
 
 
 def _of_first_rows(keys: np.ndarray, dependent: np.ndarray, size: int) -> np.ndarray:

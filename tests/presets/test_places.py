@@ -10,7 +10,7 @@ import lookalike
 from conftest import ctrl_c
 from lookalike import presets
 from lookalike.demo import demo_table
-from lookalike.errors import OutputError
+from lookalike.errors import InputError, OutputError
 from lookalike.presets.places import check_begun, run_folder
 from lookalike.table import as_table, write_table
 
@@ -67,6 +67,17 @@ def test_what_a_run_has_learned_is_not_thrown_away_unasked(tmp_path, left):
     with run_folder(folder, False):  # one that came to its end has left its files
         (folder / left).touch()
     check_begun(folder, force=False)
+
+
+def test_a_run_that_is_refused_leaves_no_folder(tmp_path):
+    (tmp_path / "shop.csv").write_text("a,b\n1,x\n")
+    with pytest.raises(InputError, match="at least two rows"):
+        presets.fit_to(tmp_path / "shop.csv", tmp_path / "shop.twin", engine="copula")
+    assert [one.name for one in tmp_path.iterdir()] == ["shop.csv"]
+    (tmp_path / "shop-run").mkdir()
+    with pytest.raises(InputError, match="at least two rows"):
+        presets.fit_to(tmp_path / "shop.csv", tmp_path / "shop.twin", engine="copula")
+    assert (tmp_path / "shop-run").exists(), "a folder that was there is not the run's to remove"
 
 
 @pytest.mark.parametrize("run", ["make", "fit", "augment"])

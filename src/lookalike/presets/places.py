@@ -141,12 +141,14 @@ def cut_short(run: Run) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the lock is the system's, so it goes with the process that holds it, however that ends."""
+    """Keep other runs out of a folder; the lock is the system's, so it goes with the process that holds it, however that ends. A folder that a run
+    made and was refused in, before it left anything, goes with it."""
     for path in folder.rglob("*"):
         if path.is_symlink():  # a folder that was handed on would have a run write over a file elsewhere
             raise OutputError(
                 f"a run writes into its own folder alone, however: {path} is a link. Remove it, or choose another place with --out."
             )
+    fresh, at_work = not folder.exists(), False
     try:
         # what lies there was learned from rows, and says which were kept back
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -155,23 +157,30 @@ def _locked(folder: Path) -> Iterator[None]:
         raise OutputError(
             f"{folder} must be writable, however: {error.strerror or error}. Choose another place with --out."
         ) from None
-    with file:
-        try:
-            _lock(file)
-        except (BlockingIOError, PermissionError):
-            raise OutputError(
-                f"one run at a time works in a folder, however: another is at work in {folder}. Wait until it ends, or choose another "
-                "place with --out."
-            ) from None
-        except OSError as error:  # a file system without locks
-            raise OutputError(
-                f"{folder} must be locked while a run works there, however: {error.strerror or error}. Choose another place with --out."
-            ) from None
-        file.truncate(0)
-        file.write(AT_WORK)
-        file.flush()
-        yield
-        file.truncate(0)
+    try:
+        with file:
+            try:
+                _lock(file)
+            except (BlockingIOError, PermissionError):
+                raise OutputError(
+                    f"one run at a time works in a folder, however: another is at work in {folder}. Wait until it ends, or choose another "
+                    "place with --out."
+                ) from None
+            except OSError as error:  # a file system without locks
+                raise OutputError(
+                    f"{folder} must be locked while a run works there, however: {error.strerror or error}. Choose another place with --out."
+                ) from None
+            file.truncate(0)
+            file.write(AT_WORK)
+            file.flush()
+            at_work = True
+            yield
+            file.truncate(0)
+            at_work = False
+    finally:
+        if at_work and fresh and [one.name for one in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+            folder.rmdir()
 
 
 def _lock(file: BinaryIO) -> None:

@@ -87,8 +87,9 @@ def same_cells(one: Values, other: Values) -> np.ndarray:
     """
     if one.numbers is not None:
         alike = one.numbers == other.numbers
+    elif one.levels is None or other.levels is None or one.levels is other.levels:
+        alike = one.codes == other.codes
     else:
-        assert one.levels is not None
         alike = one.codes == other.codes_in(one.levels)
     return np.asarray((one.missing & other.missing) | (alike & ~one.missing & ~other.missing))
 

@@ -15,8 +15,9 @@ from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
-from lookalike.encode.ties.settle import Due, alike, follow, level_of, put
+from lookalike.encode.ties.settle import Due, follow, level_of, put
 from lookalike.schema import EncodedTable, Values
+from lookalike.schema.values import same_cells
 
 ROUNDS_A_CODE = 16
 """Numbers that are looked at of each code, where it is a stretch or a part of a date that settles."""
@@ -60,7 +61,7 @@ def contradicting(
         there = known[:, [places[name] for name in (*tie.determinants, tie.dependent)]].all(1)
         level = tie.places(values, encoders) if isinstance(tie, JointRule) else level_of(tie, values)
         rows = np.flatnonzero(there & (level >= 0))
-        found[rows] |= ~alike(tie.values.take(level[rows]), values[tie.dependent].take(rows))
+        found[rows] |= ~same_cells(tie.values.take(level[rows]), values[tie.dependent].take(rows))
     return found
 
 

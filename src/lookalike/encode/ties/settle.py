@@ -14,6 +14,7 @@ from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.reach import Spans, reach
 from lookalike.encode.ties.rules import Rule
 from lookalike.schema import EncodedTable, Values
+from lookalike.schema.values import same_cells
 
 
 def in_order(rules: Sequence[Rule | JointRule]) -> list[Rule | JointRule]:
@@ -148,19 +149,10 @@ def level_of(rule: Rule, drawn: Mapping[str, Values]) -> np.ndarray:
     if not rule.banded:
         return rule.places(numbers)
     low, high = rule.possible(numbers)
-    either = alike(rule.values.take(low), said) | alike(rule.values.take(high), said)
+    either = same_cells(rule.values.take(low), said) | same_cells(rule.values.take(high), said)
     assert rule.levels is not None and numbers.numbers is not None
     nearer = np.where(numbers.numbers - rule.levels[low] <= rule.levels[high] - numbers.numbers, low, high)
     return np.where(low == high, low, np.where(either, -1, nearer))
-
-
-def alike(values: Values, others: Values) -> np.ndarray:
-    """(n,) bool: which cells are the same."""
-    alike = values.missing & others.missing
-    for one, other in ((values.numbers, others.numbers), (values.codes, others.codes)):
-        if one is not None and other is not None:
-            alike |= (one == other) & ~values.missing & ~others.missing
-    return alike
 
 
 def put(values: Values, into: Values, rows: np.ndarray) -> None:

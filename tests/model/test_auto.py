@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from lookalike.model.auto import Auto
@@ -18,16 +20,35 @@ def picked(table, run=None, **settings):
     return run.notes["engine"]
 
 
-def test_few_rows_get_trees(make_toy):
-    assert picked(make_toy(60)) == {"picked": "trees", "why": "60 rows are too few for a net"}
+def test_few_rows_get_copula_and_trees(make_toy):
+    run = Run()
+    found = picked(make_toy(60), run)
+    assert found == {
+        "picked": "ensemble",
+        "why": "60 rows are too few for a net: half of the rows come from each",
+    }
+    assert run.notes["ensemble"]["words"] == "ensemble of copula + trees"
 
 
-def test_a_small_table_gets_what_finds_held_out_rows_likelier(make_toy):
-    found = picked(make_toy(900))
-    assert "90 rows held out are" in found["why"] and "than by trees (±" in found["why"]
+def test_a_small_table_gets_what_finds_held_out_rows_likeliest(make_toy):
+    assert picked(make_toy(900))["why"].endswith(" finds 90 rows held out likeliest")
+    found = picked(correlated(600, 25, 1.0, 16))
+    weight = re.match(r"of mixtures of autoregressive, copula, trees .* \+ ([.\d]+) copula", found["why"])
+    assert weight and float(weight[1]) > 0.5, found["why"]
 
 
-def test_of_two_as_likely_both_are_kept():
+def correlated(rows: int, columns: int, noise: float, levels: int) -> EncodedTable:
+    """Normal variables that share one cause, cut into codes: what a Gaussian copula is made for."""
+    rng = np.random.default_rng(0)
+    normal = noise * rng.standard_normal((rows, columns)) + rng.standard_normal((rows, 1))
+    codes = (normal.argsort(axis=0).argsort(axis=0) * levels // rows).astype(np.int32)
+    named = tuple(
+        EncodedColumn(str(j), levels, np.ones(levels, bool), True, np.arange(float(levels))) for j in range(columns)
+    )
+    return EncodedTable(named, codes, np.zeros(codes.shape))
+
+
+def test_those_as_likely_are_mixed():
     """Labels that a single one settles by chance: no engine finds more than their shares, but both try."""
     rng = np.random.default_rng(1)
     columns = tuple(EncodedColumn(str(j), 6, np.zeros(6, bool)) for j in range(5))
@@ -35,10 +56,8 @@ def test_of_two_as_likely_both_are_kept():
     codes = np.stack([np.where(rng.random(1200) < 0.3, parent, rng.integers(0, 6, 1200)) for _ in range(5)], 1)
     run, table = Run(), EncodedTable(columns, codes.astype(np.int32), np.zeros(codes.shape))
     found = picked(table, run)
-    assert found["picked"] == "ensemble" and found["why"].endswith(
-        "by no more than chance: half of the rows come from each"
-    )
-    assert run.notes["ensemble"]["words"] == "ensemble of autoregressive + trees" and run.losses
+    assert found["picked"] == "ensemble" and " autoregressive + " in found["why"]
+    assert run.notes["ensemble"]["words"].startswith("ensemble of autoregressive + ") and run.losses
     engine = Auto()
     engine.fit(table, seed=0, run=Run())
     again = Auto.from_state(columns, engine.settings, *engine.state())
@@ -47,20 +66,13 @@ def test_of_two_as_likely_both_are_kept():
 
 
 def test_a_net_that_was_not_kept_leaves_no_losses(tmp_path):
-    """Two labels settle a third, in too few rows for a net to see how: of three such tables trees are kept for one at least."""
-    for rows, levels in ((400, 12), (600, 14), (300, 10)):
-        codes = np.random.default_rng(1).integers(0, levels, (2, rows))
-        codes = np.stack([*codes, codes.sum(0) % levels], 1)
-        columns = tuple(EncodedColumn(str(j), levels, np.zeros(levels, bool)) for j in range(3))
-        run = Run(tmp_path)
-        found = picked(EncodedTable(columns, codes.astype(np.int32), np.zeros(codes.shape)), run)
-        if found["picked"] == "trees":
-            break
-    assert found["picked"] == "trees", found["why"]
+    run = Run(tmp_path)
+    found = picked(correlated(400, 40, 1.0, 60), run)
+    assert found["picked"] == "ensemble" and "autoregressive" not in run.notes["ensemble"]["words"], found["why"]
     assert run.losses == [] and "training" not in run.notes and not (tmp_path / "losses.csv").exists()
 
 
-def test_a_comparison_that_was_cut_short_says_so_and_is_gone_on_with(make_toy, tmp_path):
+def test_a_comparison_that_was_cut_short_says_so_and_is_gone_on_with(tmp_path):
     class Interrupted(Run):
         """Ctrl-C after the first epoch."""
 
@@ -68,11 +80,12 @@ def test_a_comparison_that_was_cut_short_says_so_and_is_gone_on_with(make_toy, t
             super().epoch(epoch, epochs, losses)
             raise KeyboardInterrupt
 
-    table, run = make_toy(300), Interrupted(tmp_path)
+    table, run = correlated(900, 12, 0.3, 40), Interrupted(tmp_path)
     found = picked(table, run)
-    assert found["picked"] == "trees" and "cut the net's training short" in found["why"]
+    assert found["picked"] == "copula" and "cut the net's training short" in found["why"]
     assert run.interrupted and (tmp_path / "checkpoint.twin").exists()
     whole = picked(table)
+    assert "autoregressive +" in whole["why"]
     assert picked(table, resumed := Run(tmp_path, resume=True)) == whole
     assert not resumed.interrupted
 
@@ -96,7 +109,7 @@ def test_trees_leave_the_net_time_to_learn():
 def test_no_trees_are_begun_that_leave_the_net_no_time():
     run = Run(minutes=5 / 60)
     found = picked(labels(200, 160), run)
-    assert found["picked"] == "autoregressive" and "too few for trees of 160 columns" in found["why"]
+    assert "too few for trees of 160 columns beside a net; of mixtures of autoregressive, copula " in found["why"]
     assert "trees" not in run.notes and run.notes["training"]["epochs"] >= 1
 
 

@@ -48,6 +48,28 @@ def test_awkward_tables(awkward: EncodedTable):
             assert set(drawn.codes[:, j]) <= set(awkward.codes[:, j]), "a code that never occurred is never drawn"
 
 
+def test_likelihoods_are_those_of_what_is_drawn():
+    """Of all rows that there can be they add up to one, and each comes as often as its own says."""
+    engine = fitted(normal_table(2_000, 0.6, (4, 2, 3)))
+    each = np.stack(np.meshgrid(range(4), range(2), range(3), indexing="ij"), -1).reshape(-1, 3).astype(np.int32)
+    chances = np.exp(engine.likelihood(EncodedTable(engine._columns, each, np.zeros(each.shape))))
+    assert chances.sum() == pytest.approx(1, abs=0.03)
+    drawn = engine.sample(100_000, seed=0).codes
+    shares = (drawn[:, None] == each).all(axis=2).mean(axis=0)
+    assert np.abs(shares - chances).max() < 0.01 and shares.max() / shares.min() > 20
+
+
+def test_far_from_the_middle_likelihoods_stay_numbers():
+    """A column that says the other one: a row where it does not is unlikely, not impossible; a code never seen is."""
+    codes = np.repeat(np.arange(40), 25)
+    columns = tuple(EncodedColumn(name, 41, np.ones(41, bool), True, np.arange(41.0)) for name in "ab")
+    engine = fitted(EncodedTable(columns, np.stack([codes, codes], 1).astype(np.int32), np.zeros((1000, 2))))
+    rows = np.array([[3, 3], [3, 39], [39, 3], [3, 40]], np.int32)
+    same, far, back, never = engine.likelihood(EncodedTable(columns, rows, np.zeros(rows.shape)))
+    assert same > -6 and np.isneginf(never)
+    assert far == pytest.approx(back, rel=0.1) and -2_000 < far < -100
+
+
 def labels_table(rows: int, columns: int, levels: int) -> EncodedTable:
     """Labels that lean on a common one, each shuffled into no order."""
     rng = np.random.default_rng(2)

@@ -3,7 +3,6 @@ of the report."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -14,7 +13,9 @@ from pydantic import Field
 from lookalike import registry
 from lookalike.model.autoregressive import Autoregressive
 from lookalike.model.base import EngineSettings, Generator, not_fitted
+from lookalike.model.copula import Copula
 from lookalike.model.ensemble import Ensemble, in_words
+from lookalike.model.members.stacking import stacked
 from lookalike.model.training import device
 from lookalike.model.training.task import NetSettings, held_out_rows
 from lookalike.model.trees import Trees
@@ -23,9 +24,9 @@ from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
 FEW_ROWS = 3_000
-"""Up to here trees may win, and both are tried; beyond it the net had the better likeness on every table we have."""
+"""Up to here trees or the copula may win, and all are tried; beyond it the net had the better likeness on every table we have."""
 FEWEST_ROWS = 100
-"""A tenth of a smaller table is too little to compare on."""
+"""A tenth of a smaller table is too little to weigh them by, and a net has too little to learn from."""
 HURRY_SECONDS = 4.0
 """With less time than this only the copula is ready."""
 TREES_SHARE = 1 / 3
@@ -48,10 +49,10 @@ class AutoSettings(EngineSettings):
 class Auto(Generator):
     """The engine auto.
 
-    Up to 3,000 rows it fits both the net and trees on nine tenths of the rows, and keeps the one that finds the last tenth
-    likelier by more than chance (two standard errors of the mean difference a row); where neither does, both, and half of the
-    rows come from each. Larger tables get the net, as do those of too many columns for trees in the time there is; and with hardly
-    any time, the copula. What was picked and why stands in ``run.notes["engine"]``.
+    Up to 3,000 rows it fits the net, the copula and trees on nine tenths of the rows and mixes them as makes the last tenth likeliest
+    (:mod:`lookalike.model.members.stacking`); trees of too many columns for the time there is are left out. Tables of less than 100 rows get
+    copula and trees, half of the rows by each; larger ones the net; and with hardly any time, the copula. What was picked and why stands
+    in ``run.notes["engine"]``.
     """
 
     Settings: ClassVar[type[EngineSettings]] = AutoSettings
@@ -76,46 +77,60 @@ class Auto(Generator):
         elif run.seconds_left < HURRY_SECONDS:
             self._fit("copula", f"{max(run.seconds_left, 0):.0f} s are left, too few to train a net", table, seed, run)
         elif rows < FEWEST_ROWS:
-            self._fit("trees", f"{rows} rows are too few for a net", table, seed, run)
+            few: list[tuple[str, Generator]] = [("copula", Copula()), ("trees", Trees())]
+            for _, engine in few:
+                engine.fit(table, seed=seed, run=run)
+            self._mix(few, [0.5, 0.5], f"{rows} rows are too few for a net: half of the rows come from each", run)
         elif rows > FEW_ROWS:
             self._fit("autoregressive", f"{rows:,} rows are enough for a net", table, seed, run)
-        elif run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * len(table.columns) ** 2:
-            why = f"{run.seconds_left:.0f} s are left, too few for trees of {len(table.columns)} columns beside a net"
-            self._fit("autoregressive", why, table, seed, run)
         else:
-            self._compare(table, seed, run)
+            self._weigh(table, seed, run)
 
-    def _compare(self, table: EncodedTable, seed: int, run: Run) -> None:
-        """Judge both on the rows that the net holds out to know when to stop, before it learns from them too."""
-        net_settings = Autoregressive.Settings()
-        assert isinstance(net_settings, NetSettings)
-        training, fresh = held_out_rows(table, net_settings, generator(seed, "held out"))
-        trees, net = Trees(), Autoregressive(net_settings.replace(device=self.settings.device))
+    def _weigh(self, table: EncodedTable, seed: int, run: Run) -> None:
+        """Weigh them by the rows that the net holds out to know when to stop, before they learn from those too."""
+        settings = Autoregressive.Settings()
+        assert isinstance(settings, NetSettings)
+        net = Autoregressive(settings.replace(device=self.settings.device))
+        engines: dict[str, Generator] = {"autoregressive": net, "copula": Copula()}
+        why, columns = "", len(table.columns)
+        if run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * columns**2:
+            why = f"{run.seconds_left:.0f} s are left, too few for trees of {columns} columns beside a net; "
+        else:
+            engines["trees"] = Trees()
+        learned, fresh = (table.take(rows) for rows in held_out_rows(table, settings, generator(seed, "held out")))
+        begun = time.monotonic()
         with run.within(run.seconds_left * TREES_SHARE):
-            begun = time.monotonic()
-            trees.fit(table.take(training), seed=seed, run=run)
+            for engine in engines.values():
+                if engine is not net:
+                    engine.fit(learned, seed=seed, run=run)
         grown = time.monotonic() - begun
         with run.within(max(run.seconds_left - grown, run.seconds_left / 2)):
             net.fit_once(table, seed=seed, run=run)
-        likelier = net.unseen - trees.likelihood(table.take(fresh))
-        likelier = np.nan_to_num(likelier, nan=-1e3, posinf=1e3, neginf=-1e3)
-        mean, error = float(likelier.mean()), float(likelier.std(ddof=1)) / math.sqrt(len(likelier))
-        told = f"{len(fresh)} rows held out are {abs(mean):.2f} nats a row {'likelier' if mean > 0 else 'less likely'} by the net than by trees (± {2 * error:.2f})"
+        each = [net.unseen if engine is net else engine.likelihood(fresh) for engine in engines.values()]
+        weights = stacked(np.nan_to_num(np.stack(each, axis=1), nan=-np.inf))
+        kept = {name: float(weight) for name, weight in zip(engines, weights, strict=True) if weight}
+        told = " + ".join(f"{weight:.2f} {name}" for name, weight in kept.items())
+        why += f"of mixtures of {', '.join(engines)} {told} finds {len(fresh)} rows held out likeliest"
         if run.interrupted:
-            told += ", though Ctrl-C cut the net's training short, and so the comparison"
-        if abs(mean) <= 2 * error:
-            with run.within(run.seconds_left - grown):
-                net.fit_again()
-            trees.fit(table, seed=seed, run=run)
-            both = Ensemble.of([("autoregressive", net), ("trees", trees)], [0.5, 0.5])
-            self._keep("ensemble", both, f"{told}, by no more than chance: half of the rows come from each", run)
-            run.notes["ensemble"] = in_words([("autoregressive", run.notes["training"]["epochs"]), ("trees", 0)])
-        elif mean > 0:
-            net.fit_again()
-            self._keep("autoregressive", net, told, run)
-        else:
+            why += ", though Ctrl-C cut the net's training short, and so the comparison"
+        if "autoregressive" not in kept:
             run.forget()
-            self._fit("trees", told, table, seed, run)
+        with run.within(run.seconds_left - grown):
+            if "autoregressive" in kept:
+                net.fit_again()
+        for name in kept:
+            if engines[name] is not net:
+                engines[name].fit(table, seed=seed, run=run)
+        self._mix([(name, engines[name]) for name in kept], list(kept.values()), why, run)
+
+    def _mix(self, engines: list[tuple[str, Generator]], weights: list[float], why: str, run: Run) -> None:
+        """Keep engines that have learned from all rows, each for its share of those made."""
+        if len(engines) == 1:
+            self._keep(*engines[0], why, run)
+            return
+        self._keep("ensemble", Ensemble.of(engines, weights), why, run)
+        epochs = run.notes.get("training", {}).get("epochs", 0)
+        run.notes["ensemble"] = in_words([(name, epochs if name == "autoregressive" else 0) for name, _ in engines])
 
     def _fit(self, name: str, why: str, table: EncodedTable, seed: int, run: Run) -> None:
         kind = registry.load(registry.ENGINES, name, "engine")

@@ -84,6 +84,8 @@ def test_what_stands_beside_a_date_leads_back_to_it_from_anywhere_in_its_week(st
     assert (clock.near(around, clock.beside(at), low, high) == ticks).all()
     later = clock.near(around, clock.beside(at), ticks + 1, np.full(300, high + 14 * day))
     assert (later == ticks + 7 * day).all(), "the next one, where the nearest is too early"
+    earlier = clock.near(around, clock.beside(at), low - 14 * day, ticks - 1)
+    assert (earlier == ticks - 7 * day).all(), "the one before, where it is too late"
 
 
 def days_by_weekday(shares: list[float], rows: int = 3000) -> np.ndarray:
@@ -115,9 +117,10 @@ def test_month_ends_have_no_weekday_and_names_that_are_taken_are_left_alone():
 
 
 def test_a_date_near_which_no_such_moment_may_be_stays():
-    drawn = {"time": Values(np.array([False, True]), np.array([3_600, 0]))}
-    dates = np.array([90_500, 90_500])
-    assert Clock("sent", None, "time", DAY).near(dates, drawn, 90_400, 90_600).tolist() == dates.tolist()
+    drawn = {"time": Values(np.array([False, False, True]), np.array([3_600, 5_000, 0]))}
+    dates, clock = np.full(3, 90_500), Clock("sent", None, "time", DAY)
+    assert clock.near(dates, drawn, 90_400, 90_600).tolist() == dates.tolist()
+    assert clock.near(dates, drawn, 0, 10 * DAY).tolist() == [90_000, 91_400, 90_500], "nor one whose time is not known"
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 2**32), st.sampled_from([1, 1000, 10**6, 10**9]))

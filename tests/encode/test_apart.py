@@ -6,14 +6,16 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import lookalike
 from lookalike import LookalikeWarning, Run
-from lookalike.encode.ties.apart import exchanged, moved
-from lookalike.schema.constraints import Unique
+from lookalike.encode.ties.apart import columns_apart, exchanged, keys_apart, moved, put_apart
+from lookalike.schema import ColumnSpec, Schema, Values
+from lookalike.schema.constraints import Range, Unique
 
 
 def readings(meters: int = 12, hours: int = 96, seed: int = 0) -> pd.DataFrame:
@@ -131,3 +133,83 @@ def test_rows_change_keys_only_to_part_those_that_are_the_same(sizes, levels, se
     assert repeated(found) <= repeated(runs)
     if repeated(runs) == 0:
         assert (found == runs).all()
+
+
+@given(st.integers(20, 60), st.integers(0, 10**6))
+def test_where_others_are_at_hand_no_key_has_a_line_or_an_article_twice(keys, seed):
+    rng = np.random.default_rng(seed)
+    runs = np.repeat(np.arange(keys), 4)
+    before, cells = runs.copy(), [rng.integers(-1, 30, len(runs)), rng.integers(0, 40, len(runs))]
+    found = exchanged(runs, np.zeros(len(runs), int), cells)
+    assert (runs == before).all()
+    for column in cells:
+        pairs = [pair for pair in zip(found.tolist(), column.tolist(), strict=True) if pair[1] >= 0]
+        assert len(set(pairs)) == len(pairs)
+
+
+@given(st.integers(0, 10**6))
+def test_the_finest_column_that_may_moves_and_what_is_missing_repeats_nothing(seed):
+    rng, rows = np.random.default_rng(seed), 200
+    cells = {
+        "shift": rng.integers(0, 3, rows),
+        "machine": rng.integers(0, 6, rows),
+        "minute": rng.integers(0, 25, rows),
+    }
+    gaps = {name: rng.random(rows) < 0.1 for name in cells}
+    known = {name: rng.random(rows) < 0.1 for name in cells}
+
+    def put(*fixed: str) -> dict[str, np.ndarray]:
+        drawn = {name: Values(gaps[name].copy(), numbers=np.where(gaps[name], 0, own)) for name, own in cells.items()}
+        put_apart([tuple(cells)], drawn, known, fixed)
+        assert all((drawn[name].missing == gaps[name]).all() for name in cells)
+        return {name: values.numbers for name, values in drawn.items()}
+
+    full, was = ~np.any([*gaps.values()], axis=0), {name: np.where(gaps[name], 0, own) for name, own in cells.items()}
+    for mover, fixed in (("minute", ()), ("machine", ("minute",)), ("shift", ("minute", "machine")), (None, (*cells,))):
+        now = put(*fixed)
+        assert all((now[name] == was[name]).all() for name in cells if name != mover)
+        if mover is None:
+            continue
+        stays = ~full | known[mover]
+        assert (now[mover] == was[mover])[stays].all()
+        if mover == "minute":
+            triples = [*zip(*(own[full].tolist() for own in now.values()), strict=True)]
+            firm = [*zip(*(own[full & known[mover]].tolist() for own in now.values()), strict=True)]
+            assert len(triples) - len(set(triples)) == len(firm) - len(set(firm)), "what is known may be so twice"
+
+
+def test_labels_move_nowhere():
+    labels = Values(np.zeros(3, bool), codes=np.array([0, 0, 1]), levels=pa.array(["a", "b"]))
+    put_apart([("shift", "machine")], {"shift": labels, "machine": labels}, {}, ())
+    assert labels.codes.tolist() == [0, 0, 1]
+
+
+@given(st.sets(st.integers(0, 99), min_size=1, max_size=6), st.integers(0, 99), st.integers(0, 10**6))
+def test_a_number_goes_to_the_nearest_that_is_free(free, twice, seed):
+    """One group has all numbers but a few, and one of them twice; another has every number once, so that none of it moves."""
+    mine = np.array(sorted({*range(100)} - free))
+    twice = int(mine[twice % len(mine)])
+    order = np.random.default_rng(seed).permutation(len(mine) + 101)
+    numbers = np.concatenate([[twice], mine, np.arange(100)])[order]
+    groups = np.repeat([0, 1], [len(mine) + 1, 100])[order]
+    found = moved(groups, numbers, np.ones(len(order), bool))
+    (new,) = found[found != numbers]
+    assert new in free and abs(new - twice) == min(abs(one - twice) for one in free)
+
+
+def test_only_what_is_encoded_as_it_is_is_kept_apart():
+    """A line that is kept as its distance from another is not yet there when keys are handed out."""
+    specs = [ColumnSpec(name=name, kind="integer", storage="int64") for name in ("line", "day", "hour")]
+    key = ColumnSpec(name="order", kind="key", repeated=True)
+    rules = [
+        Range(column="day", low=0),
+        Unique(columns=("order", "line")),
+        Unique(columns=("order", "day", "hour")),
+        Unique(columns=("day", "hour")),
+        Unique(columns=("line",)),
+    ]
+    schema = Schema([key, *specs], constraints=rules)
+    assert keys_apart(schema, {"line", "day", "hour"}) == {"order": ["line"]}
+    assert keys_apart(schema, {"day", "hour"}) == {"order": []}
+    assert columns_apart(schema, {"line", "day", "hour"}) == [("day", "hour")]
+    assert columns_apart(schema, {"line", "day"}) == []

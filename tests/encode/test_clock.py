@@ -84,6 +84,8 @@ def test_what_stands_beside_a_date_leads_back_to_it_from_anywhere_in_its_week(st
     assert (clock.near(around, clock.beside(at), low, high) == ticks).all()
     later = clock.near(around, clock.beside(at), ticks + 1, np.full(300, high + 14 * day))
     assert (later == ticks + 7 * day).all(), "the next one, where the nearest is too early"
+    earlier = clock.near(around, clock.beside(at), low - 14 * day, ticks - 1)
+    assert (earlier == ticks - 7 * day).all(), "the one before, where it is too late"
 
 
 def days_by_weekday(shares: list[float], rows: int = 3000) -> np.ndarray:
@@ -115,9 +117,10 @@ def test_month_ends_have_no_weekday_and_names_that_are_taken_are_left_alone():
 
 
 def test_a_date_near_which_no_such_moment_may_be_stays():
-    drawn = {"time": Values(np.array([False, True]), np.array([3_600, 0]))}
-    dates = np.array([90_500, 90_500])
-    assert Clock("sent", None, "time", DAY).near(dates, drawn, 90_400, 90_600).tolist() == dates.tolist()
+    drawn = {"time": Values(np.array([False, False, True]), np.array([3_600, 5_000, 0]))}
+    dates, clock = np.full(3, 90_500), Clock("sent", None, "time", DAY)
+    assert clock.near(dates, drawn, 90_400, 90_600).tolist() == dates.tolist()
+    assert clock.near(dates, drawn, 0, 10 * DAY).tolist() == [90_000, 91_400, 90_500], "nor one whose time is not known"
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 2**32), st.sampled_from([1, 1000, 10**6, 10**9]))
@@ -143,6 +146,7 @@ def test_any_weekday_and_time_may_stand_beside_a_date_and_what_is_not_known_move
     [
         (moments()[: FEWEST_DATES - 1], "s"),
         (moments() % (20 * DAY), "s"),  # three weeks
+        (19_358 * DAY + moments() % (20 * DAY), "s"),  # of a year long after 1970
         (moments(), "s"),  # a code for each is asked for
         (np.arange(9000) % 900, "days"),  # days as frequent as each other
     ],
@@ -153,6 +157,50 @@ def test_hours_of_few_dates_of_few_weeks_and_weekdays_that_tell_nothing_are_not_
     noise = Values(np.zeros(len(ticks), bool), np.random.default_rng(0).integers(0, 1000, len(ticks)))
     at = Values(np.zeros(len(ticks), bool), ticks)
     assert find_clock(at, ColumnSpec(name="at", kind="datetime", storage=storage), limit, [noise]) is None
+
+
+def test_moments_of_which_some_are_midnights_have_a_time_of_day():
+    """Where the time was not known they stand at 0 o'clock, as a day does."""
+    ticks = np.where(np.arange(len(moments())) % 3 == 0, moments() // DAY * DAY, moments())
+    clock = find_clock(
+        Values(np.zeros(len(ticks), bool), ticks),
+        ColumnSpec(name="at", kind="datetime", storage="timestamp[s]"),
+        100,
+        [],
+    )
+    assert clock.parts == ["at: weekday", "at: time"]
+
+
+def test_moments_that_are_all_midnights_go_by_the_weekday_as_days_do_and_numbers_by_none():
+    ticks = days_by_weekday([0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]) * DAY
+    at, even = Values(np.zeros(3000, bool), ticks), Values(np.zeros(3000, bool), (19_358 + np.arange(3000) % 700) * DAY)
+    spec = ColumnSpec(name="at", kind="datetime", storage="timestamp[s]")
+    assert find_clock(at, spec, 100, []).parts == ["at: weekday"] and find_clock(even, spec, 100, []) is None
+    assert find_clock(at, ColumnSpec(name="at", kind="integer", storage="int64"), 100, []) is None
+
+
+@pytest.mark.parametrize(
+    "other", ["label", "rare label", "missing number", "missing label", "number", "label by chance", "same"]
+)
+def test_days_as_frequent_as_each_other_go_by_the_weekday_where_another_column_does(other):
+    """A label that is one of a thousand, none of them frequent, tells by those that are not among the eight commonest."""
+    rng, rows = np.random.default_rng(0), 2800
+    days = 19_358 + rng.permutation(rows) % 700
+    sunday, none = (days + 3) % 7 == 6, np.zeros(rows, bool)
+    levels, closed = pa.array([f"label {place}" for place in range(1000)]), sunday & (rng.random(rows) < 0.5)
+    columns = {
+        "label": Values(none, codes=closed * 1, levels=levels),
+        "rare label": Values(none, codes=np.where(closed, rng.integers(8, 1000, rows), rng.integers(0, 8, rows)), levels=levels),
+        "missing number": Values(closed, numbers=np.where(closed, 0, rng.integers(0, 99, rows))),
+        "missing label": Values(closed, codes=np.where(closed, 0, rng.integers(0, 5, rows)), levels=levels),
+        "number": Values(none, numbers=rng.integers(0, 99, rows) + 30 * sunday),
+        "label by chance": Values(none, codes=rng.integers(0, 1000, rows), levels=levels),
+        "same": Values(none, numbers=np.full(rows, 7)),
+    }  # fmt: skip
+    found = find_clock(
+        Values(none, days), ColumnSpec(name="at", kind="datetime", storage="date32[day]"), 100, [columns[other]]
+    )
+    assert (found is None) == (other in ("label by chance", "same"))
 
 
 def sales(rows: int = 4000) -> pa.Table:

@@ -69,7 +69,45 @@ def test_what_rows_are_sorted_by_is_found_step_by_step():
     assert found(table.sample(frac=1, random_state=0)) == RowOrder()
     holed = table.assign(day=table["day"].astype("float").mask(rng.random(300) < 0.1))
     assert not found(holed).steps, "a column with missing cells is no order"
+    first = holed.sort_values("day", na_position="first", kind="stable")
+    assert "day" not in dict(found(first).steps), "wherever they stand"
     assert found(pd.DataFrame({"n": [1, 2, 3], "m": [2, 1, 3]})) == RowOrder(), "three rows are in order by chance"
+    assert found(log()) == RowOrder((("at", "rising"),), ("event_id",)), "ids are given out, and sort nothing"
+
+
+def visits(days: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Several of each shop's on each day, the shops in any order, but together."""
+    rng = np.random.default_rng(seed)
+    shop = np.concatenate([np.repeat(rng.permutation(5), 3) for _ in range(days)])
+    return pd.DataFrame(
+        {"day": np.repeat(np.arange(days) * 7, 15), "shop": [f"shop {i}" for i in shop], "number": shop}
+    )
+
+
+def test_labels_stand_together_within_a_day_and_numbers_do_not():
+    table = visits()
+    assert found(table[["day", "shop"]]).steps == (("day", "rising"), ("shop", "gathered"))
+    assert found(table[["day", "number"]]).steps == (("day", "rising"),)
+    mixed = table.sample(frac=1, random_state=0).sort_values("day", kind="stable")
+    assert found(mixed[["day", "shop"]]).steps == (("day", "rising"),)
+
+
+def test_keys_that_are_not_together_in_a_day_stay_so():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({
+        "day": np.repeat(np.arange(100) * 7, 10),
+        "customer_id": [f"C{7919 * i % 99_991:05}" for i in rng.integers(0, 150, 1000)],
+    })  # fmt: skip
+    assert found(table).steps == (("day", "rising"),)
+
+
+@pytest.mark.parametrize("way", ["rising", "falling"])
+def test_rows_are_sorted_the_way_the_real_ones_are(way):
+    table = visits().sort_values(["day", "number"], ascending=way == "rising", ignore_index=True)
+    order, cells = found(table), pa.Table.from_pandas(table, preserve_index=False)
+    assert dict(order.steps)["day"] == way
+    mixed = cells.take(pa.array(np.random.default_rng(0).permutation(len(table))))
+    assert order.sort(mixed, infer_schema(cells)).equals(cells)
 
 
 def test_orders_made_at_the_same_moment_do_not_mix():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lookalike.errors import SettingsError
 from lookalike.refine.calibrate import Calibration, CalibrationSettings, effective_rows, systematic
 from lookalike.refine.margins import CODES, PAIRS, TRIPLES, Cross, Groups, Margin, groups_beside_spikes
-from lookalike.refine.raking import Raking
+from lookalike.refine.raking import Raking, bounded
 from lookalike.refine.targets import noise_floor, target
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -202,9 +202,22 @@ def test_weights_are_bounded():
     real, pool = people(3000, 0), people(15_000, 1, link=0.2)
     calibration = Calibration.fit(real, pool, CalibrationSettings(heaviest=2.0), 0)
     weights = calibration.weights(pool)
-    assert weights.max() <= 2.1
+    assert weights.max() == pytest.approx(2, rel=1e-8), "what the setting says is the most a row weighs"
     assert weights.mean() == pytest.approx(1)
     assert weights.min() >= 0
+
+
+@given(st.lists(st.floats(0.01, 100.0), min_size=1, max_size=40), st.floats(1.0, 5.0))
+def test_what_is_cut_off_goes_to_the_others_in_proportion(weights, share):
+    weights = np.array(weights)
+    most = share * weights.mean()
+    held = bounded(weights, most)
+    assert held.sum() == pytest.approx(weights.sum())
+    assert (held <= most * (1 + 1e-8)).all()
+    others = held < most * (1 - 1e-8)
+    grown = held[others] / weights[others]
+    assert (grown >= 1 - 1e-9).all() and np.allclose(grown, grown[:1], rtol=1e-9)
+    assert (held[~others] <= weights[~others] * grown.max(initial=np.inf if not others.any() else 0) * (1 + 1e-8)).all()
 
 
 @pytest.mark.parametrize("cardinalities", [(3,), (1, 1), (1, 4), (2, 2), (400, 2)], ids=lambda c: "x".join(map(str, c)))

@@ -38,7 +38,7 @@ from lookalike.refine.margins import (
     triples,
     unpack,
 )
-from lookalike.refine.raking import Raking, rake
+from lookalike.refine.raking import Raking, bounded, rake
 from lookalike.refine.targets import noise_floor, targets
 from lookalike.rng import generator
 from lookalike.schema.encoded import EncodedTable
@@ -231,23 +231,10 @@ def systematic(weights: np.ndarray, rows: int, seed: int) -> np.ndarray:
         return np.empty(0, np.int64)
     rng = generator(seed, "calibrate", "choose")
     order = rng.permutation(len(weights))
-    due = weights[order] * (rows / weights.sum())
-    if rows <= np.count_nonzero(due):
-        due = _at_most_once(due, rows)
-    ends = np.cumsum(due)
+    ends = np.cumsum(bounded(weights[order] * (rows / weights.sum()), 1.0))
     ends *= rows / ends[-1]
     picks = np.searchsorted(ends, np.arange(rows) + rng.random(), side="right")
     return np.asarray(rng.permutation(order[np.minimum(picks, len(order) - 1)]))
-
-
-def _at_most_once(due: np.ndarray, rows: int) -> np.ndarray:
-    """Cut what is due more than once to once, and give the rest to the others in proportion."""
-    due = due.copy()
-    while (due > 1 + 1e-9).any():
-        full = due >= 1
-        due[full] = 1.0
-        due[~full] *= (rows - full.sum()) / due[~full].sum()
-    return due
 
 
 class _Look:

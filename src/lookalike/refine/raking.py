@@ -42,7 +42,7 @@ class Raking:
             shares = self.found(place, cells)
             ratio = np.divide(margin.shares, shares, out=np.ones(len(shares)), where=shares > 0)
             self.weights = self.weights * ratio.clip(1 / FURTHEST, FURTHEST)[self.indices[place]][cells]
-        self.weights = bounded(self.weights, self.heaviest)
+        self.weights = bounded(self.weights / self.weights.mean(), self.heaviest)
 
     def shares(self) -> list[np.ndarray]:
         """Return the shares of all margins' cells as the weights are now."""
@@ -77,8 +77,18 @@ def _misfit(found: list[np.ndarray], wanted: list[np.ndarray], margins: list[Mar
     return sum(parts) / max(len(parts), 1)
 
 
-def bounded(weights: np.ndarray, heaviest: float) -> np.ndarray:
-    """Return weights with a mean of 1, none above ``heaviest``."""
-    for _ in range(3):
-        weights = np.minimum(weights / weights.mean(), heaviest)
-    return weights / weights.mean()
+def bounded(weights: np.ndarray, most: float) -> np.ndarray:
+    """Return (n,) weights of the same sum, none above ``most``: what is cut off goes to the others in proportion. Where those that weigh
+    anything are too few for that, they stay as they are.
+
+    >>> bounded(np.array([5.0, 2.0, 1.0, 0.0]), 3).tolist()
+    [3.0, 3.0, 2.0, 0.0]
+    """
+    weights, whole, limit = weights.copy(), weights.sum(), most * (1 + 1e-9)
+    if whole > limit * np.count_nonzero(weights):
+        return weights
+    while (weights > limit).any():
+        full = weights >= most
+        weights[full] = most
+        weights[~full] *= (whole - most * full.sum()) / weights[~full].sum()
+    return weights

@@ -203,7 +203,7 @@ def _from_ratios(numbers: Numbers, found: Mapping[str, Formula]) -> Iterator[For
         given = _applied(sign, cells[:, [first]], cells[:, others])
         for other, place in np.argwhere(_straight(given, results, slack)):
             target, parts = targets[place], (names[first], names[others[other]])
-            if target not in (*parts, *found) and parts[0] != parts[1]:
+            if target not in (*parts, *found):
                 formula = _multiple(numbers, target, parts, sign)
                 if formula is not None:
                     yield formula
@@ -240,8 +240,9 @@ def _multiple(numbers: Numbers, target: str, parts: tuple[str, str], sign: str) 
     if not numbers.explained(target, left, there):
         return None
     formula = _line(numbers, target, f"{numbers.texts[parts[0]]} {sign} {numbers.texts[parts[1]]}", x, y)
-    proportion = formula is not None and sign == "/" and _in_proportion(numbers, parts)
-    return formula.replace(in_proportion=True) if formula is not None and proportion else formula
+    if formula is None or sign == "*":
+        return formula
+    return formula.replace(in_proportion=_in_proportion(numbers, parts))
 
 
 def _in_proportion(numbers: Numbers, parts: tuple[str, str]) -> bool:

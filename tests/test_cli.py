@@ -217,6 +217,11 @@ def test_what_is_read_is_never_written_over(csv, tmp_path, spelled):
     assert csv.read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["make", "fit"])
+def test_a_folder_is_no_table(command):
+    assert "a table is a file" in run(command, ".", code=2)
+
+
 def test_other_places_formats_and_counts(csv, tmp_path):
     quick(csv, "--out", tmp_path / "other.parquet", "--rows", 77)
     assert as_table(tmp_path / "other.parquet").num_rows == 77
@@ -282,9 +287,10 @@ def test_a_terminal_that_is_not_utf8(tmp_path, command):
 
 
 def test_fit_then_sample_then_evaluate(csv, tmp_path):
-    run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
-    output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
-    path = tmp_path / "s-sample.csv"
+    run("fit", csv, "--engine", "tvae", "--epochs", 2)
+    twin = csv.with_suffix(".twin")  # where make would have left it
+    output = run("sample", twin, "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
+    path = twin.with_name(f"{csv.stem}-sample.csv")
     assert str(path) in output.replace("\n", "")
     rows = as_table(path).data
     assert (

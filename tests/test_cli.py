@@ -26,7 +26,9 @@ import lookalike
 from conftest import ctrl_c
 from lookalike.cli import app
 from lookalike.cli.screen import Screen, write
+from lookalike.cli.words import gather
 from lookalike.demo import demo_table
+from lookalike.errors import LookalikeWarning
 from lookalike.run import Run
 from lookalike.table import as_table, write_table
 
@@ -465,6 +467,15 @@ def test_a_config_for_another_engine_is_refused_before_any_work(csv, tmp_path):
         "fit", csv, "--engine", "tvae", "--config", settings, "--out", tmp_path / "a.twin"
     )  # one file for either of them
     assert lookalike.load(tmp_path / "a.twin").information["settings"]["epochs"] == 1
+
+
+def test_a_config_that_sends_rows_elsewhere_is_announced(tmp_path):
+    settings = tmp_path / "l.toml"
+    settings.write_text('[ensemble]\ncluster = "ray://somewhere:10001"\n')
+    with pytest.warns(LookalikeWarning, match=r"l\.toml: .* on the cluster at ray://somewhere:10001, and the rows"):
+        gather(settings, {"engine": "ensemble"}, None)
+    typed = gather(settings, {"engine": "ensemble"}, ["cluster=auto"])  # whoever types it knows, and it is not said
+    assert typed["cluster"] == "auto"
 
 
 def test_what_a_command_does_not_read_of_a_config_is_told(csv, tmp_path):

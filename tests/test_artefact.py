@@ -38,7 +38,7 @@ def test_what_was_written_is_read(saved):
 def test_a_person_can_read_it(saved):
     with zipfile.ZipFile(saved) as archive:
         assert set(archive.namelist()) == {"manifest.json", "said.json", "weights.safetensors"}
-        assert json.loads(archive.read("manifest.json"))["version"] == 11
+        assert json.loads(archive.read("manifest.json"))["version"] == 12
 
 
 def test_76_truncated(saved):

@@ -26,7 +26,9 @@ import lookalike
 from conftest import ctrl_c
 from lookalike.cli import app
 from lookalike.cli.screen import Screen, write
+from lookalike.cli.words import gather
 from lookalike.demo import demo_table
+from lookalike.errors import LookalikeWarning
 from lookalike.run import Run
 from lookalike.table import as_table, write_table
 
@@ -217,6 +219,11 @@ def test_what_is_read_is_never_written_over(csv, tmp_path, spelled):
     assert csv.read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["make", "fit"])
+def test_a_folder_is_no_table(command):
+    assert "a table is a file" in run(command, ".", code=2)
+
+
 def test_other_places_formats_and_counts(csv, tmp_path):
     quick(csv, "--out", tmp_path / "other.parquet", "--rows", 77)
     assert as_table(tmp_path / "other.parquet").num_rows == 77
@@ -282,9 +289,10 @@ def test_a_terminal_that_is_not_utf8(tmp_path, command):
 
 
 def test_fit_then_sample_then_evaluate(csv, tmp_path):
-    run("fit", csv, "--out", tmp_path / "s.twin", "--engine", "tvae", "--epochs", 2)
-    output = run("sample", tmp_path / "s.twin", "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
-    path = tmp_path / "s-sample.csv"
+    run("fit", csv, "--engine", "tvae", "--epochs", 2)
+    twin = csv.with_suffix(".twin")  # where make would have left it
+    output = run("sample", twin, "--rows", 40, "--where", "plan=plus", "--where", "churned=true")
+    path = twin.with_name(f"{csv.stem}-sample.csv")
     assert str(path) in output.replace("\n", "")
     rows = as_table(path).data
     assert (
@@ -459,6 +467,15 @@ def test_a_config_for_another_engine_is_refused_before_any_work(csv, tmp_path):
         "fit", csv, "--engine", "tvae", "--config", settings, "--out", tmp_path / "a.twin"
     )  # one file for either of them
     assert lookalike.load(tmp_path / "a.twin").information["settings"]["epochs"] == 1
+
+
+def test_a_config_that_sends_rows_elsewhere_is_announced(tmp_path):
+    settings = tmp_path / "l.toml"
+    settings.write_text('[ensemble]\ncluster = "ray://somewhere:10001"\n')
+    with pytest.warns(LookalikeWarning, match=r"l\.toml: .* on the cluster at ray://somewhere:10001, and the rows"):
+        gather(settings, {"engine": "ensemble"}, None)
+    typed = gather(settings, {"engine": "ensemble"}, ["cluster=auto"])  # whoever types it knows, and it is not said
+    assert typed["cluster"] == "auto"
 
 
 def test_what_a_command_does_not_read_of_a_config_is_told(csv, tmp_path):

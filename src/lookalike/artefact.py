@@ -25,7 +25,7 @@ from safetensors.numpy import save as save_tensors
 from lookalike.errors import ArtefactError, OutputError
 
 FORMAT = "lookalike"
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 UNREADABLE = (ValueError, KeyError, RecursionError)
 """What reading raises of JSON that is none, of arrays of a type that numpy has not, of brackets in brackets in brackets."""
 MAXIMUM_JSON_BYTES = 512 * 2**20

@@ -4,7 +4,8 @@ A job is a module that is run as a script (as by ``python -m module FOLDER INPUT
 in its folder, what it shares with others in its inputs, and there it leaves what it found. So nothing is pickled, a parent needs no
 ``__main__`` guard (notebooks and scripts on standard input work), and the same job runs here or on a cluster.
 
-A job stops when its standard input ends (:func:`stop_with_parent`): because it was told to, or because its parent is no more.
+A job stops when its standard input ends (:func:`stop_with_parent`): because it was told to, or because its parent is no more; then it
+removes what its parent would have removed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from lookalike.errors import SettingsError
 
@@ -36,6 +38,8 @@ AS_SCRIPT = (
 )
 """``python -m``, which looks for modules in the working directory before all else, without that: a folder that was handed on may hold a
 ``numpy.py``."""
+TOLD_TO_STOP = b"."
+"""What a job reads where it is told to stop; where its input ends without it, nobody is left to tell it anything."""
 OUTPUT = "output.txt"
 """Where a job's standard output and error go, inside its folder."""
 
@@ -154,6 +158,7 @@ class Process:
                 cwd=job.folder,
                 env=os.environ | ONE_THREAD | {"PYTHONPATH": path},
                 stdin=subprocess.PIPE,
+                bufsize=0,
                 stdout=output,
                 stderr=output,
                 # Ctrl-C at the terminal is the parent's to pass on: a job hears of it once
@@ -164,27 +169,38 @@ class Process:
     def poll(self) -> int | None:
         code = self._process.poll()
         if code is not None:
-            self.stop()
+            self._input.close()
         return code
 
     def stop(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if not self._input.closed:
+            with suppress(OSError):  # it has ended
+                self._input.write(TOLD_TO_STOP)
+            self._input.close()
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
 
-def stop_with_parent() -> None:
-    """Called by a job: have the end of its standard input end it as Ctrl-C does."""
+
+def stop_with_parent(orphaned: Callable[[], None] = lambda: None) -> None:
+    """Called by a job: have the end of its standard input end it as Ctrl-C does; where that is because its parent is no more, call
+    ``orphaned`` first: what the parent would have cleared away is left to the job."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have left it ignored
     main = threading.main_thread().ident
     assert main is not None
 
     def listen() -> None:
-        while os.read(0, 1):
-            pass
+        told = b""
+        while last := os.read(0, 1):
+            told = last
+        if told != TOLD_TO_STOP:
+            orphaned()
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(main, signal.SIGINT)  # wakes it where it waits, too
         else:

@@ -272,3 +272,37 @@ def test_missing_dates_and_a_date_that_stands_for_none_stay_exact():
 def test_no_hours_are_looked_at_under_a_privacy_budget():
     table = pa.table({"at": pa.array(moments(3000).astype("datetime64[s]"))})
     assert not quick_fit(table, engine="marginals", epsilon=3).encoder.rewrites.clocks
+
+
+def by_the_clock(zone: str, rows: int = 1500) -> pd.Series:
+    return pd.Series(pd.to_datetime(moments(rows), unit="s")).dt.tz_localize(zone).dt.as_unit("us")
+
+
+def offset_behind(at: pd.Series) -> pd.Series:
+    return at.dt.strftime("%Y-%m-%dT%H:%M:%S%z").str.replace(r"(\d\d)$", r":\1", regex=True)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["moments", "texts"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Pacific/Auckland"])
+def test_hours_are_those_of_the_zone_in_summer_and_winter(zone, written):
+    at = by_the_clock(zone)
+    real = {"at": pa.array(offset_behind(at) if written else at), "hour": at.dt.hour, "weekday": at.dt.day_name()}
+    table = pa.table(real)
+    encoder = encoder_of(table, "quantiles")
+    assert encoder.decode(encoder.encode(table, seed=0), seed=0).equals(table), "real rows come back to the second"
+    made = encoder.decode(encoder.ties.settle(scrambled(encoder)), seed=1).to_pandas()
+    shown = pd.to_datetime(made["at"], utc=True).dt.tz_convert(zone)
+    if written:
+        assert (offset_behind(shown) == made["at"]).all(), "each moment has the offset of its zone then"
+    closed = (shown.dt.hour < 9) | (shown.dt.hour >= 17) | shown.dt.day_of_week.isin([0, 6])
+    assert not closed.any()
+    assert (shown.dt.hour == made["hour"]).all() and (shown.dt.day_name() == made["weekday"]).all()
+
+
+def test_the_least_distance_from_another_moment_is_held_where_clocks_change():
+    zone = "Europe/Berlin"
+    night = pd.Timestamp("2024-03-30 12:00", tz=zone).value // 10**9
+    drawn = {"time": Values(np.zeros(1, bool), np.array([12 * 3600]))}
+    clock = Clock("sent", None, "time", DAY, zone)
+    (at,) = clock.near(np.array([night + 1]), drawn, night + 1, night + 10 * DAY)
+    assert at == night + 23 * 3600, "noon of the next day, which is 23 hours on"

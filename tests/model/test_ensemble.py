@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import warnings
 
@@ -47,6 +50,14 @@ def fitted(table, *members, run=None, seed=0, **settings):
 
 def same(a, b):
     return np.array_equal(a.codes, b.codes) and np.array_equal(a.residuals, b.residuals)
+
+
+def wait_until(met, process=None):
+    """Wait for what other processes do; fail where they do not, or where the one that should has ended."""
+    deadline = time.monotonic() + 60
+    while not met():
+        assert time.monotonic() < deadline and (process is None or process.poll() is None)
+        time.sleep(0.05)
 
 
 class TestPromises:
@@ -262,6 +273,25 @@ class TestTraining:
             assert (tmp_path / folder / "members" / "1-tvae" / "losses.csv").exists()
         left = {path.name for path in (tmp_path / "beside").rglob("*")}
         assert "table.twin" not in left, "the rows that members learned from do not stay"
+
+    @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+    def test_rows_do_not_stay_where_the_run_is_killed(self, tmp_path):
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        parent = (
+            "import sys\nfrom pathlib import Path\nfrom lookalike.model.ensemble import Ensemble\nfrom lookalike.run import Run\n"
+            "from lookalike.testing import toy_table\n"
+            "members = [{'engine': 'tvae', 'settings': {'early_stopping': False}}] * 2\n"
+            "settings = Ensemble.Settings.build({'members': members, 'workers': 2, 'epochs': 10**6, 'cache': False})\n"
+            "Ensemble(settings).fit(toy_table(), seed=0, run=Run(Path(sys.argv[1])))\n"
+        )
+        path = os.pathsep.join(filter(None, sys.path))
+        environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": path}
+        with subprocess.Popen([sys.executable, "-c", parent, str(tmp_path / "run")], env=environment) as process:
+            wait_until(lambda: list(tmp_path.glob("run/members/*/losses.csv")), process)
+            assert list(temporary.rglob("table.twin"))
+            process.kill()
+        wait_until(lambda: not list(temporary.rglob("*")))
 
     def test_a_member_that_fails_is_named(self, tmp_path):
         bad = {"engine": "tvae", "settings": {**SMALL["tvae"], "learning_rate": 1e30}}

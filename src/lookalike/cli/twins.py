@@ -37,7 +37,9 @@ from lookalike.cli.words import conditions, derivations, gather, named_values, t
 @app.command()
 def fit(
     table: Source,
-    out: Annotated[Path, typer.Option("--out", help="the twin to write")] = Path("table.twin"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="the twin to write; TABLE.twin beside it when left out")
+    ] = None,
     engine: Engine = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -64,9 +66,10 @@ def fit(
 
         flags = {"engine": engine, "epochs": epochs, "seed": seed, "minutes": minutes, "device": device}
         flags |= {"epsilon": epsilon, "delta": delta, "subject": subject}
+        path = out or presets.twin_of(table)
         twin = presets.fit_to(
             table,
-            out,
+            path,
             schema=schema,
             drop=drop or (),
             derive=derivations(derive),
@@ -78,7 +81,7 @@ def fit(
             **gather(config, flags, setting, making=False),
         )
         screen.print(repr(twin))
-        screen.print(f"\n{out}   next: lookalike sample {out} --rows 1000")
+        screen.print(f"\n{path}   next: lookalike sample {path} --rows 1000")
 
 
 @app.command()

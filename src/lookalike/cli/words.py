@@ -30,7 +30,16 @@ def gather(
     if not making:
         unread = [f"[{title}]" for title in sections if title in ("filter", "thresholds")]
         tell_unread(config, unread + ["filter of [run]"] * ("filter" in sections.get("run", {})))
-    return presets.settings_from(sections, engine, said, making=making) | said | {"engine": engine}
+    read = presets.settings_from(sections, engine, said, making=making)
+    if config is not None and "cluster" in read.keys() - said.keys():
+        # a file that was handed on may name anybody's, and what travels there are the rows of a table
+        warnings.warn(
+            f"{config.name}: members are trained on the cluster at {read['cluster']}, and the rows they learn from travel there. "
+            "Take cluster out of it to train here.",
+            LookalikeWarning,
+            stacklevel=2,
+        )
+    return read | said | {"engine": engine}
 
 
 def said_in(config: Path | None) -> dict[str, dict[str, Any]]:

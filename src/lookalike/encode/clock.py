@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import chdtrc
 
 from lookalike.schema import ColumnSpec, Values
-from lookalike.schema.calendar import FIRST, ticks_a_day, weekday
+from lookalike.schema.calendar import DAY, FIRST, on_clock, ticks_a_day, weekday
+from lookalike.schema.zones import local, moment, without_zone, zone_of
 from lookalike.stats import even_by_chance
 
 FEWEST_DATES, FEWEST_WEEKS = 200, 4
@@ -35,6 +36,8 @@ class Clock:
         lie a day or two from another.
     day
         Ticks of a day.
+    zone
+        By whose clocks it was that day and that time; None for those that the dates are written by.
 
     >>> at = Values(np.zeros(2, bool), np.array([4 * 86_400 + 60, 6 * 86_400]))  # the Monday after 1970 began, and the Wednesday
     >>> clock = Clock("at", "at: weekday", "at: time", 86_400)
@@ -51,6 +54,7 @@ class Clock:
     weekday: str | None
     time: str | None
     day: int
+    zone: str | None = None
 
     @property
     def parts(self) -> list[str]:
@@ -61,13 +65,13 @@ class Clock:
         """The columns beside the dates of a ``spec``."""
         found = [] if self.weekday is None else [ColumnSpec(name=self.weekday, kind="integer", storage="int64")]
         if self.time is not None:  # a moment of one day, so that full hours and quarters are looked for in it
-            found.append(spec.replace(name=self.time, falls_on=None, minimum=None, maximum=None))
+            found.append(without_zone(spec).replace(name=self.time, falls_on=None, minimum=None, maximum=None))
         return found
 
     def beside(self, values: Values) -> dict[str, Values]:
         """Their cells, missing where a date is."""
         assert values.numbers is not None
-        days, times = np.divmod(values.numbers.astype(np.int64), self.day)
+        days, times = np.divmod(self._local(values.numbers.astype(np.int64)), self.day)
         parts = {self.weekday: weekday(days), self.time: times.astype(values.numbers.dtype)}
         missing = values.missing
         return {
@@ -78,15 +82,14 @@ class Clock:
 
     def put(self, drawn: Mapping[str, Values], rows: np.ndarray, low: int, high: int) -> None:
         """Give the dates of these ``rows`` (n,) bool the weekday and the time that are ``drawn`` beside them, within their week; in the one
-        before or after it where that lies beyond the range."""
+        before or after it where that lies beyond the range. What was drawn of the dates counts weeks by the clocks of their zone."""
         dates = drawn[self.column]
         assert dates.numbers is not None
         known, phase = self._phase(drawn, dates.numbers)
         rows = rows & known & ~dates.missing
         weeks = (dates.numbers[rows].astype(np.int64) + FIRST * self.day) // self._period
         moved = weeks * self._period - FIRST * self.day + (phase[rows] + FIRST * self.day) % self._period
-        moved = moved + self._period * ((moved < low).astype(np.int64) - (moved > high))
-        dates.numbers[rows] = np.clip(moved, low, high)
+        dates.numbers[rows] = np.clip(self._within(moved, low, high), low, high)
 
     def near(
         self, dates: np.ndarray, drawn: Mapping[str, Values], least: np.ndarray | int, most: np.ndarray | int
@@ -99,9 +102,23 @@ class Clock:
         [176400, 93600]
         """
         known, phase = self._phase(drawn, dates)
-        moved = dates + (phase - dates + self._period // 2) % self._period - self._period // 2
-        moved = moved + self._period * ((moved < least).astype(np.int64) - (moved > most))
+        here = self._local(dates)
+        moved = here + (phase - here + self._period // 2) % self._period - self._period // 2
+        moved = self._within(moved, least, most)
         return np.where(known & (moved >= least) & (moved <= most), moved, dates)
+
+    def _within(self, shown: np.ndarray, least: np.ndarray | int, most: np.ndarray | int) -> np.ndarray:
+        """(n,) moments at which clocks show what is ``shown``, a period later than that or earlier where they are below the least or beyond
+        the most."""
+        at = self._moment(shown)
+        beyond = (at < least).astype(np.int64) - (at > most)
+        return np.where(beyond == 0, at, self._moment(shown + self._period * beyond))
+
+    def _local(self, ticks: np.ndarray) -> np.ndarray:
+        return local(ticks, self.zone, self.day // DAY)
+
+    def _moment(self, ticks: np.ndarray) -> np.ndarray:
+        return moment(ticks, self.zone, self.day // DAY)
 
     @property
     def _period(self) -> int:
@@ -140,20 +157,22 @@ def find_clock(
     >>> find_clock(days, spec, 100, [sales]).weekday
     'sold: weekday'
     """
-    ticks, day = values.present, ticks_a_day(spec)
-    if spec.kind != "datetime" or len(ticks) < FEWEST_DATES or len(np.unique(ticks)) <= limit:
+    if spec.kind != "datetime":
+        return None
+    ticks, day = on_clock(values.present, spec), ticks_a_day(spec)
+    if len(ticks) < FEWEST_DATES or len(np.unique(ticks)) <= limit:
         return None
     if int(ticks.max()) - int(ticks.min()) < FEWEST_WEEKS * 7 * day or (spec.falls_on or "weekdays") != "weekdays":
         return None
     days, time = (_unlike(f"{spec.name}: {part}", taken) for part in ("weekday", "time"))
     if np.any(ticks % day):
-        return Clock(spec.name, days, time, day)
+        return Clock(spec.name, days, time, day, zone_of(spec))
     there, others = ~values.missing, list(others)
     weekdays = weekday(ticks.astype(np.int64) // day)
     chance = CHANCE / (1 + len(others))
     tells = even_by_chance(np.bincount(weekdays, minlength=7)) < chance
     tells = tells or any(_go_together(weekdays, _levels(other)[there]) < chance for other in others)
-    return Clock(spec.name, days, None, day) if tells else None
+    return Clock(spec.name, days, None, day, zone_of(spec)) if tells else None
 
 
 def _unlike(wanted: str, taken: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from lookalike.encode.mixture import Modes, fit_modes
 from lookalike.errors import InputError
 from lookalike.schema import EncodedColumn, Values
 from lookalike.schema.axis import declared_bounds, grain_of, on_grain, unit_of
-from lookalike.schema.calendar import on_days, ticks_a_day, weekday
+from lookalike.schema.calendar import on_clock, on_days, ticks_a_day, weekday
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.stats import places_among
 
@@ -183,8 +183,8 @@ class NumericEncoder(ColumnEncoder):
         return np.ldexp(numbers, -self._exponent)
 
     def week_of(self, dates: np.ndarray) -> np.ndarray:
-        """Return (n,) int64 ticks at which the week of each date begins."""
-        days = dates.astype(np.int64) // ticks_a_day(self.spec)
+        """Return (n,) int64 ticks at which the week of each date begins, by the clocks of its zone."""
+        days = on_clock(dates, self.spec).astype(np.int64) // ticks_a_day(self.spec)
         return np.asarray((days - weekday(days)) * ticks_a_day(self.spec))
 
     @property

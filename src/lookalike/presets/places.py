@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lookalike.artefact import replacing
-from lookalike.errors import OutputError
+from lookalike.errors import InputError, OutputError
 from lookalike.report import Scorecard
 from lookalike.run import CHECKPOINT, FILES, Run
 from lookalike.table import check_suffix
@@ -41,11 +41,12 @@ class Places:
     @classmethod
     def beside(cls, source: Path, out: Path | None, *, raw: bool = False) -> Places:
         """``customers.csv`` → ``customers-lookalike.csv``, ``customers-lookalike.html``, ``customers.twin``; or around ``out``."""
+        twin = twin_of(source) if out is None else out.with_suffix(".twin")
         table = source.with_name(f"{source.stem}-lookalike{source.suffix}") if out is None else out
         return cls(
             table,
             table.with_suffix(".html"),
-            source.with_suffix(".twin") if out is None else out.with_suffix(".twin"),
+            twin,
             table.with_name(f"{table.stem}-run"),
             table.with_name(f"{table.stem}-raw{table.suffix}") if raw else None,
         )
@@ -70,6 +71,13 @@ class Made:
     card: Scorecard
     unmet: tuple[str, ...] = ()
     advice: str = ""
+
+
+def twin_of(source: Path) -> Path:
+    """Where a table's twin lies: ``customers.csv`` → ``customers.twin``."""
+    if not source.name:  # . and /
+        raise InputError(f"a table is a file, however: {source} is a folder. Name a file in it.")
+    return source.with_suffix(".twin")
 
 
 def check_outputs(paths: Iterable[Path], *, force: bool, read: Iterable[Any] = ()) -> None:

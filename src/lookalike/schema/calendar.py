@@ -11,6 +11,7 @@ import numpy as np
 
 from lookalike.schema.axis import DAY, unit_of
 from lookalike.schema.column import ColumnSpec
+from lookalike.schema.zones import local, moment, zone_of
 
 MONTHS = {"year": 12, "quarter": 3, "month": 1}
 CHANCE, FEWEST_DAYS = 1e-4, 5
@@ -26,7 +27,7 @@ def with_days(spec: ColumnSpec, ticks: np.ndarray) -> ColumnSpec:
     >>> with_days(spec, np.array([30, 58, 89, 119, 150, 180])).falls_on
     'month ends'
     """
-    day = ticks_a_day(spec)
+    day, ticks = ticks_a_day(spec), on_clock(ticks, spec)
     days = np.unique(ticks // day)
     if len(days) < FEWEST_DAYS:
         return spec
@@ -53,12 +54,24 @@ def on_days(
     if spec.falls_on is None:
         return ticks
     day = ticks_a_day(spec)
-    days, time = np.divmod(ticks, day)
-    before, after = (end * day + time for end in _around(days, spec.falls_on))
+    days, time = np.divmod(on_clock(ticks, spec), day)
+    before, after = (off_clock(end * day + time, spec) for end in _around(days, spec.falls_on))
     moved = np.where(ticks - before <= after - ticks, before, after)
     if least is not None:
         moved = np.where(moved < least, after, moved)
     return moved if most is None else np.where(moved > most, before, moved)
+
+
+def on_clock(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    """Return (n,) a column's ticks as the clocks of its zone show them; the same where it has none."""
+    zone = zone_of(spec)
+    return ticks if zone is None else local(ticks, zone, ticks_a_day(spec) // DAY)
+
+
+def off_clock(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    """The inverse of :func:`on_clock`."""
+    zone = zone_of(spec)
+    return ticks if zone is None else moment(ticks, zone, ticks_a_day(spec) // DAY)
 
 
 def ticks_a_day(spec: ColumnSpec) -> int:

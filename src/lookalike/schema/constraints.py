@@ -17,6 +17,7 @@ from pydantic import Field, FiniteFloat
 from lookalike.config import Settings
 from lookalike.errors import SchemaError, SettingsError
 from lookalike.schema.expression import Expression
+from lookalike.schema.zones import written_zone
 
 if TYPE_CHECKING:
     from lookalike.schema.column import ColumnSpec
@@ -427,7 +428,8 @@ def moment(text: str) -> datetime | None:
 def _family(spec: ColumnSpec) -> str:
     """What a column may be compared with."""
     if spec.kind == "datetime":
-        return "date with a time zone" if "tz=" in spec.storage else "date"
+        zoned = "tz=" in spec.storage or written_zone(spec.format or "") is not None
+        return "date with a time zone" if zoned else "date"
     if spec.kind in ("integer", "float"):
         return "span of time" if spec.span else "number"
     return spec.kind

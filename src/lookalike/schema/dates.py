@@ -4,7 +4,8 @@ A format is a strftime format with some additions: ``%3f``, ``%6f``, ``%9f`` for
 means ``%6f``), ``.%-6f`` for one that ends before its last noughts, ``.%?6f`` for one of six digits or none at all (``%-3f``, ``%?9f`` and
 so on, too), ``%-d``, ``%-m``, ``%-H``, ``%-I`` for numbers without a leading zero, and ``%^b`` for a month in capitals. A constant offset
 (``+02:00``), ``Z`` or `` UTC`` is plain text inside the format. Alone, ``%-H%M`` is a time of day as a number (5, 930), and ``%s``, ``%s%3f``
-and so on seconds since 1970, and parts of them.
+and so on seconds since 1970, and parts of them. An offset that changes with summer and winter is ``%:z{Europe/Berlin}`` at the format's end
+(:mod:`~lookalike.schema.zones`); its ticks are in UTC.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 
 from lookalike.characters import flag
 from lookalike.errors import InputError
+from lookalike.schema import zones
 from lookalike.schema.column import ColumnSpec
 from lookalike.stats import even_by_chance
 
@@ -51,6 +53,8 @@ SHORTENED = re.compile(r"[.]%([-?])([369])f")
 """A fraction of which, with its point, nothing is written where it is nought: databases drop its last noughts, Python all six or none."""
 UNITS = {"": "s", "3": "ms", "6": "us", "9": "ns"}
 OFFSET = r"(?P<offset>Z| UTC|[+-]\d{2}(?::?\d{2})?)$"
+OFFSETS = {"": r"^[+-]\d{4}$", ":": r"^[+-]\d{2}:\d{2}$", ":::": r"^[+-]\d{2}(:\d{2})?$"}
+"""How offsets may be written, by the colons in the format: +0100, +01:00, and +01 beside +05:30."""
 TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -107,6 +111,8 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     probe = texts.slice(0, 200)
     suffixes = pc.unique(pc.struct_field(pc.extract_regex(texts, r":\d{2}(?:\.\d+)?" + OFFSET), "offset")).to_pylist()
     offsets = [suffix for suffix in suffixes if suffix is not None]
+    if len(offsets) > 1 and (zoned := _detect_zoned(texts, name)) is not None:
+        return zoned
     candidates = _candidates(probe, _fractions_of(texts), offsets)
     fitting = [format for format in candidates if try_format(texts, format)[1].all()]
     if fitting:
@@ -115,12 +121,60 @@ def detect(texts: pa.Array, name: str) -> tuple[str | None, bool]:
     for format in candidates:
         covered |= try_format(probe, format)[1]
     if candidates and covered.all():
-        what = "time zones" if len(offsets) > 1 else "date formats"
+        zone = len(offsets) > 1
+        what = "offsets that no one zone has" if zone else "several date formats"
+        how = "Convert them to one (UTC: pd.to_datetime(..., utc=True))" if zone else "Convert them to one"
         raise InputError(
-            f"a datetime column has one format and one time zone, however: column {name!r} mixes several {what}. "
-            f"Convert them to one, or drop the column ({flag('drop', name)})."
+            f"a datetime column has one format and one time zone, however: column {name!r} mixes {what}. "
+            f"{how}, or drop the column ({flag('drop', name)})."
         )
     return None, False
+
+
+def _detect_zoned(texts: pa.Array, name: str) -> tuple[str, bool] | None:
+    """As :func:`detect`, of texts that end in offsets which a zone has at these moments; None where there is no such zone."""
+    heads, written = _parted(texts)
+    for colons, form in OFFSETS.items():
+        if pc.all(pc.fill_null(pc.match_substring_regex(written, form), False)).as_py():
+            format, ambiguous = detect(heads, name)
+            if format is None:
+                return None
+            ticks, second = try_format(heads, format)[0], TICKS_A_SECOND[unit_of(format)]
+            ahead = _seconds(written)
+            zone = zones.fitting(ticks // second - ahead, ahead)
+            format = f"{format}%{colons}z{{{zone}}}"
+            return (format, ambiguous) if zone is not None and try_format(texts, format)[1].all() else None
+    return None
+
+
+def _parted(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Texts without the offset that they end in, and the offsets; null where there is none."""
+    parts = pc.extract_regex(texts, r"^(?P<head>.*\d)(?P<offset>[+-]\d{2}(?::?\d{2})?)$")
+    return pc.struct_field(parts, "head"), pc.struct_field(parts, "offset")
+
+
+def _seconds(written: pa.Array) -> np.ndarray:
+    """(n,) int64 seconds of offsets as they are written; 0 where there is none."""
+    hours, minutes = (
+        pc.fill_null(pc.utf8_slice_codeunits(written, *place), "").to_numpy(zero_copy_only=False).astype("U2")
+        for place in ((1, 3), (-2,))
+    )
+    short = pc.fill_null(pc.less_equal(pc.utf8_length(written), 3), True).to_numpy(zero_copy_only=False)
+    sizes = 3600 * np.where(hours == "", "0", hours).astype(np.int64)
+    sizes += np.where(short, 0, 60 * np.where(minutes == "", "0", minutes).astype(np.int64))
+    behind = pc.fill_null(pc.starts_with(written, "-"), False).to_numpy(zero_copy_only=False)
+    return np.where(behind, -sizes, sizes)
+
+
+def _with_offset(texts: pa.Array, ahead: np.ndarray, colons: str) -> pa.Array:
+    """Texts, each with its offset behind it."""
+    sizes, which = np.unique(ahead, return_inverse=True)
+    spelled = []
+    for size in sizes.tolist():
+        hours, minutes = divmod(abs(size) // 60, 60)
+        minute = "" if len(colons) == 3 and not minutes else f"{':' if colons else ''}{minutes:02}"
+        spelled.append(f"{'-' if size < 0 else '+'}{hours:02}{minute}")
+    return pc.binary_join_element_wise(texts, pa.array(spelled, pa.string()).take(pa.array(which)), "")
 
 
 def detect_whole(texts: pa.Array) -> str | None:
@@ -229,6 +283,12 @@ def try_format(texts: pa.Array, format: str) -> tuple[np.ndarray, np.ndarray]:
     >>> try_format(pa.array(["1970-01-02", "1970-1-2", None]), "%Y-%m-%d")
     (array([86400, 86400,     0]), array([ True, False, False]))
     """
+    if (zoned := zones.WRITTEN.search(format)) is not None:
+        heads, written = _parted(texts)
+        shown, fits = try_format(heads, format[: zoned.start()])
+        ticks = np.where(fits, shown - TICKS_A_SECOND[unit_of(format)] * _seconds(written), 0)
+        again = _spell(pa.array(ticks, mask=~fits), format)
+        return ticks, pc.fill_null(pc.equal(again, texts), False).to_numpy(zero_copy_only=False)
     if format.startswith("%s"):
         ticks = pc.if_else(pc.match_substring_regex(texts, r"^-?(?:\d{1,18}|[1-8]\d{18})$"), texts, None).cast(
             pa.int64()
@@ -265,6 +325,11 @@ def _spell(ticks: pa.Array, format: str) -> pa.Array:
     Arrow's strftime looks even UTC up in a time zone database, which Windows and small containers lack, and takes twice as long: it
     gets only formats that ask for more than ``SPELLED`` has.
     """
+    if (zoned := zones.WRITTEN.search(format)) is not None:
+        known, second = pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False), TICKS_A_SECOND[unit_of(format)]
+        ahead = zones.offsets(known // second, zoned[2])
+        shown = pa.array(known + second * ahead, mask=pc.is_null(ticks).to_numpy(zero_copy_only=False))
+        return _with_offset(_spell(shown, format[: zoned.start()]), ahead, zoned[1])
     if format.startswith("%s"):
         return ticks.cast(pa.string())
     shortened = SHORTENED.search(format)

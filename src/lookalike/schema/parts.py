@@ -12,6 +12,7 @@ import numpy as np
 from lookalike.schema.axis import DAY, unit_of
 from lookalike.schema.calendar import weekday
 from lookalike.schema.column import ColumnSpec
+from lookalike.schema.zones import local, moment, zone_of
 
 HOUR = 3_600
 
@@ -61,6 +62,8 @@ class Part:
         One of :data:`PARTS`.
     unit
         What one parsed unit of the column is worth, in seconds.
+    zone
+        By whose clocks; None for those that the dates are written by.
 
     >>> spec = ColumnSpec(name="sold", kind="datetime", storage="date32[day]")
     >>> Part.of(spec, "weekday")(np.array([0, 4])).tolist()
@@ -69,16 +72,26 @@ class Part:
 
     name: str
     unit: Fraction
+    zone: str | None = None
 
     @classmethod
     def of(cls, spec: ColumnSpec, name: str) -> Part:
         unit = unit_of(spec)
         assert unit is not None
-        return cls(name, unit)
+        return cls(name, unit, zone_of(spec))
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         """Return the part of (n,) parsed dates: (n,) int64."""
-        return np.asarray(PARTS[self.name](numbers.astype(np.int64) * self.unit.numerator // self.unit.denominator))
+        numbers = self.local(numbers.astype(np.int64))
+        return np.asarray(PARTS[self.name](numbers * self.unit.numerator // self.unit.denominator))
+
+    def local(self, numbers: np.ndarray) -> np.ndarray:
+        """Return (n,) parsed dates as their zone's clocks show them."""
+        return local(numbers, self.zone, self.unit.denominator)
+
+    def moment(self, numbers: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`local`."""
+        return moment(numbers, self.zone, self.unit.denominator)
 
     @property
     def width(self) -> int:

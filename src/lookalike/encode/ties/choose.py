@@ -134,7 +134,7 @@ class _Cells:
         chosen = self._fitting(offered, seen, rows, low, last + 1)
         rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
         assert self.values.numbers is not None
-        moved = spans.starts[chosen] + self.values.numbers[rows] % spans.width
+        moved = spans.moved(self.values.numbers[rows], chosen)
         self.values.numbers[rows] = np.clip(moved, encoder.low, encoder.high)
 
     def _try_again(self, encoder: NumericEncoder, rows: np.ndarray) -> None:

@@ -32,16 +32,19 @@ def residuals_near(encoder: NumericEncoder, residuals: np.ndarray) -> tuple[np.n
 
 @dataclass(frozen=True)
 class Spans:
-    """The days, or hours, from a column's first date to its last.
+    """The days, or hours, from a column's first date to its last, by the clocks of its zone.
 
     Attributes
     ----------
+    part
+        Does not change within one.
     width
         Parsed units in one.
     first, count
         Which is the first, counted from 1970, and how many there are.
     """
 
+    part: Part
     width: int
     first: int
     count: int
@@ -50,13 +53,22 @@ class Spans:
     def of(cls, encoder: NumericEncoder, part: Part) -> Spans | None:
         """The spans within which a part does not change; None where they are too many to be looked at one by one."""
         width = max(int(part.width / part.unit), 1)
-        first, last = (int(end) // width for end in (encoder.low.item(), encoder.high.item()))
-        return cls(width, first, last - first + 1) if last - first < MOST_SPANS else None
+        ends = part.local(np.array([encoder.low.item(), encoder.high.item()], np.int64))
+        first, last = (int(end) // width for end in ends)
+        return cls(part, width, first, last - first + 1) if last - first < MOST_SPANS else None
 
     @property
     def starts(self) -> np.ndarray:
+        return self.part.moment(self._shown)
+
+    @property
+    def _shown(self) -> np.ndarray:
         return (self.first + np.arange(self.count, dtype=np.int64)) * self.width
 
     def place(self, numbers: np.ndarray) -> np.ndarray:
         """Return (n,) which each lies in, counted from the first."""
-        return np.asarray(np.clip(numbers // self.width - self.first, 0, self.count - 1))
+        return np.asarray(np.clip(self.part.local(numbers) // self.width - self.first, 0, self.count - 1))
+
+    def moved(self, numbers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Return (n,) each number in the span that was chosen for it, as far from its begin as it was in its own."""
+        return self.part.moment(self._shown[chosen] + self.part.local(numbers) % self.width)

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ def progress_of(folder: Path) -> tuple[float, str] | None:
 def main(arguments: Sequence[str]) -> int:
     """Train the member whose job lies in a folder; return the exit code."""
     folder, table = map(Path, arguments)
-    scale.stop_with_parent()
+    scale.stop_with_parent(partial(_clear, table))
     told = [0.0]
 
     def tell(share: float, figures: str) -> None:
@@ -273,6 +274,13 @@ def main(arguments: Sequence[str]) -> int:
     document, arrays = trained.document(plan)
     artefact.write(folder / MEMBER, {"member": document, "key": key}, arrays)
     return 0
+
+
+def _clear(table: Path) -> None:
+    """Remove the rows that a parent which was killed has left, and the folder that it made for them."""
+    with suppress(OSError):  # another member was faster
+        table.unlink()
+        table.parent.rmdir()
 
 
 def check_engine(engine: str) -> None:

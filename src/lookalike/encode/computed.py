@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lookalike.encode.bins import at_nearest
 from lookalike.encode.clock import Clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Measured, fit_in
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, rounding_of, unit_of
@@ -19,7 +19,7 @@ from lookalike.schema.calendar import ticks_a_day
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.values import as_kept
-from lookalike.stats import FEW_PEOPLE, middle
+from lookalike.stats import FEW_PEOPLE
 
 EXACT = float(np.finfo(np.float64).eps)
 """How far apart neighbouring floats of 64 bits lie, in proportion."""
@@ -28,18 +28,15 @@ SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
 
-class Computed(Step):
+class Computed(Measured):
     """A number that a formula gives: not modelled, but computed from the others and rounded as the real one is.
 
     Where real cells are missing though the formula is known, or known though it is not, those two facts are modelled.
     """
 
     def __init__(self, constraint: Formula | Share, known: str, alone: str, schema: Schema) -> None:
-        self.constraint, self.known, self.alone = constraint, known, alone
-        self.target = constraint.column
-        self.targets, self.sources = (self.target,), constraint.names[1:]
-        self.words = constraint.words
-        self.schema, self.spec = schema, schema[self.target]
+        super().__init__(constraint.column, constraint.names[1:], alone, schema, constraint.words)
+        self.constraint, self.known, self.schema = constraint, known, schema
         self.as_stored = False
         self.recurring: np.ndarray = np.zeros(0)
 
@@ -50,10 +47,8 @@ class Computed(Step):
         self.as_stored = self._is_nearer_as_stored(columns)
         self.recurring = self._recurring(own)
         due, unknown = self._due(columns)
-        beyond = unknown & ~own.missing
-        self.has_alone = bool(beyond.any())
+        self._learn_alone(own, ~unknown)
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
-        self.fill = middle(own.numbers[beyond])
         both = ~unknown & ~own.missing
         real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
@@ -161,33 +156,21 @@ class Computed(Step):
 
     def specs(self) -> list[ColumnSpec]:
         found = [ColumnSpec(name=self.known, kind="boolean", storage="bool")] if self.has_known else []
-        return [*found, self.spec.replace(name=self.alone)] if self.has_alone else found
+        return [*found, *self._alone_specs()]
 
     def forward(self, columns: Columns) -> dict[str, Values]:
         own, found = columns[self.target], {}
         if self.has_known:
             flags = pa.array([False, True])
             found[self.known] = Values(own.missing, codes=np.where(own.missing, -1, 1).astype(np.int32), levels=flags)
-        if self.has_alone:
-            assert own.numbers is not None
-            beyond = self._due(columns)[1] & ~own.missing
-            numbers = np.where(beyond, own.numbers, self.fill)
-            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
-        return found
+        return found | self._alone_cells(own, ~self._due(columns)[1])
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         due, unknown = self._due(done)
-        numbers, missing = self._rounded(due, self.half_up), unknown
-        if self.has_alone:
-            alone = drawn[self.alone].numbers
-            assert alone is not None
-            numbers, missing = np.where(unknown, alone, numbers), np.zeros(len(unknown), bool)
+        missing = np.zeros(len(unknown), bool) if self.has_alone else unknown
         if self.has_known:
             missing = missing | drawn[self.known].missing
-        return self._told(numbers, missing)
-
-    def _told(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
-        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+        return self._written(self._with_alone(self._rounded(due, self.half_up), ~unknown, drawn), missing)
 
     def carrier(self) -> str | None:
         return self.known if self.has_known else None
@@ -197,7 +180,7 @@ class Computed(Step):
             "dtype": str(self.dtype),
             "has_known": self.has_known,
             "has_alone": self.has_alone,
-            "fill": self.fill.item(),
+            "fill": self.fill_alone.item(),
             "half_up": self.half_up,
             "as_stored": self.as_stored,
             "recurring": self.recurring.tolist(),
@@ -208,7 +191,7 @@ class Computed(Step):
         self.has_known, self.has_alone = state["has_known"], state["has_alone"]
         self.half_up, self.as_stored = state["half_up"], state["as_stored"]
         self.recurring = np.array(state["recurring"], np.float64)
-        self.fill = self.dtype.type(state["fill"])
+        self.fill_alone = self.dtype.type(state["fill"])
 
 
 class Shared(Computed):
@@ -279,13 +262,10 @@ class Shared(Computed):
         own = drawn[self.share]
         assert own.codes is not None
         due, missing = self._of(np.where(own.missing, -1, own.codes), done)
-        numbers = self._rounded(due, self.half_up)
+        told = ~np.isnan(self._whole(done))
         if self.has_alone:
-            alone, lacking = drawn[self.alone].numbers, np.isnan(self._whole(done))
-            assert alone is not None
-            gone = drawn[self.known].missing if self.has_known else np.zeros(len(lacking), bool)
-            numbers, missing = np.where(lacking, alone, numbers), np.where(lacking, gone, missing)
-        return self._told(numbers, missing)
+            missing = np.where(told, missing, drawn[self.known].missing if self.has_known else False)
+        return self._written(self._with_alone(self._rounded(due, self.half_up), told, drawn), missing)
 
     def told_by(
         self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]

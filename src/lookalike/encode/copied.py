@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.clock import Clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Step, fit_in, seen
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import common_unit, on_axis, on_grain, unit_of
 from lookalike.schema.calendar import on_days
@@ -42,8 +42,7 @@ class Copied(Step):
         self.levels = own.levels
         if own.numbers is not None:
             self.dtype = own.numbers.dtype
-            present = own.present if len(own.present) else np.zeros(1, self.dtype)
-            self.low, self.high = present.min(), present.max()
+            self.low, self.high = seen(own)
             self.fill = middle(own.numbers[~own.missing & ~self._equal(columns)])
         else:
             assert own.codes is not None

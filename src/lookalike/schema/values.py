@@ -78,6 +78,14 @@ def places_in(vocabulary: pa.Array, levels: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
+def ranks_of(values: Values) -> np.ndarray:
+    """Return (n,) whole numbers in the order of the values; −1 where one is missing."""
+    if values.codes is not None:
+        return np.where(values.missing, -1, values.codes).astype(np.int64)
+    assert values.numbers is not None
+    return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
+
+
 def same_cells(one: Values, other: Values) -> np.ndarray:
     """Return (n,) bool: where both are missing, or hold the same.
 

@@ -20,7 +20,7 @@ from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.identity import MANY_IDENTITIES
-from lookalike.schema.values import numbered
+from lookalike.schema.values import numbered, ranks_of
 
 COUNTED = 20
 """Rows after the first of their keys, at least, for a column to count them."""
@@ -228,7 +228,7 @@ def group(
         else:
             first, sizes = (part for part in np.unique(parts, return_index=True, return_counts=True)[1:])
             held = sorted(entity.holds, key=lambda name: name not in firm)
-            ranks = [_ranks(columns[name].take(first)) for name in held]
+            ranks = [ranks_of(columns[name].take(first)) for name in held]
             fixed = sum(name in firm for name in held)
             order, cuts = _laid(ranks, fixed, sizes, stream.mean_rows, rng)
             middles = np.cumsum(sizes[order]) - sizes[order] / 2
@@ -238,7 +238,7 @@ def group(
             run = np.empty(len(order), np.int64)
             run[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
             if entity.apart and entity.made_of is None:
-                cells = [_ranks(columns[name])[order] for name in entity.apart]
+                cells = [ranks_of(columns[name])[order] for name in entity.apart]
                 run[order] = exchanged(run[order], np.searchsorted(cuts, np.arange(len(order)), side="right"), cells)
             runs[entity.key] = run[parts]
             leader = first[order[starts]][runs[entity.key]]
@@ -328,14 +328,6 @@ def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np
     which = np.zeros(len(old), np.int64)
     which[there] = places
     return distinct(len(seen)).take(pa.array(which, mask=~there))
-
-
-def _ranks(values: Values) -> np.ndarray:
-    """(n,) whole numbers in the order of the values; −1 where one is missing."""
-    if values.codes is not None:
-        return np.where(values.missing, -1, values.codes).astype(np.int64)
-    assert values.numbers is not None
-    return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
 
 
 def _laid(

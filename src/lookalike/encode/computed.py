@@ -42,25 +42,23 @@ class Computed(Measured):
 
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
-        assert own.numbers is not None
-        self.dtype = own.numbers.dtype
+        self.dtype = own.as_numbers.dtype
         self.as_stored = self._is_nearer_as_stored(columns)
         self.recurring = self._recurring(own)
         due, unknown = self._due(columns)
         self._learn_alone(own, ~unknown)
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
         both = ~unknown & ~own.missing
-        real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
+        real = own.as_numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
         self.half_up = hits[True] > hits[False]
 
     def _recurring(self, own: Values) -> np.ndarray:
         """(k,) sorted: values that several people have, of a float without a last decimal. What a formula gives differs from them in its last place
         where they were computed or read otherwise, so it is taken for the one that it means."""
-        assert own.numbers is not None
         if unit_of(self.spec) is not None or decimals_of(self.spec) is not None:
             return np.zeros(0)
-        distinct, counts = np.unique(own.numbers[~own.missing], return_counts=True)
+        distinct, counts = np.unique(own.present, return_counts=True)
         return distinct[counts >= FEW_PEOPLE]
 
     def _is_nearer_as_stored(self, columns: Columns) -> bool:
@@ -97,8 +95,7 @@ class Computed(Measured):
         lacking = found[self.target].missing & ~unknown
         if lacking.any() and not self.has_known:
             own, numbers = found[self.target], self._rounded(due, self.half_up)
-            assert own.numbers is not None
-            numbers = np.where(lacking, numbers, own.numbers).astype(self.dtype)
+            numbers = np.where(lacking, numbers, own.as_numbers).astype(self.dtype)
             found[self.target] = Values(own.missing & ~lacking, numbers=numbers)
         for name in self.sources:
             lacking, spec = found[name].missing & ~columns[self.target].missing, self.schema[name]
@@ -114,11 +111,12 @@ class Computed(Measured):
         two of its values give; through one ``divided`` by that."""
         assert isinstance(self.constraint, Formula)
         gap, spec, mine = columns[name], self.schema[name], as_floats(natural_of(columns[self.target], self.spec))
-        assert gap.numbers is not None
         own = unit_of(spec)
-        one = ticks_a_day(spec) if spec.kind == "datetime" else gap.numbers.dtype.type(1 if own is None else 1 / own)
+        one = ticks_a_day(spec) if spec.kind == "datetime" else gap.as_numbers.dtype.type(1 if own is None else 1 / own)
         (start, unknown), (after, _) = (
-            self._due(columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step * one))})
+            self._due(
+                columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.as_numbers, step * one))}
+            )
             for step in ((1, 2) if divided else (0, 1))
         )
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -131,10 +129,10 @@ class Computed(Measured):
         elif spec.decimals is not None:
             numbers = np.round(numbers, spec.decimals)
         fits = lacking & ~unknown & (np.abs(numbers) < LARGEST_WHOLE)
-        cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype) * gap.numbers.dtype.type(coarse)
+        cells = np.where(fits, numbers, 0).astype(gap.as_numbers.dtype) * gap.as_numbers.dtype.type(coarse)
         told, unknown = self._due(columns | {name: Values(~fits, numbers=cells)})
         fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
-        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers).astype(cells.dtype))
+        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.as_numbers).astype(cells.dtype))
 
     def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
         """In the target's own unit and decimals, held to what its type can store."""
@@ -273,7 +271,7 @@ class Shared(Computed):
         """What it is a share of, by the share that was drawn, or the commonest one that fits; as it was drawn where the share is nought."""
         (name,) = self.sources
         own, theirs, other, share = columns[self.target], columns[name], written[name], drawn[self.share]
-        assert theirs.numbers is not None and other.numbers is not None and share.codes is not None
+        assert share.codes is not None
         mine, shares = as_floats(natural_of(own, self.spec)), self.shares[share.codes]
         nought = (np.nan_to_num(mine) == 0) & (shares == 0) & ~share.missing
         usual = self.shares[self.commonest] or self.shares[self.shares != 0][0]
@@ -281,10 +279,10 @@ class Shared(Computed):
         spec, unit = self.schema[name], unit_of(self.schema[name])
         scale = 10.0 ** (decimals_of(spec) or 0) if unit is None else 1 / float(unit)
         rounded = whole if unit is None and spec.decimals is None else np.rint(whole * scale)
-        numbers = fit_in(np.nan_to_num(rounded), spec, theirs.numbers.dtype) if unit is not None else rounded / scale
+        numbers = fit_in(np.nan_to_num(rounded), spec, theirs.as_numbers.dtype) if unit is not None else rounded / scale
         missing = ~theirs.missing | own.missing | (nought & other.missing)
-        numbers = np.where(nought, other.numbers, np.nan_to_num(numbers)).astype(theirs.numbers.dtype)
-        return {name: Values(missing, numbers=np.where(missing, 0, numbers).astype(theirs.numbers.dtype))}
+        numbers = np.where(nought, other.as_numbers, np.nan_to_num(numbers)).astype(theirs.as_numbers.dtype)
+        return {name: Values(missing, numbers=np.where(missing, 0, numbers).astype(theirs.as_numbers.dtype))}
 
     def carrier(self) -> str | None:
         return None if self.has_alone else self.share

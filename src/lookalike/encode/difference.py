@@ -180,10 +180,11 @@ class Difference(Measured):
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         distance = drawn[self.distance]
-        assert distance.numbers is not None
         base, there = self._base(done)
         numbers = (
-            self._floats(base, distance.numbers) if self.unit is None else self._whole(base, distance.numbers, drawn)
+            self._floats(base, distance.as_numbers)
+            if self.unit is None
+            else self._whole(base, distance.as_numbers, drawn)
         )
         missing = distance.missing if self.has_alone else distance.missing | ~there
         return self._written(self._with_alone(numbers, there, drawn), missing)
@@ -194,25 +195,22 @@ class Difference(Measured):
         """The nearest bound, the distance drawn away from the target: a date on the nearest day and at the time that were drawn for it. Others are
         as they were drawn, but within the target, once that bound is there."""
         distance, own, found = drawn[self.distance], columns[self.target], {}
-        assert distance.numbers is not None
         nearest = columns[self.bounds[0][0]].missing
         for name, strict in self.bounds if not self.wide else ():
             theirs, spec, other = columns[name], self.columns[name], written[name]
             first = name == self.bounds[0][0]
             there = theirs.missing & ~own.missing & (~distance.missing if first else ~nearest & ~other.missing)
             edge = on_axis(own, self.spec, self.unit) - (self.sign * self._gap if strict else 0)
-            numbers = edge - self.sign * distance.numbers
+            numbers = edge - self.sign * distance.as_numbers
             if self.unit is None:
                 edge, numbers = self._inward(edge, spec), self._inward(numbers, spec)
             else:
                 edge, numbers = (self._whole_units(part, self._factor(spec)) for part in (edge, numbers))
             if not first:
-                assert other.numbers is not None
-                numbers = (np.minimum if self.sign > 0 else np.maximum)(other.numbers, edge)
+                numbers = (np.minimum if self.sign > 0 else np.maximum)(other.as_numbers, edge)
             elif name in clocks:
                 numbers = clocks[name].near(numbers, drawn, *((LEAST, edge) if self.sign > 0 else (edge, -LEAST)))
-            assert theirs.numbers is not None
-            found[name] = Values(~there, numbers=np.where(there, numbers, 0).astype(theirs.numbers.dtype))
+            found[name] = Values(~there, numbers=np.where(there, numbers, 0).astype(theirs.as_numbers.dtype))
         return found
 
     def _inward(self, numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:

@@ -60,9 +60,8 @@ class Proportion(Measured):
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         ratios = drawn[self.ratio]
-        assert ratios.numbers is not None
         base, there = self._base(done)
-        numbers = self._with_alone(self._in_range(ratios.numbers * base), there, drawn)
+        numbers = self._with_alone(self._in_range(ratios.as_numbers * base), there, drawn)
         return self._written(numbers, ratios.missing if self.has_alone else ratios.missing | ~there)
 
     def _in_range(self, numbers: np.ndarray) -> np.ndarray:
@@ -80,14 +79,13 @@ class Proportion(Measured):
         """The source, by what the column was drawn to be to it; as it was drawn where that is nought."""
         own, theirs, other = columns[self.target], columns[self.source], written[self.source]
         ratios = drawn[self.ratio]
-        assert ratios.numbers is not None and theirs.numbers is not None and other.numbers is not None
         mine = on_axis(own, self.spec, None).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            base = mine / ratios.numbers
+            base = mine / ratios.as_numbers
         tells = np.isfinite(base) & (base != 0) & ~ratios.missing
-        found = _rounded(np.where(tells, base, 0), self.theirs, theirs.numbers.dtype)
+        found = _rounded(np.where(tells, base, 0), self.theirs, theirs.as_numbers.dtype)
         missing = ~theirs.missing | own.missing | (~tells & other.missing)
-        return {self.source: Values(missing, numbers=np.where(tells, found, other.numbers).astype(found.dtype))}
+        return {self.source: Values(missing, numbers=np.where(tells, found, other.as_numbers).astype(found.dtype))}
 
     def carrier(self) -> str | None:
         return self.ratio

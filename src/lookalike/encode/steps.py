@@ -93,9 +93,9 @@ class Measured(Step):
 
     def _learn_alone(self, own: Values, told: np.ndarray) -> None:
         """Learn how the real cells are kept, and whether any is there where the sources tell nothing of it, (n,) bool."""
-        assert own.numbers is not None
         beyond = ~told & ~own.missing
-        self.dtype, self.has_alone, self.fill_alone = own.numbers.dtype, bool(beyond.any()), middle(own.numbers[beyond])
+        self.dtype, self.has_alone = own.as_numbers.dtype, bool(beyond.any())
+        self.fill_alone = middle(own.as_numbers[beyond])
 
     def _alone_specs(self) -> list[ColumnSpec]:
         return [self.spec.replace(name=self.alone)] if self.has_alone else []
@@ -104,17 +104,12 @@ class Measured(Step):
         """The second column's cells, from the real ones, where there is one."""
         if not self.has_alone:
             return {}
-        assert own.numbers is not None
-        numbers = np.where(~told & ~own.missing, own.numbers, self.fill_alone)
+        numbers = np.where(~told & ~own.missing, own.as_numbers, self.fill_alone)
         return {self.alone: Values(np.zeros(len(own), bool), numbers=numbers)}
 
     def _with_alone(self, numbers: np.ndarray, told: np.ndarray, drawn: Columns) -> np.ndarray:
         """(n,) numbers, those of the second column where the sources tell nothing."""
-        if not self.has_alone:
-            return numbers
-        alone = drawn[self.alone].numbers
-        assert alone is not None
-        return np.where(told, numbers, alone)
+        return np.where(told, numbers, drawn[self.alone].as_numbers) if self.has_alone else numbers
 
     def _written(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
         """The target's cells, in the type of the real ones."""

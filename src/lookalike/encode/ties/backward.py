@@ -222,8 +222,7 @@ def _alike(first: Values, second: Values) -> tuple[np.ndarray, np.ndarray]:
         assert second.codes is not None
         found = first.codes.astype(np.int64), second.codes.astype(np.int64)
     else:
-        assert first.numbers is not None and second.numbers is not None
-        places = np.unique(np.append(first.numbers, second.numbers), return_inverse=True)[1]
+        places = np.unique(np.append(first.as_numbers, second.as_numbers), return_inverse=True)[1]
         found = places[: len(first)], places[len(first) :]
     return np.where(first.missing, 0, found[0] + 1), np.where(second.missing, 0, found[1] + 1)
 

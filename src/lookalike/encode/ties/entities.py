@@ -288,12 +288,12 @@ def _count(
     rising = [name for name in entity.rises if name not in firm]
     for name, start in entity.counts:
         if name not in firm:
-            order = np.lexsort([rng.random(len(runs)), *(_numbers(columns[by]) for by in (name, *rising[:1])), runs])
-            numbers = np.empty_like(_numbers(columns[name]))
+            order = np.lexsort([rng.random(len(runs)), *(columns[by].as_numbers for by in (name, *rising[:1])), runs])
+            numbers = np.empty_like(columns[name].as_numbers)
             numbers[order] = start + _turns(runs[order])
             columns[name] = Values(np.zeros(len(runs), bool), numbers=numbers)
             for other in rising[1:]:
-                numbers = _numbers(columns[other]).copy()
+                numbers = columns[other].as_numbers.copy()
                 numbers[order] = numbers[np.lexsort([numbers, runs])]
                 columns[other] = Values(columns[other].missing, numbers=numbers)
 
@@ -304,16 +304,11 @@ def counted(keys: np.ndarray, values: Values, start: int) -> Values:
     >>> counted(np.array([1, 2, 1, 0]), Values(np.zeros(4, bool), numbers=np.array([4, 2, 2, 3])), 1).numbers.tolist()
     [2, 1, 1, 3]
     """
-    numbers = _numbers(values).copy()
+    numbers = values.as_numbers.copy()
     order = np.lexsort([numbers, keys])
     order = order[keys[order] > 0]
     numbers[order] = start + _turns(keys[order])
     return Values(values.missing, numbers=numbers)
-
-
-def _numbers(values: Values) -> np.ndarray:
-    assert values.numbers is not None
-    return values.numbers
 
 
 def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np.ndarray | None = None) -> pa.Array:

@@ -100,8 +100,10 @@ def test_zcdp_bounds_the_exact_cost():
 
 def test_disjoint_parts_cost_as_the_dearest_of_them():
     account = spent(gaussian(8.0))
-    for part, sigma in (("a", 4.0), ("b", 3.0), ("c", 5.0)):
-        account.spend("training", gaussian(sigma), disjoint=("ensemble", part))
+    branches = {part: account.branch() for part in "abc"}
+    for branch, sigma in zip(branches.values(), (4.0, 3.0, 5.0), strict=True):
+        branch.spend("training", gaussian(sigma))
+    account.join("ensemble", branches)
     assert account.epsilon() == pytest.approx(spent(gaussian(8.0), gaussian(3.0)).epsilon(), rel=1e-9)
     sequential = spent(gaussian(8.0), gaussian(4.0), gaussian(3.0), gaussian(5.0))
     assert account.epsilon() < sequential.epsilon()
@@ -203,7 +205,9 @@ def test_it_survives_json_and_speaks_plainly():
     account = ledger(2.0, rows_per_subject=3, subject="patient", public=["column names"])
     account.spend("domain", gaussian(9.0, 2), "age, city")
     account.spend("training", poisson_gaussian(0.01, 1.5, 100))
-    account.spend("training", gaussian(20.0), disjoint=("ensemble", "1"))
+    branch = account.branch()
+    branch.spend("training", gaussian(20.0))
+    account.join("ensemble", {"1": branch})
     again = Ledger.from_dict(json.loads(json.dumps(account.to_dict())))
     assert again.to_dict() == account.to_dict() and repr(again) == repr(account)
     words = repr(account)

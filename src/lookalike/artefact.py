@@ -66,15 +66,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     with _opened(path) as (archive, digests):
         members = {name: _member(path, archive, name, digest) for name, digest in digests.items()}
-    try:
+    with _understood(path):
         arrays = load_tensors(members.pop("weights.safetensors", b""))
-        documents = {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}
-    except (SafetensorError, *UNREADABLE) as error:
-        raise ArtefactError(
-            f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
-            "fit or make left, or save it again."
-        ) from None
-    return documents, arrays
+        return {name.removesuffix(".json"): json.loads(content) for name, content in members.items()}, arrays
 
 
 def read_document(path: Path, name: str) -> Any:
@@ -83,9 +77,16 @@ def read_document(path: Path, name: str) -> Any:
         if f"{name}.json" not in digests:
             raise ArtefactError(f"{path.name} has no part {name}. It is a file of another kind.")
         content = _member(path, archive, f"{name}.json", digests[f"{name}.json"])
-    try:
+    with _understood(path):
         return json.loads(content)
-    except UNREADABLE as error:
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """What comes of parts that are none of ours, though the archive is sound, is one error."""
+    try:
+        yield
+    except (SafetensorError, *UNREADABLE) as error:
         raise ArtefactError(
             f"{path.name} cannot be read ({type(error).__name__}). Name a .twin that "
             "fit or make left, or save it again."

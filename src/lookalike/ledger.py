@@ -122,9 +122,7 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------------------- spending
 
-    def spend(
-        self, purpose: str, mechanism: Mechanism, what: str = "", *, disjoint: tuple[str, str] | None = None
-    ) -> None:
+    def spend(self, purpose: str, mechanism: Mechanism, what: str = "") -> None:
         """Write a spend down, before the mechanism runs.
 
         Parameters
@@ -133,16 +131,13 @@ class Ledger:
             ``rows``, ``domain``, ``marginals``, ``training``.
         what
             On what, for the reader: names of columns.
-        disjoint
-            (group, part) where the mechanism sees only one of several disjoint parts of the rows (members of an ensemble):
-            parts compose in parallel, so the dearest one of a group counts.
 
         Raises
         ------
         PrivacyError
             It would exceed the budget; nothing is written down.
         """
-        entry = Spend(purpose=purpose, mechanism=mechanism, what=what, disjoint=disjoint)
+        entry = Spend(purpose=purpose, mechanism=mechanism, what=what)
         would = _epsilon([*self.spends, entry], self.budget.delta, "pld")
         if not would <= self.budget.epsilon * (1 + ROUNDING):
             raise PrivacyError(

@@ -58,11 +58,10 @@ def check_encoder(
 
 def _moved(encoder: ColumnEncoder, values: Values) -> np.ndarray:
     """(n,) bool: cells of a number of few values that too few rows hold for them to come back: between its spikes or beyond its ends."""
-    assert values.numbers is not None
     if not (isinstance(encoder, NumericEncoder) and encoder.few):
         return np.zeros(len(values), bool)
-    numbers, spikes = values.numbers, encoder.spikes
-    distinct, counts = np.unique(numbers[~values.missing], return_counts=True)
+    numbers, spikes = values.as_numbers, encoder.spikes
+    distinct, counts = np.unique(values.present, return_counts=True)
     rare = np.isin(numbers, distinct[counts < encoder.settings.rare_rows]) & ~np.isin(numbers, spikes) & ~values.missing
     within = (numbers > spikes[0]) & (numbers < spikes[-1])
     return np.asarray(rare & (within | (numbers < encoder.low) | (numbers > encoder.high)))
@@ -75,10 +74,10 @@ def _check_round_trip(
     assert np.array_equal(back.missing, values.missing), "missing must come back as missing"
     pooled = getattr(encoder, "rare", np.zeros(0, bool)).any()
     if values.numbers is not None:
-        assert back.numbers is not None and back.numbers.dtype == values.numbers.dtype
+        assert back.as_numbers.dtype == values.numbers.dtype
         exact = values.numbers.dtype.kind in "iu" and _width(values.numbers) < 2**52
         scale, kept = _scale(values.numbers), ~_moved(encoder, values)
-        found, wanted = back.numbers[kept], values.numbers[kept]
+        found, wanted = back.as_numbers[kept], values.numbers[kept]
         close = np.array_equal(found, wanted) if exact else np.allclose(found / scale, wanted / scale)
         rows = pa.array(kept)  # a narrow float holds less than a float64 tells
         close = close or spell(back, encoder.spec).filter(rows).equals(cells.filter(rows))
@@ -107,8 +106,7 @@ def _check_any_code(encoder: ColumnEncoder, values: Values) -> None:
     codes = rng.integers(0, column.cardinality, 500).astype(np.int32)
     drawn = encoder.decode(codes, rng.uniform(-1, 1, 500), rng)
     if values.numbers is not None:
-        assert drawn.numbers is not None
-        seen, made = values.numbers[~values.missing], drawn.numbers[~drawn.missing]
+        seen, made = values.present, drawn.present
         if len(seen) and len(made):
             assert made.min() >= seen.min() and made.max() <= seen.max(), "decoding never leaves the observed range"
     else:

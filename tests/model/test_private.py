@@ -63,7 +63,7 @@ def a_task(engine: type[Any], table: EncodedTable, plan: private.Plan) -> Any:
     }
     if engine is CTGAN:
         still["discriminator_steps"] = 2**31
-    task, _ = engine.private_task(table, plan, build(engine, privacy="default", **still).settings, 0)
+    task = engine.private_task(table, plan, build(engine, privacy="default", **still).settings, 0)
     task.begin_epoch()
     return task  # its weights stay where they are, so that one step is like another
 

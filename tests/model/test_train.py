@@ -243,7 +243,7 @@ class TestTheSecondTraining:
     def test_the_rate_falls_to_nought_at_the_end_of_either(self, toy):
         """An epoch of all rows has more steps: there must be as many epochs of them."""
         settings = Autoregressive.Settings.build({**self.SETTINGS, "most_steps": 400, "batch_size": 50})
-        task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
+        task = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
         epochs, steps = task.most_epochs, task.steps
         for again in (False, True):
             if again:
@@ -255,7 +255,7 @@ class TestTheSecondTraining:
     @pytest.mark.parametrize(("gap", "more"), [(-0.1, 1.0), (0.5, 1.0), (0.7, 1.44), (5.0, 2.5)])
     def test_decays_more_where_the_first_remembered(self, toy, gap, more):
         settings = Autoregressive.Settings.build(self.SETTINGS)
-        task, _ = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
+        task = Autoregressive.task(toy.take(np.arange(540)), toy.take(np.arange(540, 600)), settings, 0)
         before = task.optimizers["net"].apart.clone()
         noted = task.begin_again({"surprise_held_out_rows": 10.0, "memory_gap": gap, "memory_gap_error": 0.1})
         assert noted == {"more_decay": pytest.approx(more)}

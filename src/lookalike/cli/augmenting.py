@@ -7,37 +7,17 @@ from typing import Annotated
 
 import typer
 
+from lookalike.cli import options
 from lookalike.cli.app import app
-from lookalike.cli.options import (
-    Config,
-    Derive,
-    Device,
-    Drop,
-    Engine,
-    Epochs,
-    EscapeFormulas,
-    Force,
-    Holdout,
-    Key,
-    Minutes,
-    Out,
-    Quiet,
-    Resume,
-    SchemaFile,
-    Seed,
-    Setting,
-    Source,
-    Verbose,
-)
 from lookalike.cli.screen import Screen, write
 from lookalike.cli.words import class_counts, derivations, gather
 
 
 @app.command()
 def augment(
-    table: Source,
+    table: options.Source,
     target: Annotated[str, typer.Option("--target", help="the column that holds the classes")],
-    out: Out = None,
+    out: options.Out = None,
     balance: Annotated[
         bool, typer.Option("--balance", help="fill every class up (the default, unless only --count is given)")
     ] = False,
@@ -55,27 +35,25 @@ def augment(
     temperature: Annotated[
         float, typer.Option("--temperature", help="below 1 made rows are more typical of their class")
     ] = 1.0,
-    engine: Engine = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    minutes: Minutes = None,
-    device: Device = None,
-    schema: SchemaFile = None,
-    drop: Drop = None,
-    derive: Derive = None,
-    key: Key = None,
-    holdout: Holdout = None,
-    keep_back: Annotated[
-        float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
-    ] = None,
-    config: Config = None,
-    setting: Setting = None,
-    escape_formulas: EscapeFormulas = False,
-    force: Force = False,
-    resume: Resume = False,
+    engine: options.Engine = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    minutes: options.Minutes = None,
+    device: options.Device = None,
+    schema: options.SchemaFile = None,
+    drop: options.Drop = None,
+    derive: options.Derive = None,
+    key: options.Key = None,
+    holdout: options.Holdout = None,
+    keep_back: options.KeepBack = None,
+    config: options.Config = None,
+    setting: options.Setting = None,
+    escape_formulas: options.EscapeFormulas = False,
+    force: options.Force = False,
+    resume: options.Resume = False,
     json_: Annotated[bool, typer.Option("--json", help="print the figures as JSON, nothing else")] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Real rows, and made ones that fill up rare classes. Measured beside SMOTENC."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
@@ -96,7 +74,7 @@ def augment(
             target=target,
             balance=True if balance else None,
             share=share,
-            counts=class_counts(count or []),
+            counts=class_counts(count),
             origin_column=origin_column,
             temperature=temperature,
             schema=schema,

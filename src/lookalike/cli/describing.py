@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
+from lookalike.cli import options
 from lookalike.cli.app import app
-from lookalike.cli.options import Source, Verbose
 from lookalike.cli.screen import Screen, write
 
 
 @app.command()
 def schema(
-    table: Source,
+    table: options.Source,
     constraints: Annotated[
         bool,
         typer.Option(
@@ -21,7 +21,7 @@ def schema(
             help="look for rules that all rows keep, to declare by leaving them in (docs/constraints.md)",
         ),
     ] = False,
-    verbose: Verbose = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Print what a table's columns are taken for, as JSON. Edit it, and hand it back with --schema."""
     screen = Screen(verbose=verbose, machine=True)
@@ -51,7 +51,7 @@ def config() -> None:
 
 @app.command()
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="remove all of it")] = False, verbose: Verbose = False
+    clear: Annotated[bool, typer.Option("--clear", help="remove all of it")] = False, verbose: options.Verbose = False
 ) -> None:
     """List the members of ensembles that are kept. They need no training again, and are as private as twins."""
     screen = Screen(verbose=verbose)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lookalike.cli import options
 from lookalike.cli.app import app
-from lookalike.cli.options import Force, Holdout, Json, Quiet, SchemaFile, Target, Verbose
 from lookalike.cli.screen import NOT_MET, Screen, command_line, show
 from lookalike.cli.words import said_in, tell_unread, thresholds
 
@@ -17,9 +17,9 @@ from lookalike.cli.words import said_in, tell_unread, thresholds
 def evaluate(
     real: Annotated[Path, typer.Argument(help="the real rows it was made from", metavar="REAL")],
     synthetic: Annotated[Path, typer.Argument(help="the synthetic rows, made by any tool", metavar="SYNTHETIC")],
-    holdout: Holdout = None,
-    target: Target = None,
-    schema: SchemaFile = None,
+    holdout: options.Holdout = None,
+    target: options.Target = None,
+    schema: options.SchemaFile = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="write the report here: .html (and .json beside it), or .json alone")
     ] = None,
@@ -33,10 +33,10 @@ def evaluate(
         Path | None, typer.Option("--config", help="a settings file, for the limits in its [thresholds]")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="for the figures that draw a sample")] = 0,
-    force: Force = False,
-    json_: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    force: options.Force = False,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Judge a synthetic table, made by any tool. Exit codes: 0 judged, 2 an error, 3 a --fail-under is not met."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)

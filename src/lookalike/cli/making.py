@@ -7,66 +7,39 @@ from typing import Annotated
 
 import typer
 
+from lookalike.cli import options
 from lookalike.cli.app import app
-from lookalike.cli.options import (
-    Config,
-    Delta,
-    Derive,
-    Device,
-    Drop,
-    Engine,
-    Epochs,
-    Epsilon,
-    EscapeFormulas,
-    Force,
-    Holdout,
-    Json,
-    Key,
-    Minutes,
-    Out,
-    Quiet,
-    Resume,
-    SchemaFile,
-    Seed,
-    Setting,
-    Source,
-    Subject,
-    Target,
-    Verbose,
-)
 from lookalike.cli.screen import NOT_MET, Screen, command_line, show
 from lookalike.cli.words import derivations, gather, requirements, thresholds
 
 
 @app.command()
 def make(
-    table: Source,
+    table: options.Source,
     preset: Annotated[
         str | None, typer.Option("--preset", help="a named run: best, challenge or private-ensemble; flags win")
     ] = None,
-    out: Out = None,
+    out: options.Out = None,
     rows: Annotated[
         int | None, typer.Option("--rows", help="rows to make; as many as the table has when left out")
     ] = None,
-    engine: Engine = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    minutes: Minutes = None,
-    device: Device = None,
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    subject: Subject = None,
-    schema: SchemaFile = None,
-    drop: Drop = None,
-    derive: Derive = None,
-    key: Key = None,
-    target: Target = None,
-    holdout: Holdout = None,
-    keep_back: Annotated[
-        float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
-    ] = None,
-    config: Config = None,
-    setting: Setting = None,
+    engine: options.Engine = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    minutes: options.Minutes = None,
+    device: options.Device = None,
+    epsilon: options.Epsilon = None,
+    delta: options.Delta = None,
+    subject: options.Subject = None,
+    schema: options.SchemaFile = None,
+    drop: options.Drop = None,
+    derive: options.Derive = None,
+    key: options.Key = None,
+    target: options.Target = None,
+    holdout: options.Holdout = None,
+    keep_back: options.KeepBack = None,
+    config: options.Config = None,
+    setting: options.Setting = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="a trial run in seconds: few rows, few epochs, the same files")
     ] = False,
@@ -78,12 +51,12 @@ def make(
         list[str] | None,
         typer.Option("--require", help="FIGURE=LIMIT: try other knobs until it is met; exit with 3 if not (repeat)"),
     ] = None,
-    escape_formulas: EscapeFormulas = False,
-    force: Force = False,
-    resume: Resume = False,
-    json_: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    escape_formulas: options.EscapeFormulas = False,
+    force: options.Force = False,
+    resume: options.Resume = False,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """A table in; its look-alike, a report and a twin out. Exit codes: 0 made, 2 an error, 3 a --require is not met."""
     screen = Screen(quiet=quiet, verbose=verbose, machine=json_)
@@ -139,7 +112,7 @@ def make(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="where the demo's files go")] = Path("lookalike-demo"),
-    verbose: Verbose = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """The whole thing on a simulated table, then what to look at."""
     screen = Screen(verbose=verbose)

@@ -42,6 +42,9 @@ EscapeFormulas = Annotated[
     bool, typer.Option("--escape-formulas", help="CSV: put ' before text a spreadsheet would run")
 ]
 Holdout = Annotated[Path | None, typer.Option("--holdout", help="real rows that no engine sees: the yardstick")]
+KeepBack = Annotated[
+    float | None, typer.Option("--keep-back", help="share of rows kept from the engine as the yardstick")
+]
 Target = Annotated[str | None, typer.Option("--target", help="the column that a model would predict")]
 Epsilon = Annotated[float | None, typer.Option("--epsilon", help="differential privacy: the budget ε for all of it")]
 Delta = Annotated[float | None, typer.Option("--delta", help="the δ that goes with ε; 1e-5 when left out")]

@@ -7,57 +7,36 @@ from typing import Annotated
 
 import typer
 
+from lookalike.cli import options
 from lookalike.cli.app import app
-from lookalike.cli.options import (
-    Config,
-    Delta,
-    Derive,
-    Device,
-    Drop,
-    Engine,
-    Epochs,
-    Epsilon,
-    EscapeFormulas,
-    Force,
-    Key,
-    Out,
-    Quiet,
-    Resume,
-    SchemaFile,
-    Seed,
-    Setting,
-    Source,
-    Subject,
-    Verbose,
-)
 from lookalike.cli.screen import Screen
 from lookalike.cli.words import conditions, derivations, gather, named_values, two_columns
 
 
 @app.command()
 def fit(
-    table: Source,
+    table: options.Source,
     out: Annotated[
         Path | None, typer.Option("--out", help="the twin to write; TABLE.twin beside it when left out")
     ] = None,
-    engine: Engine = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
+    engine: options.Engine = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="time budget for the training")] = None,
-    device: Device = None,
-    epsilon: Epsilon = None,
-    delta: Delta = None,
-    subject: Subject = None,
-    schema: SchemaFile = None,
-    drop: Drop = None,
-    derive: Derive = None,
-    key: Key = None,
-    config: Config = None,
-    setting: Setting = None,
-    force: Force = False,
-    resume: Resume = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    device: options.Device = None,
+    epsilon: options.Epsilon = None,
+    delta: options.Delta = None,
+    subject: options.Subject = None,
+    schema: options.SchemaFile = None,
+    drop: options.Drop = None,
+    derive: options.Derive = None,
+    key: options.Key = None,
+    config: options.Config = None,
+    setting: options.Setting = None,
+    force: options.Force = False,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Learn a table and save the twin, to sample from later."""
     screen = Screen(quiet=quiet, verbose=verbose)
@@ -87,7 +66,7 @@ def fit(
 @app.command()
 def sample(
     twin: Annotated[Path, typer.Argument(help="a twin that was fitted", metavar="TWIN")],
-    out: Out = None,
+    out: options.Out = None,
     rows: Annotated[
         int | None, typer.Option("--rows", help="rows to draw; as many as were fitted when left out")
     ] = None,
@@ -120,10 +99,10 @@ def sample(
         typer.Option("--set", help="a setting of the filter or of sampling, NAME=VALUE (see: lookalike config)"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same rows")] = 0,
-    escape_formulas: EscapeFormulas = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    escape_formulas: options.EscapeFormulas = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Draw rows from a twin straight to a file."""
     screen = Screen(quiet=quiet, verbose=verbose)
@@ -144,7 +123,7 @@ def sample(
             path,
             rows,
             seed=seed,
-            where=conditions(where or [], fitted.encoder.says_empty),
+            where=conditions(where, fitted.encoder.says_empty),
             balance=balance,
             decorrelate=two_columns(decorrelate),
             temperature=temperature,
@@ -169,15 +148,15 @@ def impute(
         ),
     ],
     table: Annotated[Path, typer.Argument(help="a table with missing cells", metavar="TABLE")],
-    out: Out = None,
+    out: options.Out = None,
     complete: Annotated[
         bool, typer.Option("--complete", help="draw the columns that the table lacks instead; missing cells stay")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="the same seed gives the same cells")] = 0,
-    escape_formulas: EscapeFormulas = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    escape_formulas: options.EscapeFormulas = False,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Fill a table's missing cells. They are drawn given the other cells of their rows; all others stay."""
     screen = Screen(quiet=quiet, verbose=verbose)

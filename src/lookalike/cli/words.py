@@ -64,23 +64,32 @@ def tell_unread(config: Path | None, names: Iterable[str]) -> None:
 
 def named_values(extra: list[str] | None) -> dict[str, Any]:
     """``["epochs=3"]`` → ``{"epochs": 3}``."""
-    chosen: dict[str, Any] = {}
-    for item in extra or []:
-        name, found, value = item.partition("=")
-        if not found:
-            raise SettingsError(f"--set takes NAME=VALUE, however: --set {item}.")
-        once("--set", name, chosen)
-        try:
-            chosen[name] = json.loads(value)
-        except json.JSONDecodeError:
-            chosen[name] = value
-    return chosen
+    return {name: _read(value) for name, value in _pairs("--set", "NAME=VALUE", extra).items()}
 
 
-def once(option: str, name: str, found: dict[str, Any]) -> None:
-    """Raise where an option has said something of that name already: only the last would count."""
-    if name in found:
-        raise SettingsError(f"{option} names each once, however: {name!r} stands twice. Keep one.")
+def _read(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _pairs(
+    option: str,
+    form: str,
+    items: Iterable[str] | None,
+    parted: Callable[[str, str], tuple[str, str, str]] = str.partition,
+) -> dict[str, str]:
+    """What an option that takes ``form`` was told, by name; raise where it stands otherwise, or twice of a name: only the last would count."""
+    found: dict[str, str] = {}
+    for item in items or ():
+        name, equals, value = parted(item, "=")
+        if not equals:
+            raise SettingsError(f"{option} takes {form}, however: {option} {item}.")
+        if name in found:
+            raise SettingsError(f"{option} names each once, however: {name!r} stands twice. Keep one.")
+        found[name] = value
+    return found
 
 
 def thresholds(config: Path | None) -> dict[str, float]:
@@ -95,41 +104,33 @@ def requirements(required: list[str] | None) -> dict[str, float] | None:
     return None if not required else presets.requirements(",".join(required))
 
 
-def conditions(where: list[str], says_empty: Callable[[str], bool]) -> dict[str, Any] | None:
+def conditions(where: list[str] | None, says_empty: Callable[[str], bool]) -> dict[str, Any] | None:
     """``["income=>50K"]`` → ``{"income": ">50K"}``; the column decides how its text is read. No text is a missing cell, but of a column
     that ``says_empty``, one of whose values is the empty text."""
-    found: dict[str, Any] = {}
-    for item in where:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise SettingsError(f"--where takes COLUMN=VALUE, however: --where {item}.")
-        once("--where", name, found)
-        found[name] = value if value or says_empty(name) else None
-    return found or None
+    found = _pairs("--where", "COLUMN=VALUE", where)
+    return {name: value if value or says_empty(name) else None for name, value in found.items()} or None
 
 
 def derivations(items: list[str] | None) -> dict[str, str] | None:
     """``["rich=income == '>50K'"]`` → ``{"rich": "income == '>50K'"}``; the first = parts them."""
-    found: dict[str, str] = {}
-    for item in items or []:
-        name, equals, text = item.partition("=")
-        if not equals or not name.strip():
-            raise SettingsError(f"--derive takes NAME=EXPRESSION, however: --derive {item}.")
-        once("--derive", name.strip(), found)
-        found[name.strip()] = text.strip()
+    found = _pairs("--derive", "NAME=EXPRESSION", items, _trimmed)
+    if "" in found:
+        raise SettingsError(f"--derive takes NAME=EXPRESSION, however: --derive ={found['']}.")
     return found or None
 
 
-def class_counts(items: list[str]) -> dict[str, int] | None:
+def _trimmed(item: str, sign: str) -> tuple[str, str, str]:
+    name, found, text = item.partition(sign)
+    return name.strip(), found, text.strip()
+
+
+def class_counts(items: list[str] | None) -> dict[str, int] | None:
     """``["ill=5000"]`` → ``{"ill": 5000}``; the last = parts them, as a class may hold one."""
-    found: dict[str, int] = {}
-    for item in items:
-        name, equals, rows = item.rpartition("=")
-        if not equals or not rows.isdecimal():
-            raise SettingsError(f"--count takes CLASS=ROWS, however: --count {item}.")
-        once("--count", name, found)
-        found[name] = int(rows)
-    return found or None
+    found = _pairs("--count", "CLASS=ROWS", items, str.rpartition)
+    for name, rows in found.items():
+        if not rows.isdecimal():
+            raise SettingsError(f"--count takes CLASS=ROWS, however: --count {name}={rows}.")
+    return {name: int(rows) for name, rows in found.items()} or None
 
 
 def two_columns(names: str | None) -> tuple[str, str] | None:

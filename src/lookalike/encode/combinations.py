@@ -34,7 +34,7 @@ class Combined(Step):
         for name in self.targets:
             values = columns[name]
             if values.numbers is not None:
-                self.vocabularies.append(np.unique(values.numbers[~values.missing]))
+                self.vocabularies.append(np.unique(values.present))
             else:
                 assert values.levels is not None
                 self.vocabularies.append(values.levels)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lookalike.encode.bins import at_nearest
 from lookalike.encode.clock import Clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Measured, fit_in
 from lookalike.errors import InputError
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import as_floats, decimals_of, natural_of, on_axis, rounding_of, unit_of
@@ -19,7 +19,7 @@ from lookalike.schema.calendar import ticks_a_day
 from lookalike.schema.constraints import Formula, Share
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.values import as_kept
-from lookalike.stats import FEW_PEOPLE, middle
+from lookalike.stats import FEW_PEOPLE
 
 EXACT = float(np.finfo(np.float64).eps)
 """How far apart neighbouring floats of 64 bits lie, in proportion."""
@@ -28,44 +28,37 @@ SAME = 16
 """How many of its neighbours may lie between two floats that are the same number, computed in two ways."""
 
 
-class Computed(Step):
+class Computed(Measured):
     """A number that a formula gives: not modelled, but computed from the others and rounded as the real one is.
 
     Where real cells are missing though the formula is known, or known though it is not, those two facts are modelled.
     """
 
     def __init__(self, constraint: Formula | Share, known: str, alone: str, schema: Schema) -> None:
-        self.constraint, self.known, self.alone = constraint, known, alone
-        self.target = constraint.column
-        self.targets, self.sources = (self.target,), constraint.names[1:]
-        self.words = constraint.words
-        self.schema, self.spec = schema, schema[self.target]
+        super().__init__(constraint.column, constraint.names[1:], alone, schema, constraint.words)
+        self.constraint, self.known, self.schema = constraint, known, schema
         self.as_stored = False
         self.recurring: np.ndarray = np.zeros(0)
 
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
-        assert own.numbers is not None
-        self.dtype = own.numbers.dtype
+        self.dtype = own.as_numbers.dtype
         self.as_stored = self._is_nearer_as_stored(columns)
         self.recurring = self._recurring(own)
         due, unknown = self._due(columns)
-        beyond = unknown & ~own.missing
-        self.has_alone = bool(beyond.any())
+        self._learn_alone(own, ~unknown)
         self.has_known = bool((own.missing & ~unknown).any()) or (self.has_alone and bool(own.missing.any()))
-        self.fill = middle(own.numbers[beyond])
         both = ~unknown & ~own.missing
-        real = own.numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
+        real = own.as_numbers if unit_of(self.spec) is not None else on_axis(own, self.spec, None)
         hits = {up: int((self._rounded(due[both], up) == real[both]).sum()) for up in (False, True)}
         self.half_up = hits[True] > hits[False]
 
     def _recurring(self, own: Values) -> np.ndarray:
         """(k,) sorted: values that several people have, of a float without a last decimal. What a formula gives differs from them in its last place
         where they were computed or read otherwise, so it is taken for the one that it means."""
-        assert own.numbers is not None
         if unit_of(self.spec) is not None or decimals_of(self.spec) is not None:
             return np.zeros(0)
-        distinct, counts = np.unique(own.numbers[~own.missing], return_counts=True)
+        distinct, counts = np.unique(own.present, return_counts=True)
         return distinct[counts >= FEW_PEOPLE]
 
     def _is_nearer_as_stored(self, columns: Columns) -> bool:
@@ -102,8 +95,7 @@ class Computed(Step):
         lacking = found[self.target].missing & ~unknown
         if lacking.any() and not self.has_known:
             own, numbers = found[self.target], self._rounded(due, self.half_up)
-            assert own.numbers is not None
-            numbers = np.where(lacking, numbers, own.numbers).astype(self.dtype)
+            numbers = np.where(lacking, numbers, own.as_numbers).astype(self.dtype)
             found[self.target] = Values(own.missing & ~lacking, numbers=numbers)
         for name in self.sources:
             lacking, spec = found[name].missing & ~columns[self.target].missing, self.schema[name]
@@ -119,11 +111,12 @@ class Computed(Step):
         two of its values give; through one ``divided`` by that."""
         assert isinstance(self.constraint, Formula)
         gap, spec, mine = columns[name], self.schema[name], as_floats(natural_of(columns[self.target], self.spec))
-        assert gap.numbers is not None
         own = unit_of(spec)
-        one = ticks_a_day(spec) if spec.kind == "datetime" else gap.numbers.dtype.type(1 if own is None else 1 / own)
+        one = ticks_a_day(spec) if spec.kind == "datetime" else gap.as_numbers.dtype.type(1 if own is None else 1 / own)
         (start, unknown), (after, _) = (
-            self._due(columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.numbers, step * one))})
+            self._due(
+                columns | {name: Values(np.zeros(len(gap), bool), numbers=np.full_like(gap.as_numbers, step * one))}
+            )
             for step in ((1, 2) if divided else (0, 1))
         )
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -136,10 +129,10 @@ class Computed(Step):
         elif spec.decimals is not None:
             numbers = np.round(numbers, spec.decimals)
         fits = lacking & ~unknown & (np.abs(numbers) < LARGEST_WHOLE)
-        cells = np.where(fits, numbers, 0).astype(gap.numbers.dtype) * gap.numbers.dtype.type(coarse)
+        cells = np.where(fits, numbers, 0).astype(gap.as_numbers.dtype) * gap.as_numbers.dtype.type(coarse)
         told, unknown = self._due(columns | {name: Values(~fits, numbers=cells)})
         fits &= ~unknown & (np.abs(told - mine) <= allowance(self.constraint.tolerance, self.spec, told))
-        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.numbers).astype(cells.dtype))
+        return Values(gap.missing & ~fits, numbers=np.where(fits, cells, gap.as_numbers).astype(cells.dtype))
 
     def _rounded(self, due: np.ndarray, half_up: bool) -> np.ndarray:
         """In the target's own unit and decimals, held to what its type can store."""
@@ -161,33 +154,21 @@ class Computed(Step):
 
     def specs(self) -> list[ColumnSpec]:
         found = [ColumnSpec(name=self.known, kind="boolean", storage="bool")] if self.has_known else []
-        return [*found, self.spec.replace(name=self.alone)] if self.has_alone else found
+        return [*found, *self._alone_specs()]
 
     def forward(self, columns: Columns) -> dict[str, Values]:
         own, found = columns[self.target], {}
         if self.has_known:
             flags = pa.array([False, True])
             found[self.known] = Values(own.missing, codes=np.where(own.missing, -1, 1).astype(np.int32), levels=flags)
-        if self.has_alone:
-            assert own.numbers is not None
-            beyond = self._due(columns)[1] & ~own.missing
-            numbers = np.where(beyond, own.numbers, self.fill)
-            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
-        return found
+        return found | self._alone_cells(own, ~self._due(columns)[1])
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         due, unknown = self._due(done)
-        numbers, missing = self._rounded(due, self.half_up), unknown
-        if self.has_alone:
-            alone = drawn[self.alone].numbers
-            assert alone is not None
-            numbers, missing = np.where(unknown, alone, numbers), np.zeros(len(unknown), bool)
+        missing = np.zeros(len(unknown), bool) if self.has_alone else unknown
         if self.has_known:
             missing = missing | drawn[self.known].missing
-        return self._told(numbers, missing)
-
-    def _told(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
-        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+        return self._written(self._with_alone(self._rounded(due, self.half_up), ~unknown, drawn), missing)
 
     def carrier(self) -> str | None:
         return self.known if self.has_known else None
@@ -197,7 +178,7 @@ class Computed(Step):
             "dtype": str(self.dtype),
             "has_known": self.has_known,
             "has_alone": self.has_alone,
-            "fill": self.fill.item(),
+            "fill": self.fill_alone.item(),
             "half_up": self.half_up,
             "as_stored": self.as_stored,
             "recurring": self.recurring.tolist(),
@@ -208,7 +189,7 @@ class Computed(Step):
         self.has_known, self.has_alone = state["has_known"], state["has_alone"]
         self.half_up, self.as_stored = state["half_up"], state["as_stored"]
         self.recurring = np.array(state["recurring"], np.float64)
-        self.fill = self.dtype.type(state["fill"])
+        self.fill_alone = self.dtype.type(state["fill"])
 
 
 class Shared(Computed):
@@ -279,13 +260,10 @@ class Shared(Computed):
         own = drawn[self.share]
         assert own.codes is not None
         due, missing = self._of(np.where(own.missing, -1, own.codes), done)
-        numbers = self._rounded(due, self.half_up)
+        told = ~np.isnan(self._whole(done))
         if self.has_alone:
-            alone, lacking = drawn[self.alone].numbers, np.isnan(self._whole(done))
-            assert alone is not None
-            gone = drawn[self.known].missing if self.has_known else np.zeros(len(lacking), bool)
-            numbers, missing = np.where(lacking, alone, numbers), np.where(lacking, gone, missing)
-        return self._told(numbers, missing)
+            missing = np.where(told, missing, drawn[self.known].missing if self.has_known else False)
+        return self._written(self._with_alone(self._rounded(due, self.half_up), told, drawn), missing)
 
     def told_by(
         self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
@@ -293,7 +271,7 @@ class Shared(Computed):
         """What it is a share of, by the share that was drawn, or the commonest one that fits; as it was drawn where the share is nought."""
         (name,) = self.sources
         own, theirs, other, share = columns[self.target], columns[name], written[name], drawn[self.share]
-        assert theirs.numbers is not None and other.numbers is not None and share.codes is not None
+        assert share.codes is not None
         mine, shares = as_floats(natural_of(own, self.spec)), self.shares[share.codes]
         nought = (np.nan_to_num(mine) == 0) & (shares == 0) & ~share.missing
         usual = self.shares[self.commonest] or self.shares[self.shares != 0][0]
@@ -301,10 +279,10 @@ class Shared(Computed):
         spec, unit = self.schema[name], unit_of(self.schema[name])
         scale = 10.0 ** (decimals_of(spec) or 0) if unit is None else 1 / float(unit)
         rounded = whole if unit is None and spec.decimals is None else np.rint(whole * scale)
-        numbers = fit_in(np.nan_to_num(rounded), spec, theirs.numbers.dtype) if unit is not None else rounded / scale
+        numbers = fit_in(np.nan_to_num(rounded), spec, theirs.as_numbers.dtype) if unit is not None else rounded / scale
         missing = ~theirs.missing | own.missing | (nought & other.missing)
-        numbers = np.where(nought, other.numbers, np.nan_to_num(numbers)).astype(theirs.numbers.dtype)
-        return {name: Values(missing, numbers=np.where(missing, 0, numbers).astype(theirs.numbers.dtype))}
+        numbers = np.where(nought, other.as_numbers, np.nan_to_num(numbers)).astype(theirs.as_numbers.dtype)
+        return {name: Values(missing, numbers=np.where(missing, 0, numbers).astype(theirs.as_numbers.dtype))}
 
     def carrier(self) -> str | None:
         return None if self.has_alone else self.share

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.clock import Clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Step, fit_in, seen
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import common_unit, on_axis, on_grain, unit_of
 from lookalike.schema.calendar import on_days
@@ -42,8 +42,7 @@ class Copied(Step):
         self.levels = own.levels
         if own.numbers is not None:
             self.dtype = own.numbers.dtype
-            present = own.present if len(own.present) else np.zeros(1, self.dtype)
-            self.low, self.high = present.min(), present.max()
+            self.low, self.high = seen(own)
             self.fill = middle(own.numbers[~own.missing & ~self._equal(columns)])
         else:
             assert own.codes is not None
@@ -65,7 +64,6 @@ class Copied(Step):
 
     def _copied(self, theirs: Values) -> np.ndarray:
         """(n,) the source's numbers, as the column keeps its own: the nearest that it may hold."""
-        assert theirs.numbers is not None
         own = unit_of(self.spec)
         if own is None:
             numbers = on_axis(theirs, self.theirs, None)
@@ -74,7 +72,7 @@ class Copied(Step):
             assert kept is not None
             return kept
         same = own == unit_of(self.theirs)
-        numbers = theirs.numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
+        numbers = theirs.as_numbers if same else np.rint(on_axis(theirs, self.theirs, None) / float(own))
         numbers = fit_in(numbers, self.spec, self.dtype)
         over = (numbers - self.low) % self.dtype.type(self.spec.step)
         return on_days(numbers - over, self.spec)
@@ -120,12 +118,11 @@ class Copied(Step):
         if own.numbers is None:
             assert own.codes is not None
             return {self.source: Values(~same, codes=np.where(same, own.codes, np.int32(-1)), levels=own.levels)}
-        assert theirs.numbers is not None
         mine, other = unit_of(self.spec), unit_of(self.theirs)
         numbers = own.numbers if mine == other else on_axis(own, self.spec, None)
         if other is not None and mine != other:
-            numbers = fit_in(np.rint(numbers / float(other)), self.theirs, theirs.numbers.dtype)
-        found = numbers.astype(theirs.numbers.dtype)
+            numbers = fit_in(np.rint(numbers / float(other)), self.theirs, theirs.as_numbers.dtype)
+        found = numbers.astype(theirs.as_numbers.dtype)
         same &= self._copied(Values(~same, numbers=found)) == own.numbers
         return {self.source: Values(~same, numbers=np.where(same, found, found.dtype.type(0)))}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lookalike.encode.base import EncoderSettings
 from lookalike.encode.clock import Clock, find_clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Measured, fit_in, seen
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import SAFE, bound_on_axis, common_unit, decimals_of, grain_of, on_axis, on_grain, unit_of
 from lookalike.schema.calendar import on_days
@@ -21,7 +21,7 @@ LEAST = -(2**62)
 """Before all dates: half of what an int64 holds, so that a week less is one, too."""
 
 
-class Difference(Step):
+class Difference(Measured):
     """``target`` is at least (``sign`` 1) or at most (−1) each of its sources.
 
     Encoded is its distance from the greatest (least) source that is there, never negative: dates in the finest unit of
@@ -51,12 +51,10 @@ class Difference(Step):
         limits: tuple[Any, Any] = (None, None),
         words: str = "",
     ) -> None:
-        self.target, self.bounds, self.sign, self.settings = target, list(bounds), sign, settings
-        self.targets, self.sources = (target,), tuple(name for name, _ in bounds)
-        self.distance, self.alone = names
-        self.words, self.limits = words, limits
+        self.distance, alone = names
+        super().__init__(target, tuple(name for name, _ in bounds), alone, schema, words)
+        self.bounds, self.sign, self.settings, self.limits = list(bounds), sign, settings, limits
         self.columns = {name: schema[name] for name in (target, *self.sources)}
-        self.spec = schema[target]
         self.unit = common_unit(list(self.columns.values()))
         places = [decimals_of(spec) for spec in self.columns.values()]
         known = [count for count in places if count is not None]
@@ -66,15 +64,9 @@ class Difference(Step):
 
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
-        assert own.numbers is not None
-        self.dtype = own.numbers.dtype
-        present = own.numbers[~own.missing]
-        present = present if len(present) else np.zeros(1, self.dtype)
-        self.low, self.high = present.min(), present.max()
+        self.low, self.high = seen(own)
         distance, there = self._distances(columns)
-        beyond = ~there & ~own.missing
-        self.has_alone = bool(beyond.any())
-        self.fill_alone = middle(own.numbers[beyond])
+        self._learn_alone(own, there)
         self.wide = self.unit is not None and bool(max(distance.tolist(), default=0) > LARGEST_INT64)
         distance = self._stored(distance)
         self.fill = middle(distance[there & ~own.missing])
@@ -155,8 +147,7 @@ class Difference(Step):
         else:
             storage = "uint64" if self.wide else "int64"
             one = ColumnSpec(name=self.distance, kind="integer", storage=storage, step=self._step, minimum=0)
-        alone = [self.spec.replace(name=self.alone)] if self.has_alone else []
-        return [one, *alone, *([] if self.clock is None else self.clock.specs(self.spec))]
+        return [one, *self._alone_specs(), *([] if self.clock is None else self.clock.specs(self.spec))]
 
     @property
     def _kept(self) -> int | None:
@@ -181,30 +172,22 @@ class Difference(Step):
 
     def forward(self, columns: Columns) -> dict[str, Values]:
         own = columns[self.target]
-        assert own.numbers is not None
         distance, there = self._distances(columns)
         stored = np.where(there, self._stored(distance), self.fill)
         found = {self.distance: Values(own.missing, numbers=np.where(own.missing, stored.dtype.type(0), stored))}
-        if self.has_alone:
-            numbers = np.where(~there & ~own.missing, own.numbers, self.fill_alone)
-            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
+        found |= self._alone_cells(own, there)
         return found if self.clock is None else found | self.clock.beside(own)
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         distance = drawn[self.distance]
-        assert distance.numbers is not None
         base, there = self._base(done)
         numbers = (
-            self._floats(base, distance.numbers) if self.unit is None else self._whole(base, distance.numbers, drawn)
+            self._floats(base, distance.as_numbers)
+            if self.unit is None
+            else self._whole(base, distance.as_numbers, drawn)
         )
-        if self.has_alone:
-            alone = drawn[self.alone].numbers
-            assert alone is not None
-            numbers = np.where(there, numbers, alone)
-            missing = distance.missing
-        else:
-            missing = distance.missing | ~there
-        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+        missing = distance.missing if self.has_alone else distance.missing | ~there
+        return self._written(self._with_alone(numbers, there, drawn), missing)
 
     def told_by(
         self, columns: Columns, drawn: Columns, written: Columns, clocks: Mapping[str, Clock]
@@ -212,25 +195,22 @@ class Difference(Step):
         """The nearest bound, the distance drawn away from the target: a date on the nearest day and at the time that were drawn for it. Others are
         as they were drawn, but within the target, once that bound is there."""
         distance, own, found = drawn[self.distance], columns[self.target], {}
-        assert distance.numbers is not None
         nearest = columns[self.bounds[0][0]].missing
         for name, strict in self.bounds if not self.wide else ():
             theirs, spec, other = columns[name], self.columns[name], written[name]
             first = name == self.bounds[0][0]
             there = theirs.missing & ~own.missing & (~distance.missing if first else ~nearest & ~other.missing)
             edge = on_axis(own, self.spec, self.unit) - (self.sign * self._gap if strict else 0)
-            numbers = edge - self.sign * distance.numbers
+            numbers = edge - self.sign * distance.as_numbers
             if self.unit is None:
                 edge, numbers = self._inward(edge, spec), self._inward(numbers, spec)
             else:
                 edge, numbers = (self._whole_units(part, self._factor(spec)) for part in (edge, numbers))
             if not first:
-                assert other.numbers is not None
-                numbers = (np.minimum if self.sign > 0 else np.maximum)(other.numbers, edge)
+                numbers = (np.minimum if self.sign > 0 else np.maximum)(other.as_numbers, edge)
             elif name in clocks:
                 numbers = clocks[name].near(numbers, drawn, *((LEAST, edge) if self.sign > 0 else (edge, -LEAST)))
-            assert theirs.numbers is not None
-            found[name] = Values(~there, numbers=np.where(there, numbers, 0).astype(theirs.numbers.dtype))
+            found[name] = Values(~there, numbers=np.where(there, numbers, 0).astype(theirs.as_numbers.dtype))
         return found
 
     def _inward(self, numbers: np.ndarray, spec: ColumnSpec) -> np.ndarray:

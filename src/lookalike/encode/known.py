@@ -43,9 +43,8 @@ class Known:
 def put_in(drawn: Values, given: Values, there: np.ndarray) -> Values:
     """The drawn values, where one is ``there`` (n,) the given one, but for labels that the drawn ones do not know."""
     if given.numbers is not None:
-        assert drawn.numbers is not None
         missing = np.where(there, given.missing, drawn.missing)
-        return Values(missing, numbers=np.where(there, given.numbers, drawn.numbers))
+        return Values(missing, numbers=np.where(there, given.numbers, drawn.as_numbers))
     assert drawn.codes is not None and drawn.levels is not None
     codes = given.codes_in(drawn.levels)
     there = there & (given.missing | (codes >= 0))

@@ -211,9 +211,8 @@ def _written_is_known(encoder: NumericEncoder) -> bool:
 
 
 def _fit_number(encoder: NumericEncoder, values: Values, account: Account) -> None:
-    assert values.numbers is not None
-    encoder.dtype = values.numbers.dtype
-    numbers = values.numbers[~values.missing]
+    encoder.dtype = values.as_numbers.dtype
+    numbers = values.present
     low, high = _public_bounds(encoder)
     numbers = np.clip(numbers, low, high)
     declared = _declared_values(encoder)
@@ -325,8 +324,7 @@ def encode_privately(encoder: ColumnEncoder, values: Values) -> tuple[np.ndarray
     codes = rng.choice(len(weights), len(values), p=weights / weights.sum()).astype(np.int32)
     residuals = np.zeros(len(values))
     if isinstance(encoder, NumericEncoder) and encoder.intervals is None and len(encoder.spikes):
-        assert values.numbers is not None
-        values = Values(values.missing, at_nearest(values.numbers, encoder.spikes))
+        values = Values(values.missing, at_nearest(values.as_numbers, encoder.spikes))
     known = _known(encoder, values)
     if known.any():
         codes[known], residuals[known] = encoder.encode(values.take(known), rng)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from lookalike.encode.clock import Clock
-from lookalike.encode.steps import Columns, Step, fit_in
+from lookalike.encode.steps import Columns, Measured, fit_in, seen
 from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.axis import on_axis, on_grain, unit_of
 from lookalike.schema.constraints import Formula
 from lookalike.stats import middle
 
 
-class Proportion(Step):
+class Proportion(Measured):
     """``target`` by what it is to its source, as a formula that gives their quotient says that it is looked at.
 
     Where the source is missing or nought the column stands for itself, in a second encoded column. Decoding rounds it, and holds it to the
@@ -25,20 +25,15 @@ class Proportion(Step):
     tells = True
 
     def __init__(self, formula: Formula, ratio: str, alone: str, schema: Schema) -> None:
-        _, self.target, self.source = formula.names
-        self.targets, self.sources, self.words = (self.target,), (self.source,), formula.words
-        self.ratio, self.alone = ratio, alone
-        self.spec, self.theirs = schema[self.target], schema[self.source]
+        _, target, self.source = formula.names
+        super().__init__(target, (self.source,), alone, schema, formula.words)
+        self.ratio, self.theirs = ratio, schema[self.source]
 
     def fit(self, columns: Columns) -> None:
         own = columns[self.target]
-        assert own.numbers is not None
-        self.dtype = own.numbers.dtype
-        present = own.present if len(own.present) else np.zeros(1, self.dtype)
-        self.low, self.high = present.min(), present.max()
+        self.low, self.high = seen(own)
         ratios, there = self._ratios(columns)
-        beyond = ~there & ~own.missing
-        self.has_alone, self.fill_alone = bool(beyond.any()), middle(own.numbers[beyond])
+        self._learn_alone(own, there)
         self.fill = float(middle(ratios[there & ~own.missing]))
 
     def _base(self, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
@@ -55,31 +50,19 @@ class Proportion(Step):
         return numbers / base, there
 
     def specs(self) -> list[ColumnSpec]:
-        one = ColumnSpec(name=self.ratio, kind="float", storage="double")
-        return [one, self.spec.replace(name=self.alone)] if self.has_alone else [one]
+        return [ColumnSpec(name=self.ratio, kind="float", storage="double"), *self._alone_specs()]
 
     def forward(self, columns: Columns) -> dict[str, Values]:
         own = columns[self.target]
-        assert own.numbers is not None
         ratios, there = self._ratios(columns)
         found = {self.ratio: Values(own.missing, numbers=np.where(there & ~own.missing, ratios, self.fill))}
-        if self.has_alone:
-            numbers = np.where(~there & ~own.missing, own.numbers, self.fill_alone)
-            found[self.alone] = Values(np.zeros(len(own), bool), numbers=numbers)
-        return found
+        return found | self._alone_cells(own, there)
 
     def backward(self, drawn: Columns, done: Columns) -> dict[str, Values]:
         ratios = drawn[self.ratio]
-        assert ratios.numbers is not None
         base, there = self._base(done)
-        numbers, missing = self._in_range(ratios.numbers * base), ratios.missing
-        if self.has_alone:
-            alone = drawn[self.alone].numbers
-            assert alone is not None
-            numbers = np.where(there, numbers, alone)
-        else:
-            missing = missing | ~there
-        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+        numbers = self._with_alone(self._in_range(ratios.as_numbers * base), there, drawn)
+        return self._written(numbers, ratios.missing if self.has_alone else ratios.missing | ~there)
 
     def _in_range(self, numbers: np.ndarray) -> np.ndarray:
         """(n,) numbers rounded, those beyond the range as many times less, or more, than its end as they were beyond it."""
@@ -96,14 +79,13 @@ class Proportion(Step):
         """The source, by what the column was drawn to be to it; as it was drawn where that is nought."""
         own, theirs, other = columns[self.target], columns[self.source], written[self.source]
         ratios = drawn[self.ratio]
-        assert ratios.numbers is not None and theirs.numbers is not None and other.numbers is not None
         mine = on_axis(own, self.spec, None).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            base = mine / ratios.numbers
+            base = mine / ratios.as_numbers
         tells = np.isfinite(base) & (base != 0) & ~ratios.missing
-        found = _rounded(np.where(tells, base, 0), self.theirs, theirs.numbers.dtype)
+        found = _rounded(np.where(tells, base, 0), self.theirs, theirs.as_numbers.dtype)
         missing = ~theirs.missing | own.missing | (~tells & other.missing)
-        return {self.source: Values(missing, numbers=np.where(tells, found, other.numbers).astype(found.dtype))}
+        return {self.source: Values(missing, numbers=np.where(tells, found, other.as_numbers).astype(found.dtype))}
 
     def carrier(self) -> str | None:
         return self.ratio

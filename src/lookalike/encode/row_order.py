@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lookalike.dependence import DEPENDENCY_SURPRISE, by_chance, in_order
 from lookalike.schema import ColumnSpec, Schema, parse
-from lookalike.schema.values import numbered, widen
+from lookalike.schema.values import numbered, ranks_of, widen
 
 Way = Literal["rising", "falling", "gathered"]
 MOST_STEPS = 4
@@ -113,9 +113,7 @@ def _ranks(table: pa.Table, spec: ColumnSpec) -> np.ndarray:
     """(n,) whole numbers in the order of the cells, as texts where they are no numbers; −1 where one is missing."""
     cells = table.column(spec.name).combine_chunks()
     if spec.numeric:
-        values = parse(cells, spec)
-        assert values.numbers is not None
-        return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
+        return ranks_of(parse(cells, spec))
     coded = widen(cells).dictionary_encode()
     levels = coded.dictionary
     order = levels if pa.types.is_boolean(levels.type) else levels.sort()

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from lookalike.encode.clock import Clock
-from lookalike.schema import ColumnSpec, Values
+from lookalike.schema import ColumnSpec, Schema, Values
 from lookalike.schema.grain import LARGEST_WHOLE
 from lookalike.schema.types import arrow_type
+from lookalike.stats import middle
 
 Columns = Mapping[str, Values]
 
@@ -77,6 +78,52 @@ class Step(ABC):
     def carrier(self) -> str | None:
         """The encoded column that is missing just where the targets are; None where there is none."""
         return None
+
+
+class Measured(Step):
+    """A number that is encoded by what it is to its sources and, where they tell nothing of it, in a second encoded column, as itself."""
+
+    dtype: np.dtype
+    has_alone: bool
+    fill_alone: Any  # stands in the second column where the first one tells
+
+    def __init__(self, target: str, sources: tuple[str, ...], alone: str, schema: Schema, words: str) -> None:
+        self.target, self.alone, self.spec = target, alone, schema[target]
+        self.targets, self.sources, self.words = (target,), sources, words
+
+    def _learn_alone(self, own: Values, told: np.ndarray) -> None:
+        """Learn how the real cells are kept, and whether any is there where the sources tell nothing of it, (n,) bool."""
+        beyond = ~told & ~own.missing
+        self.dtype, self.has_alone = own.as_numbers.dtype, bool(beyond.any())
+        self.fill_alone = middle(own.as_numbers[beyond])
+
+    def _alone_specs(self) -> list[ColumnSpec]:
+        return [self.spec.replace(name=self.alone)] if self.has_alone else []
+
+    def _alone_cells(self, own: Values, told: np.ndarray) -> dict[str, Values]:
+        """The second column's cells, from the real ones, where there is one."""
+        if not self.has_alone:
+            return {}
+        numbers = np.where(~told & ~own.missing, own.as_numbers, self.fill_alone)
+        return {self.alone: Values(np.zeros(len(own), bool), numbers=numbers)}
+
+    def _with_alone(self, numbers: np.ndarray, told: np.ndarray, drawn: Columns) -> np.ndarray:
+        """(n,) numbers, those of the second column where the sources tell nothing."""
+        return np.where(told, numbers, drawn[self.alone].as_numbers) if self.has_alone else numbers
+
+    def _written(self, numbers: np.ndarray, missing: np.ndarray) -> dict[str, Values]:
+        """The target's cells, in the type of the real ones."""
+        return {self.target: Values(missing, numbers=np.where(missing, self.dtype.type(0), numbers).astype(self.dtype))}
+
+
+def seen(values: Values) -> tuple[Any, Any]:
+    """The least and the greatest number that is there; nought twice where none is.
+
+    >>> seen(Values(np.array([False, True, False]), np.array([7, 0, 3])))
+    (np.int64(3), np.int64(7))
+    """
+    present = values.present if len(values.present) else np.zeros(1, values.present.dtype)
+    return present.min(), present.max()
 
 
 def fit_in(numbers: np.ndarray, spec: ColumnSpec, dtype: np.dtype) -> np.ndarray:

@@ -122,8 +122,7 @@ def cut_column(column: Column) -> Binned:
     missing = len(edges) + 1
     codes = {}
     for name, side in column.sides.items():
-        assert side.numbers is not None
-        places = np.searchsorted(edges, side.numbers.astype(np.float64), side="right")
+        places = np.searchsorted(edges, side.as_numbers.astype(np.float64), side="right")
         codes[name] = np.where(side.missing, missing, places).astype(np.uint16)
     return Binned(missing + 1, codes)
 

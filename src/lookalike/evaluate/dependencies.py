@@ -239,8 +239,7 @@ def _key(name: str, codes: Codes, picks: dict[str, np.ndarray]) -> Levels:
 
 
 def _read(side: Side, part: Part | None) -> np.ndarray:
-    assert side.numbers is not None
-    return side.numbers if part is None else part(side.numbers)
+    return side.as_numbers if part is None else part(side.as_numbers)
 
 
 # -------------------------------------------------------------------------------------------------------------- rules

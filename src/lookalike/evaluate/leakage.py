@@ -111,8 +111,7 @@ def _rare_levels(column: Column) -> tuple[np.ndarray, Callable[[str, np.ndarray]
 def _extremes(column: Column) -> tuple[np.ndarray, Callable[[str, np.ndarray], np.ndarray]]:
     def numbers(side: str, picks: np.ndarray) -> np.ndarray:
         chosen = column.sides[side]
-        assert chosen.numbers is not None
-        return np.asarray(chosen.numbers[picks][~chosen.missing[picks]])
+        return np.asarray(chosen.as_numbers[picks][~chosen.missing[picks]])
 
     if not column.numeric:
         return np.zeros(0), numbers

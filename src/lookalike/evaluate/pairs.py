@@ -99,9 +99,8 @@ def _numbers(first: Column, second: Column, sides: list[str]) -> PairResult:
 
 
 def _correlation(first: Side, second: Side) -> float:
-    assert first.numbers is not None and second.numbers is not None
     both = ~(first.missing | second.missing)
-    return pearson(first.numbers[both], second.numbers[both])
+    return pearson(first.as_numbers[both], second.as_numbers[both])
 
 
 def _contingency(first: Column, second: Column, sides: list[str]) -> PairResult:
@@ -121,9 +120,8 @@ def _contingency(first: Column, second: Column, sides: list[str]) -> PairResult:
 
 
 def _ratio(label: Side, number: Side) -> float:
-    assert number.numbers is not None
     present = ~number.missing
-    return correlation_ratio(label.codes[present], number.numbers[present])
+    return correlation_ratio(label.codes[present], number.as_numbers[present])
 
 
 def association_matrix(pairs: PairTrends, size: int, side: str) -> np.ndarray:

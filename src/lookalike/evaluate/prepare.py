@@ -43,10 +43,15 @@ class Side:
     numbers: np.ndarray | None = None
 
     @property
+    def as_numbers(self) -> np.ndarray:
+        """(n,) the numbers of a column on an axis."""
+        assert self.numbers is not None
+        return self.numbers
+
+    @property
     def present(self) -> np.ndarray:
         """The numbers that are there."""
-        assert self.numbers is not None
-        return self.numbers[~self.missing]
+        return self.as_numbers[~self.missing]
 
     @property
     def constant(self) -> bool:
@@ -142,8 +147,7 @@ def _prepare_column(values: dict[str, Values], spec: ColumnSpec) -> Column:
 
 
 def _number_side(values: Values) -> Side:
-    assert values.numbers is not None
-    return Side(values.missing, own_bins(values.numbers, values.missing), values.numbers)
+    return Side(values.missing, own_bins(values.as_numbers, values.missing), values.as_numbers)
 
 
 def own_bins(numbers: np.ndarray, missing: np.ndarray) -> np.ndarray:

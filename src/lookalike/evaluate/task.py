@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lookalike.evaluate.prepare import Column, Side
+from lookalike.evaluate.prepare import Column
 from lookalike.rng import generator
 from lookalike.stats import FEW_PEOPLE, central_range
 
@@ -191,14 +191,10 @@ def _levels(target: Column) -> tuple[dict[str, np.ndarray], list[str]]:
         return places, [str(level) for level in target.vocabulary.to_pylist()]
     values = np.unique(np.concatenate([side.present for side in target.sides.values()]))
     places = {
-        name: np.where(side.missing, -1, np.searchsorted(values, _numbers(side))) for name, side in target.sides.items()
+        name: np.where(side.missing, -1, np.searchsorted(values, side.as_numbers))
+        for name, side in target.sides.items()
     }
     return places, [str(value) for value in values.tolist()]
-
-
-def _numbers(side: Side) -> np.ndarray:
-    assert side.numbers is not None
-    return side.numbers
 
 
 def _standardised(target: Column) -> dict[str, np.ndarray]:
@@ -216,7 +212,7 @@ def _standardised(target: Column) -> dict[str, np.ndarray]:
         raise Impossible("its real values are too close to each other to tell apart")
     answers = {}
     for name, side in target.sides.items():
-        answers[name] = (np.clip(_numbers(side).astype(np.float64), low, high) / scale - centre) / spread
+        answers[name] = (np.clip(side.as_numbers.astype(np.float64), low, high) / scale - centre) / spread
         answers[name][side.missing] = np.nan
     return answers
 
@@ -227,7 +223,7 @@ def _standardised(target: Column) -> dict[str, np.ndarray]:
 def _code(column: Column, picks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     sides = {name: column.sides[name] for name in picks}
     if column.numeric:
-        return _ranks({name: (_numbers(side)[picks[name]], side.missing[picks[name]]) for name, side in sides.items()})
+        return _ranks({name: (side.as_numbers[picks[name]], side.missing[picks[name]]) for name, side in sides.items()})
     codes = {name: side.codes[picks[name]] for name, side in sides.items()}
     last = column.size - 1
     counts = np.bincount(codes["real"], minlength=column.size)

@@ -135,18 +135,14 @@ class Autoregressive(NetEngine):
             )
 
     @classmethod
-    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> Task:
         assert isinstance(settings, AutoregressiveSettings)
-        training = _Training(table, held_out, settings, seed)
-        return training, training.fitted
+        return _Training(table, held_out, settings, seed)
 
     @classmethod
-    def private_task(
-        cls, table: EncodedTable, plan: private.Plan, settings: NetSettings, seed: int
-    ) -> tuple[Task, Fitted]:
+    def private_task(cls, table: EncodedTable, plan: private.Plan, settings: NetSettings, seed: int) -> Task:
         assert isinstance(settings, AutoregressiveSettings)
-        training = _PrivateTraining(table, plan, settings, seed)
-        return training, training.fitted
+        return _PrivateTraining(table, plan, settings, seed)
 
     @classmethod
     def blank(

@@ -108,15 +108,14 @@ class NetEngine(Generator):
         self._trainer: Trainer | None = None
 
     @classmethod
-    def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
-        """Return the training of these rows under differential privacy, as planned, and what it trains; only of engines whose settings
-        are :class:`PrivateSettings`."""
+    def private_task(cls, table: EncodedTable, plan: Plan, settings: NetSettings, seed: int) -> Task:
+        """Return the training of these rows under differential privacy, as planned; only of engines whose settings are :class:`PrivateSettings`."""
         raise NotImplementedError  # not abstract: engines with other settings have no private training, and are never asked
 
     @classmethod
     @abstractmethod
-    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
-        """Return the training of these rows, and what it trains."""
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> Task:
+        """Return the training of these rows, which makes the :class:`Fitted` that it trains."""
 
     @classmethod
     @abstractmethod
@@ -146,14 +145,16 @@ class NetEngine(Generator):
         """The first half of :meth:`fit`: the rows held out to know when to stop are not learned from."""
         self._fitted = self._trainer = None
         if ledger is not None or (isinstance(self.settings, PrivateSettings) and self.settings.private):
-            trainer, fitted = self._private_trainer(table, seed, run, ledger)
+            trainer = self._private_trainer(table, seed, run, ledger)
         else:
             training, held_out = held_out_rows(table, self.settings, generator(seed, "held out"))
-            task, fitted = self.task(table.take(training), table.take(held_out), self.settings, seed)
+            task = self.task(table.take(training), table.take(held_out), self.settings, seed)
             trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
-        self._fitted = fitted  # before training: whatever ends it, the best state so far can be sampled from
+        self._fitted = (
+            trainer.task.fitted
+        )  # before training: whatever ends it, the best state so far can be sampled from
         device.keep_freed_memory()
-        with device.tensor_cores(fitted.device):
+        with device.tensor_cores(self._known.device):
             trainer.train()
         self._trainer = trainer  # only now: it holds the rows, and a training that failed is not gone on with
 
@@ -165,9 +166,7 @@ class NetEngine(Generator):
         with device.tensor_cores(self._known.device):
             trainer.train_again()
 
-    def _private_trainer(
-        self, table: EncodedTable, seed: int, run: Run, ledger: Ledger | None
-    ) -> tuple[Trainer, Fitted]:
+    def _private_trainer(self, table: EncodedTable, seed: int, run: Run, ledger: Ledger | None) -> Trainer:
         """Pay for the whole training, then set it up. A checkpoint that is gone on from has its plan, counts included, and pays
         the same again into this ledger, without looking at them again."""
         settings = self.settings
@@ -194,9 +193,9 @@ class NetEngine(Generator):
             plan = make_plan(table, settings, ledger)
         run.notes["privacy"] = plan.summary
         self.settings, self.ledger = settings, ledger
-        task, fitted = self.private_task(table, plan, settings, seed)
+        task = self.private_task(table, plan, settings, seed)
         task.divisible, task.kept = False, {"plan": plan.to_dict()}
-        return Trainer(task, settings.replace(epochs=plan.epochs), run, mark), fitted
+        return Trainer(task, settings.replace(epochs=plan.epochs), run, mark)
 
     def sample(
         self, rows: int, *, seed: int, conditions: Mapping[int, int] | None = None, temperature: float = 1.0

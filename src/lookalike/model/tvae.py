@@ -113,10 +113,9 @@ class TVAE(NetEngine):
     name = "tvae"
 
     @classmethod
-    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> tuple[Task, Fitted]:
+    def task(cls, table: EncodedTable, held_out: EncodedTable, settings: NetSettings, seed: int) -> Task:
         assert isinstance(settings, TVAESettings)
-        training = _Training(table, held_out, settings, seed)
-        return training, training.fitted
+        return _Training(table, held_out, settings, seed)
 
     @classmethod
     def blank(

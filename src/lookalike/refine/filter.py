@@ -274,6 +274,5 @@ def _label_codes(values: Values, vocabulary: pa.Array) -> np.ndarray:
 
 def _identities(values: Values, known: np.ndarray) -> np.ndarray:
     """(n,) int32: where a number first stands among the known ones; −1 for missing, −2 for what no real row holds."""
-    assert values.numbers is not None
-    places = stats.places_among(values.numbers, known)
+    places = stats.places_among(values.as_numbers, known)
     return np.where(values.missing, -1, np.where(places >= 0, places, -2)).astype(np.int32)

@@ -25,8 +25,7 @@ LARGEST = 1e300
 
 def drawn_numbers(values: Values, spec: ColumnSpec) -> np.ndarray:
     """Numbers that are present, in the unit a person reads: dates in seconds, decimals in whole units."""
-    assert values.numbers is not None
-    numbers = values.numbers[~values.missing].astype(np.float64)
+    numbers = values.present.astype(np.float64)
     return np.clip(numbers * float(unit_of(spec) or 1), -LARGEST, LARGEST)
 
 

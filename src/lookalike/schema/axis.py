@@ -63,8 +63,7 @@ def on_axis(values: Values, spec: ColumnSpec, unit: Fraction | None) -> np.ndarr
     >>> on_axis(Values(np.zeros(1, bool), numbers=np.array([2])), spec, Fraction(3600)).tolist()
     [48]
     """
-    assert values.numbers is not None
-    numbers, own = values.numbers, unit_of(spec)
+    numbers, own = values.as_numbers, unit_of(spec)
     if unit is None:
         if own is not None:
             return numbers / own.denominator * own.numerator

@@ -60,7 +60,17 @@ class Constraint(Settings):
         return {"rule": self.rule, **self.model_dump(exclude_defaults=True, mode="json")}
 
 
-class Inequality(Constraint):
+class OfColumns(Constraint):
+    """Base of the rules that speak of several columns alike."""
+
+    columns: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+
+class Inequality(OfColumns):
     """Columns in rising order: numbers, or dates. Missing cells are left out of the order.
 
     >>> Inequality(columns=("admitted", "discharged")).words
@@ -73,10 +83,6 @@ class Inequality(Constraint):
     kept_by: Literal["distance", "choice"] = Field(
         "distance", description="one column, and the distance to the next; or exchanging cells, and drawing rows again"
     )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.columns
 
     @property
     def words(self) -> str:
@@ -147,7 +153,7 @@ class Range(Constraint):
         return low >= high if self.strict else low > high
 
 
-class Combinations(Constraint):
+class Combinations(OfColumns):
     """Only combinations of these columns that occur in the table, or only those listed.
 
     >>> Combinations(columns=("city", "state")).words
@@ -159,10 +165,6 @@ class Combinations(Constraint):
     allowed: tuple[tuple[Cell, ...], ...] | None = Field(
         None, description="the combinations there may be, null for missing; unset: those that occur"
     )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.columns
 
     @property
     def words(self) -> str:
@@ -320,7 +322,7 @@ def copyable(mine: ColumnSpec, theirs: ColumnSpec) -> bool:
     return mine.kind == theirs.kind == "datetime" and (mine.storage, mine.format) == (theirs.storage, theirs.format)
 
 
-class Unique(Constraint):
+class Unique(OfColumns):
     """No two rows have the same cells in these columns; rows where one is missing are left out.
 
     >>> Unique(columns=("patient", "day")).words
@@ -334,10 +336,6 @@ class Unique(Constraint):
     )
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.columns
-
-    @property
     def words(self) -> str:
         return f"{_and(self.columns)} unique{' together' if len(self.columns) > 1 else ''}"
 
@@ -346,7 +344,7 @@ class Unique(Constraint):
         _once(self.rule, self.columns)
 
 
-class NullTogether(Constraint):
+class NullTogether(OfColumns):
     """These columns are missing in the same rows.
 
     >>> NullTogether(columns=("dose", "unit")).words
@@ -355,10 +353,6 @@ class NullTogether(Constraint):
 
     rule = "null_together"
     columns: tuple[str, ...] = Field(min_length=2, description="the columns; the first decides for the others")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.columns
 
     @property
     def words(self) -> str:

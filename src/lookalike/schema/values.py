@@ -46,10 +46,15 @@ class Values:
         return len(self.missing)
 
     @property
+    def as_numbers(self) -> np.ndarray:
+        """(n,) the numbers of a column that has them."""
+        assert self.numbers is not None
+        return self.numbers
+
+    @property
     def present(self) -> np.ndarray:
         """The numbers that are there."""
-        assert self.numbers is not None
-        return self.numbers[~self.missing]
+        return self.as_numbers[~self.missing]
 
     def codes_in(self, vocabulary: pa.Array) -> np.ndarray:
         """Return (n,) the labels as codes of another vocabulary; −1 where one is missing, or none of it.
@@ -76,6 +81,13 @@ def places_in(vocabulary: pa.Array, levels: pa.Array) -> np.ndarray:
     """
     found = pc.index_in(levels.cast(vocabulary.type), vocabulary)
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int32)
+
+
+def ranks_of(values: Values) -> np.ndarray:
+    """Return (n,) whole numbers in the order of the values; −1 where one is missing."""
+    if values.codes is not None:
+        return np.where(values.missing, -1, values.codes).astype(np.int64)
+    return np.where(values.missing, -1, np.unique(values.as_numbers, return_inverse=True)[1])
 
 
 def same_cells(one: Values, other: Values) -> np.ndarray:
@@ -185,8 +197,7 @@ def spelled_like(cells: pa.Array, others: pa.Array, spec: ColumnSpec) -> pa.Arra
 
 
 def _as_floats(values: Values) -> Values:
-    assert values.numbers is not None
-    return replace(values, numbers=values.numbers.astype(np.float64))
+    return replace(values, numbers=values.as_numbers.astype(np.float64))
 
 
 # ---------------------------------------------------------------------------------------------------------- numbers
@@ -320,8 +331,7 @@ def _ticks_of_decimal(array: pa.Array, spec: ColumnSpec) -> np.ndarray:
 
 def _spell_numbers(values: Values, spec: ColumnSpec) -> pa.Array:
     storage = arrow_type(spec.storage)
-    assert values.numbers is not None
-    numbers, missing = _as_kept(values.numbers, spec), values.missing
+    numbers, missing = _as_kept(values.as_numbers, spec), values.missing
     if is_text(storage) or (spec.kind == "datetime" and not pa.types.is_temporal(storage)):
         write = dates.spell if spec.kind == "datetime" else lasting.spell if spec.span else _text_of_numbers
         return write(numbers, missing, spec).cast(storage)

@@ -106,8 +106,7 @@ def put_apart(
             others = np.stack([together([drawn[name]]) for name in names if name != mover], 1)
             there = (others > 0).all(1) & ~drawn[mover].missing
             groups = np.unique(others, axis=0, return_inverse=True)[1].reshape(-1)
-            numbers = drawn[mover].numbers
-            assert numbers is not None
+            numbers = drawn[mover].as_numbers
             rows = np.flatnonzero(there)
             numbers[rows] = moved(groups[rows], numbers[rows], ~known[mover][rows])
 

@@ -13,6 +13,7 @@ import numpy as np
 from lookalike.encode.base import ColumnEncoder
 from lookalike.encode.category import CategoryEncoder
 from lookalike.encode.numeric import NumericEncoder
+from lookalike.encode.ties.choose import keys_of
 from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule
 from lookalike.encode.ties.settle import Due, follow, level_of, put
@@ -146,9 +147,8 @@ def _choose(
         kept = [side for side, counts in zip(sides, held, strict=True) if counts]
         if not kept:
             continue
-        both = np.stack([np.append(settles, wanted[some]) for settles, wanted in kept], axis=1)
-        keys = np.unique(both, axis=0, return_inverse=True)[1].ravel()
-        chosen = _by_weight(keys[: len(weights)], weights, keys[len(weights) :], rng)
+        keys, asked = keys_of(*(np.stack(side) for side in zip(*kept, strict=True)))
+        chosen = _by_weight(keys, weights, asked[some], rng)
         put(values.take(chosen[chosen >= 0]), mine, rows[some[chosen >= 0]])
 
 
@@ -170,11 +170,10 @@ def _choose_together(
         some = np.flatnonzero((bound[rows] == held).all(1))
         free = np.flatnonzero(~held)
         sides = [(settles, wanted), *((parts[place], mine[place]) for place in np.flatnonzero(held))]
-        both = np.stack([np.append(have, ask[some]) for have, ask in sides], axis=1)
-        keys = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+        keys, asked = keys_of(*(np.stack(side) for side in zip(*sides, strict=True)))
         # missing, the level 0, is never chosen
         weights = np.prod([np.append(0.0, offered[place][1])[parts[place]] for place in free], axis=0)
-        chosen = _by_weight(keys[: len(settles)], weights, keys[len(settles) :], rng)
+        chosen = _by_weight(keys, weights, asked[some], rng)
         to, taken = rows[some[chosen >= 0]], chosen[chosen >= 0]
         for place in free:
             put(offered[place][0].take(parts[place][taken] - 1), drawn[joint.determinants[place]], to)
@@ -223,8 +222,7 @@ def _alike(first: Values, second: Values) -> tuple[np.ndarray, np.ndarray]:
         assert second.codes is not None
         found = first.codes.astype(np.int64), second.codes.astype(np.int64)
     else:
-        assert first.numbers is not None and second.numbers is not None
-        places = np.unique(np.append(first.numbers, second.numbers), return_inverse=True)[1]
+        places = np.unique(np.append(first.as_numbers, second.as_numbers), return_inverse=True)[1]
         found = places[: len(first)], places[len(first) :]
     return np.where(first.missing, 0, found[0] + 1), np.where(second.missing, 0, found[1] + 1)
 

@@ -177,7 +177,7 @@ class _Cells:
         found, left = np.full(len(rows), -1), np.arange(len(rows))
         finest_first = sorted(range(len(offered)), key=lambda i: -len(np.unique(offered[i])))
         for kept in _subsets(finest_first):
-            keys, asked = _keys(offered[kept], self.wanted[kept][:, rows[left]])
+            keys, asked = keys_of(offered[kept], self.wanted[kept][:, rows[left]])
             order = np.argsort(keys, kind="stable")
             ranks, running = keys[order] * len(keys) + order, np.append(0, np.cumsum(weights[order]))
             first = np.searchsorted(ranks, asked * len(keys) + low[left])
@@ -204,7 +204,7 @@ def _subsets(parts: list[int]) -> Iterator[list[int]]:
     yield from (parts[first:] for first in range(2, len(parts)))
 
 
-def _keys(offered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def keys_of(offered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(L,) and (n,) whole numbers, alike where all codes of a column are: of (m, L) and (m, n)."""
     both = np.concatenate([offered, wanted], axis=1).astype(np.int64) + 1
     keys = both[0]

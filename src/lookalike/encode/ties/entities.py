@@ -20,7 +20,7 @@ from lookalike.encode.ties.joint import JointRule
 from lookalike.encode.ties.rules import Rule, levels_of
 from lookalike.schema import Values
 from lookalike.schema.identity import MANY_IDENTITIES
-from lookalike.schema.values import numbered
+from lookalike.schema.values import numbered, ranks_of
 
 COUNTED = 20
 """Rows after the first of their keys, at least, for a column to count them."""
@@ -228,7 +228,7 @@ def group(
         else:
             first, sizes = (part for part in np.unique(parts, return_index=True, return_counts=True)[1:])
             held = sorted(entity.holds, key=lambda name: name not in firm)
-            ranks = [_ranks(columns[name].take(first)) for name in held]
+            ranks = [ranks_of(columns[name].take(first)) for name in held]
             fixed = sum(name in firm for name in held)
             order, cuts = _laid(ranks, fixed, sizes, stream.mean_rows, rng)
             middles = np.cumsum(sizes[order]) - sizes[order] / 2
@@ -238,7 +238,7 @@ def group(
             run = np.empty(len(order), np.int64)
             run[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
             if entity.apart and entity.made_of is None:
-                cells = [_ranks(columns[name])[order] for name in entity.apart]
+                cells = [ranks_of(columns[name])[order] for name in entity.apart]
                 run[order] = exchanged(run[order], np.searchsorted(cuts, np.arange(len(order)), side="right"), cells)
             runs[entity.key] = run[parts]
             leader = first[order[starts]][runs[entity.key]]
@@ -288,12 +288,12 @@ def _count(
     rising = [name for name in entity.rises if name not in firm]
     for name, start in entity.counts:
         if name not in firm:
-            order = np.lexsort([rng.random(len(runs)), *(_numbers(columns[by]) for by in (name, *rising[:1])), runs])
-            numbers = np.empty_like(_numbers(columns[name]))
+            order = np.lexsort([rng.random(len(runs)), *(columns[by].as_numbers for by in (name, *rising[:1])), runs])
+            numbers = np.empty_like(columns[name].as_numbers)
             numbers[order] = start + _turns(runs[order])
             columns[name] = Values(np.zeros(len(runs), bool), numbers=numbers)
             for other in rising[1:]:
-                numbers = _numbers(columns[other]).copy()
+                numbers = columns[other].as_numbers.copy()
                 numbers[order] = numbers[np.lexsort([numbers, runs])]
                 columns[other] = Values(columns[other].missing, numbers=numbers)
 
@@ -304,16 +304,11 @@ def counted(keys: np.ndarray, values: Values, start: int) -> Values:
     >>> counted(np.array([1, 2, 1, 0]), Values(np.zeros(4, bool), numbers=np.array([4, 2, 2, 3])), 1).numbers.tolist()
     [2, 1, 1, 3]
     """
-    numbers = _numbers(values).copy()
+    numbers = values.as_numbers.copy()
     order = np.lexsort([numbers, keys])
     order = order[keys[order] > 0]
     numbers[order] = start + _turns(keys[order])
     return Values(values.missing, numbers=numbers)
-
-
-def _numbers(values: Values) -> np.ndarray:
-    assert values.numbers is not None
-    return values.numbers
 
 
 def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np.ndarray | None = None) -> pa.Array:
@@ -328,14 +323,6 @@ def renewed(keys: pa.ChunkedArray, distinct: Callable[[int], pa.Array], part: np
     which = np.zeros(len(old), np.int64)
     which[there] = places
     return distinct(len(seen)).take(pa.array(which, mask=~there))
-
-
-def _ranks(values: Values) -> np.ndarray:
-    """(n,) whole numbers in the order of the values; −1 where one is missing."""
-    if values.codes is not None:
-        return np.where(values.missing, -1, values.codes).astype(np.int64)
-    assert values.numbers is not None
-    return np.where(values.missing, -1, np.unique(values.numbers, return_inverse=True)[1])
 
 
 def _laid(

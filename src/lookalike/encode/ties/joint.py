@@ -181,8 +181,7 @@ def _places(values: Values, levels: np.ndarray | None) -> np.ndarray:
         assert values.codes is not None
         place = values.codes.astype(np.int64) + 1
     else:
-        assert values.numbers is not None
-        found = places_among(values.numbers, levels)
+        found = places_among(values.as_numbers, levels)
         place = np.where(found >= 0, found + 1, -1)
     return np.where(values.missing, 0, place)
 

@@ -39,7 +39,6 @@ def put_in_order(
     """Exchange the decoded cells of each pair where the first is above the second; ``known`` (n,) cells of a column stay."""
     for low, high in orders:
         one, other = drawn[low], drawn[high]
-        assert one.numbers is not None and other.numbers is not None
         free = ~(one.missing | other.missing | known[low] | known[high])
-        wrong = np.flatnonzero(free & (one.numbers > other.numbers))
-        one.numbers[wrong], other.numbers[wrong] = other.numbers[wrong], one.numbers[wrong]
+        wrong = np.flatnonzero(free & (one.as_numbers > other.as_numbers))
+        one.as_numbers[wrong], other.as_numbers[wrong] = other.as_numbers[wrong], one.as_numbers[wrong]

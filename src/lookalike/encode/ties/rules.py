@@ -74,8 +74,7 @@ class Rule:
             assert values.codes is not None
             level = values.codes
         else:
-            assert values.numbers is not None
-            level = self._beside(values.numbers if self.part is None else self.part(values.numbers))
+            level = self._beside(values.as_numbers if self.part is None else self.part(values.as_numbers))
         return np.where(values.missing | (level < 0) | (self.codes[level] < 0), -1, level)
 
     def possible(self, values: Values) -> tuple[np.ndarray, np.ndarray]:
@@ -84,8 +83,8 @@ class Rule:
         level = self.places(values)
         if not self.banded:
             return level, level
-        assert self.levels is not None and values.numbers is not None
-        above, between = np.searchsorted(self.levels, values.numbers), (level < 0) & ~values.missing
+        assert self.levels is not None
+        above, between = np.searchsorted(self.levels, values.as_numbers), (level < 0) & ~values.missing
         below, above = np.maximum(above - 1, 0), np.minimum(above, len(self.levels) - 1)
         return np.where(between, below, level), np.where(between, above, level)
 
@@ -193,8 +192,7 @@ def _bands(
     encoder, values = encoders[determinant], columns[determinant]
     if not isinstance(encoder, NumericEncoder):
         return
-    assert values.numbers is not None
-    for dependent, ends, codes in banded.along(values.numbers, ~values.missing):
+    for dependent, ends, codes in banded.along(values.as_numbers, ~values.missing):
         if dependent in asked:
             nowhere = Levels(np.zeros(1, np.int64), ends)
             theirs = encoders[dependent], columns[dependent]
@@ -210,8 +208,7 @@ def _ways(encoder: ColumnEncoder, values: Values, levels: Levels | None) -> Iter
     if not isinstance(encoder, (CategoryEncoder, NumericEncoder)):
         return
     for part in parts_of(encoder.spec):
-        assert values.numbers is not None
-        own = _placed(part(values.numbers), values.missing, part)
+        own = _placed(part(values.as_numbers), values.missing, part)
         if repeats(own.counts) and own.held <= MOST_LEVELS:
             yield own
     if levels is not None and repeats(levels.counts):
@@ -242,8 +239,7 @@ def levels_of(values: Values) -> Levels:
     """The column's values, or labels in the order in which they were parsed, as levels."""
     if values.codes is not None:
         return Levels(values.codes.astype(np.int64) + 1)
-    assert values.numbers is not None
-    return _placed(values.numbers, values.missing)
+    return _placed(values.as_numbers, values.missing)
 
 
 def _placed(numbers: np.ndarray, missing: np.ndarray, part: Part | None = None) -> Levels:

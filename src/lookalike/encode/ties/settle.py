@@ -150,8 +150,8 @@ def level_of(rule: Rule, drawn: Mapping[str, Values]) -> np.ndarray:
         return rule.places(numbers)
     low, high = rule.possible(numbers)
     either = same_cells(rule.values.take(low), said) | same_cells(rule.values.take(high), said)
-    assert rule.levels is not None and numbers.numbers is not None
-    nearer = np.where(numbers.numbers - rule.levels[low] <= rule.levels[high] - numbers.numbers, low, high)
+    assert rule.levels is not None
+    nearer = np.where(numbers.as_numbers - rule.levels[low] <= rule.levels[high] - numbers.as_numbers, low, high)
     return np.where(low == high, low, np.where(either, -1, nearer))
 
 

@@ -134,6 +134,8 @@ class Task(ABC):
 
     Attributes
     ----------
+    fitted
+        What it trains, and what else sampling needs (:class:`lookalike.model.engine.Fitted`).
     networks, optimizers, generators
         Everything that changes while training, by name; a checkpoint holds all of it.
     averaged
@@ -157,6 +159,7 @@ class Task(ABC):
     most_epochs: float = math.inf
     kept: Mapping[str, Any] = {}
 
+    fitted: Any
     networks: dict[str, nn.Module]
     optimizers: dict[str, Adam]
     generators: dict[str, torch.Generator]

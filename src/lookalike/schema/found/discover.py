@@ -203,10 +203,9 @@ def _apart(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
 def _told_by_part(rows: Rows, low: ColumnSpec, high: ColumnSpec) -> bool:
     """Whether a part of the higher date settles the lower, as a day does the month that it lies in: then no order needs to be kept."""
     one, other = rows.values(high.name), rows.values(low.name)
-    assert one.numbers is not None and other.numbers is not None
-    _, lower = np.unique(np.where(other.missing, -1, other.numbers), return_inverse=True)
+    _, lower = np.unique(np.where(other.missing, -1, other.as_numbers), return_inverse=True)
     for part in parts_of(high):
-        _, places, counts = np.unique(part(one.numbers), return_inverse=True, return_counts=True)
+        _, places, counts = np.unique(part(one.as_numbers), return_inverse=True, return_counts=True)
         if repeats(counts) and settled(places, lower, len(counts)) is not None:
             return not (one.missing | other.missing).any()
     return False

@@ -9,6 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -199,6 +201,27 @@ def test_the_command_helps_without_torch():
         "import sys, lookalike, lookalike.cli; "
         "heavy = {'torch', 'sklearn', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules); "
         "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_judging_and_drawing_wait_for_no_library_they_do_not_use(tmp_path: Path):
+    """torch, scikit-learn and scipy's statistics load in seconds: a net's rows are drawn without the latter, and tables judged without the first."""
+    pq.write_table(pa.table({"a": list(range(60)), "b": ["x", "y", "z"] * 20}), tmp_path / "real.parquet")
+    for command, heavy in (
+        (["evaluate", "real.parquet", "real.parquet", "--quiet"], {"torch"}),
+        (["schema", "real.parquet"], {"torch", "sklearn", "scipy.stats", "matplotlib"}),
+    ):
+        code = (
+            "import sys; from lookalike.cli import app; app(sys.argv[1:], standalone_mode=False); "
+            f"assert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)"
+        )
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, *command], cwd=tmp_path, check=True, capture_output=True
+        )
+    code = (
+        "import sys, lookalike.twin, lookalike.presets, lookalike.model.autoregressive; "
+        "heavy = {'sklearn', 'scipy.stats'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -18,7 +18,6 @@ from lookalike.evaluate.figures import Thresholds
 from lookalike.evaluate.scorecard import score
 from lookalike.fitting import Coded, ready
 from lookalike.model.base import Generator
-from lookalike.model.training.device import threads
 from lookalike.preparing import like, prepare_to_judge
 from lookalike.refine import Calibration, CalibrationSettings
 from lookalike.refine.calibrate import check as check_calibration
@@ -175,6 +174,8 @@ def _trained(asked: Asked, coded: Coded, seed: int, run: Run) -> tuple[Generator
 
 def _told_before(asked: Asked, coded: Coded, data: Any, seed: int, run: Run) -> dict[str, Any]:
     """Write down what is about to be trained, and return it."""
+    from lookalike.model.training.device import threads  # torch: who only judges tables need not wait for it
+
     information = {
         "source": Path(data).name if isinstance(data, (str, Path)) else None,
         "engine": asked.engine,

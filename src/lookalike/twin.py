@@ -17,7 +17,6 @@ from lookalike.encode.frame import TableEncoder, check_columns
 from lookalike.errors import ArtefactError, LookalikeError, LookalikeWarning, PrivacyError, SchemaError, SettingsError
 from lookalike.ledger import Ledger
 from lookalike.model.base import Generator
-from lookalike.model.training.device import threads
 from lookalike.refine import Calibration, CalibrationSettings, Check, Filter, FilterSettings, refill
 from lookalike.refine.constraints import Wanted, check_occurs, row_checks
 from lookalike.refine.constraints import checks as constraint_checks
@@ -380,6 +379,8 @@ class Twin:
     @classmethod
     def load(cls, path: str | Path) -> Twin:
         """Read what :meth:`save` wrote; anything else is an ArtefactError."""
+        from lookalike.model.training.device import threads  # torch: who only judges tables need not wait for it
+
         documents, arrays = artefact.read(Path(path))
         try:
             twin, engine = documents["twin"], documents["engine"]

@@ -44,11 +44,13 @@ def gather(
 
 def said_in(config: Path | None) -> dict[str, dict[str, Any]]:
     """What a settings file says, by table; what it says as it would be anyway (what ``lookalike config`` wrote, unchanged), it does not say."""
+    if config is None:  # the settings of every engine are known by loading all of them
+        return {}
     from lookalike import config as settings
     from lookalike import presets
 
     kinds = presets.settings_sections()
-    read = {} if config is None else settings.read_toml(config, kinds)
+    read = settings.read_toml(config, kinds)
     changed = {title: kinds[title].build(values).changed for title, values in read.items()}
     return {title: {name: read[title][name] for name in names} for title, names in changed.items() if names}
 

@@ -165,6 +165,9 @@ def _knots(
     """Return positions and shares of one bin from ``low`` to ``high``, of its (L,) sorted values."""
     edges = np.concatenate([[low], _middles(values), [high]])
     below = np.concatenate([[0], np.cumsum(counts)])
+    if not recurs.any():  # most bins of a measured number: one run, cut once
+        cuts = _cuts(below, PIECES, ROWS_A_PIECE)
+        return edges[cuts], below[cuts] / below[-1]
     pieces = [0]
     for first, last in pairwise(np.flatnonzero(np.diff(_runs(recurs), prepend=-1, append=-1))):
         parts = int(PIECES * (below[last] - below[first]) / below[-1])
@@ -226,10 +229,12 @@ def _cuts(below: np.ndarray, parts: int, fewest: int) -> np.ndarray:
     >>> _cuts(np.array([0, 1, 2, 3, 4, 5, 6, 7]), 9, 3).tolist()
     [0, 3, 7]
     """
-    rows, cuts = below[-1], [0]
-    for place in np.unique(np.searchsorted(below, np.linspace(0, rows, parts + 1)[1:-1])):
-        if below[place] - below[cuts[-1]] >= fewest and rows - below[place] >= fewest:
-            cuts.append(int(place))
+    rows, cuts, cut_at = int(below[-1]), [0], 0
+    places = np.searchsorted(below, np.arange(1, parts) * (rows / parts))
+    for place, at in zip(places.tolist(), below[places].tolist(), strict=True):
+        if at - cut_at >= fewest and rows - at >= fewest:
+            cuts.append(place)
+            cut_at = at
     return np.array([*cuts, len(below) - 1])
 
 

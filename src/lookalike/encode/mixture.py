@@ -6,8 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import BayesianGaussianMixture
 
 from lookalike.encode.base import Arrays
 
@@ -81,6 +79,10 @@ def fit_modes(numbers: np.ndarray, *, maximum: int, rows: int, rng: np.random.Ge
     centre, scale = float(np.median(numbers)), float(np.std(numbers))
     if scale == 0 or len(numbers) < 2:
         return Modes(np.array([centre]), np.array([max(abs(centre) * 1e-6, 1e-12)]), np.ones(1), ends)
+    # here, as it takes as long to load as a small table to learn, and who draws rows or cuts by quantiles needs none of it
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import BayesianGaussianMixture
+
     standard = (numbers - centre) / scale
     mixture = BayesianGaussianMixture(
         n_components=min(maximum, len(np.unique(standard))),

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta, binom
 
 from lookalike.evaluate.neighbours import Encoder
 from lookalike.evaluate.prepare import Column, count_rows, pick
@@ -101,6 +100,8 @@ def rate_interval(members: np.ndarray, others: np.ndarray, at: float) -> list[fl
     >>> [round(end, 3) for end in rate_interval(rng.normal(1, 1, 3_000), rng.normal(0, 1, 3_000), 0.01)]
     [0.057, 0.125]
     """
+    from scipy.stats import beta, binom  # half a second to load, which who fits and draws need not wait for
+
     falling, (n, m) = np.sort(others)[::-1], (len(members), len(others))
     allowed = int(at * m)
     hits = int((members > falling[allowed]).sum())

@@ -181,8 +181,10 @@ class Conditionals(Fitted):
         temperature: float,
         barred: Mapping[int, int],
         wanted: Mapping[int, int],
+        hear: Callable[[int, Tensor], object] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the codes of rows whose columns come out as ``wanted``, and which those rows are.
+        """Return the codes of rows whose columns come out as ``wanted``, and which those rows are; ``hear`` is told each column's logits
+        (n, K) as it is drawn.
 
         The first layer is linear, so what it makes of a row is a sum of what each code adds: a look into a table a known cell,
         a sixteenth of the operations of a product with the code's embedding.
@@ -206,6 +208,8 @@ class Conditionals(Fitted):
             logits = net.logits(j, h).float() / temperature
             if j in barred:
                 logits[:, barred[j]] = -torch.inf
+            if hear is not None:
+                hear(j, logits)
             codes[rows, j] = _pick(logits, uniform[rows, j])
             cells[rows, 1 + places[j]] = codes[rows, j] + starts[places[j]]
             seen += not given[j]
@@ -274,9 +278,9 @@ class Conditionals(Fitted):
             uniform = torch.rand(count, net.columns, generator=draws).to(self.device)
             codes = torch.zeros(count, net.columns, dtype=torch.long, device=self.device)
             nothing = torch.zeros_like(codes, dtype=torch.bool)
-            codes, _ = self._fill_by(net, codes, nothing, uniform, 1.0, {}, {})
-            for total, logits in zip(sums, net(codes, net.sees()), strict=True):
-                total.add_(logits.float().softmax(1).sum(0))
+            self._fill_by(
+                net, codes, nothing, uniform, 1.0, {}, {}, lambda j, logits: sums[j].add_(logits.softmax(1).sum(0))
+            )
         return [total / rows for total in sums]
 
     def table(self, codes: Tensor, draws: torch.Generator) -> EncodedTable:

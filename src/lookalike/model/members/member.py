@@ -25,7 +25,6 @@ from lookalike.artefact import replacing
 from lookalike.config import Settings
 from lookalike.errors import LookalikeError, LookalikeWarning, OutputError, SettingsError
 from lookalike.model.base import EngineSettings, Generator
-from lookalike.model.training import device
 from lookalike.run import Run
 from lookalike.schema.encoded import EncodedColumn, EncodedTable
 
@@ -164,6 +163,8 @@ class MemberRun(Run):
 
 def train(plan: Plan, table: EncodedTable, run: Run) -> Trained:
     """Train a member on its rows, on one thread wherever it runs: the same seed gives the same member."""
+    from lookalike.model.training import device  # torch: what members are called is asked by those who train none
+
     start = time.perf_counter()
     model = registry.load(registry.ENGINES, plan.engine, "engine")(plan.settings)
     everything = len(plan.rows) == len(table)

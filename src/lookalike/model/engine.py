@@ -150,9 +150,8 @@ class NetEngine(Generator):
             training, held_out = held_out_rows(table, self.settings, generator(seed, "held out"))
             task = self.task(table.take(training), table.take(held_out), self.settings, seed)
             trainer = Trainer(task, self.settings, run, fingerprint(self.name, table, self.settings, seed))
-        self._fitted = (
-            trainer.task.fitted
-        )  # before training: whatever ends it, the best state so far can be sampled from
+        # before training: whatever ends it, the best state so far can be sampled from
+        self._fitted = trainer.task.fitted
         device.keep_freed_memory()
         with device.tensor_cores(self._known.device):
             trainer.train()

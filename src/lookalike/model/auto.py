@@ -91,36 +91,36 @@ class Auto(Generator):
         settings = Autoregressive.Settings()
         assert isinstance(settings, NetSettings)
         net = Autoregressive(settings.replace(device=self.settings.device))
-        engines: dict[str, Generator] = {"autoregressive": net, "copula": Copula()}
+        others: dict[str, Generator] = {"copula": Copula()}
         why, columns = "", len(table.columns)
         if run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * columns**2:
             why = f"{run.seconds_left:.0f} s are left, too few for trees of {columns} columns beside a net; "
         else:
-            engines["trees"] = Trees()
+            others["trees"] = Trees()
         learned, fresh = (table.take(rows) for rows in held_out_rows(table, settings, generator(seed, "held out")))
         begun = time.monotonic()
         with run.within(run.seconds_left * TREES_SHARE):
-            for engine in engines.values():
-                if engine is not net:
-                    engine.fit(learned, seed=seed, run=run)
+            for engine in others.values():
+                engine.fit(learned, seed=seed, run=run)
         grown = time.monotonic() - begun
         with run.within(max(run.seconds_left - grown, run.seconds_left / 2)):
             net.fit_once(table, seed=seed, run=run)
-        each = [net.unseen if engine is net else engine.likelihood(fresh) for engine in engines.values()]
+        engines = {"autoregressive": net, **others}
+        each = [net.unseen, *(engine.likelihood(fresh) for engine in others.values())]
         weights = stacked(np.nan_to_num(np.stack(each, axis=1), nan=-np.inf))
         kept = {name: float(weight) for name, weight in zip(engines, weights, strict=True) if weight}
         told = " + ".join(f"{weight:.2f} {name}" for name, weight in kept.items())
         why += f"of mixtures of {', '.join(engines)} {told} finds {len(fresh)} rows held out likeliest"
         if run.interrupted:
             why += ", though Ctrl-C cut the net's training short, and so the comparison"
-        if "autoregressive" not in kept:
-            run.forget()
-        with run.within(run.seconds_left - grown):
-            if "autoregressive" in kept:
+        if "autoregressive" in kept:
+            with run.within(run.seconds_left - grown):
                 net.fit_again()
-        for name in kept:
-            if engines[name] is not net:
-                engines[name].fit(table, seed=seed, run=run)
+        else:
+            run.forget()
+        for name, engine in others.items():
+            if name in kept:
+                engine.fit(table, seed=seed, run=run)
         self._mix([(name, engines[name]) for name in kept], list(kept.values()), why, run)
 
     def _mix(self, engines: list[tuple[str, Generator]], weights: list[float], why: str, run: Run) -> None:

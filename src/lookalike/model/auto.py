@@ -50,8 +50,8 @@ class Auto(Generator):
     """The engine auto.
 
     Up to 3,000 rows it fits the net, the copula and trees on nine tenths of the rows and mixes them as makes the last tenth likeliest
-    (:mod:`lookalike.model.members.stacking`); trees of too many columns for the time there is are left out. Tables of less than 100 rows get
-    copula and trees, half of the rows by each; larger ones the net; and with hardly any time, the copula. What was picked and why stands
+    (:mod:`lookalike.model.members.stacking`). Tables of less than 100 rows get copula and trees, half of the rows by each. Larger ones get the
+    net, as do those of too many columns for trees in the time there is; and with hardly any time, the copula. What was picked and why stands
     in ``run.notes["engine"]``.
     """
 
@@ -83,6 +83,9 @@ class Auto(Generator):
             self._mix(few, [0.5, 0.5], f"{rows} rows are too few for a net: half of the rows come from each", run)
         elif rows > FEW_ROWS:
             self._fit("autoregressive", f"{rows:,} rows are enough for a net", table, seed, run)
+        elif run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * len(table.columns) ** 2:
+            why = f"{run.seconds_left:.0f} s are left, too few for trees of {len(table.columns)} columns beside a net"
+            self._fit("autoregressive", why, table, seed, run)
         else:
             self._weigh(table, seed, run)
 
@@ -91,12 +94,7 @@ class Auto(Generator):
         settings = Autoregressive.Settings()
         assert isinstance(settings, NetSettings)
         net = Autoregressive(settings.replace(device=self.settings.device))
-        others: dict[str, Generator] = {"copula": Copula()}
-        why, columns = "", len(table.columns)
-        if run.seconds_left * TREES_SHARE < HURRIED_TREES_SECONDS * columns**2:
-            why = f"{run.seconds_left:.0f} s are left, too few for trees of {columns} columns beside a net; "
-        else:
-            others["trees"] = Trees()
+        others: dict[str, Generator] = {"copula": Copula(), "trees": Trees()}
         learned, fresh = (table.take(rows) for rows in held_out_rows(table, settings, generator(seed, "held out")))
         begun = time.monotonic()
         with run.within(run.seconds_left * TREES_SHARE):
@@ -110,7 +108,7 @@ class Auto(Generator):
         weights = stacked(np.nan_to_num(np.stack(each, axis=1), nan=-np.inf))
         kept = {name: float(weight) for name, weight in zip(engines, weights, strict=True) if weight}
         told = " + ".join(f"{weight:.2f} {name}" for name, weight in kept.items())
-        why += f"of mixtures of {', '.join(engines)} {told} finds {len(fresh)} rows held out likeliest"
+        why = f"of mixtures of {', '.join(engines)} {told} finds {len(fresh)} rows held out likeliest"
         if run.interrupted:
             why += ", though Ctrl-C cut the net's training short, and so the comparison"
         if "autoregressive" in kept:

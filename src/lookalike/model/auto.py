@@ -107,8 +107,8 @@ class Auto(Generator):
         each = [net.unseen, *(engine.likelihood(fresh) for engine in others.values())]
         weights = stacked(np.nan_to_num(np.stack(each, axis=1), nan=-np.inf))
         kept = {name: float(weight) for name, weight in zip(engines, weights, strict=True) if weight}
-        told = " + ".join(f"{weight:.2f} {name}" for name, weight in kept.items())
-        why = f"of mixtures of {', '.join(engines)} {told} finds {len(fresh)} rows held out likeliest"
+        told = ", ".join(f"{100 * kept.get(name, 0):.0f} % {name}" for name in engines)
+        why = f"{len(fresh)} rows held out are likeliest by {told}"
         if run.interrupted:
             why += ", though Ctrl-C cut the net's training short, and so the comparison"
         if "autoregressive" in kept:

@@ -115,7 +115,7 @@ class Copula(Generator):
         """Return the logarithm of the probability of the codes of each row (n,): that of a normal variable in a box.
 
         One variable after the other is drawn within its stretch, given those before it; the mean of the products of the shares that the
-        stretches have is the box's (Genz 1992, doi 10.1080/10618600.1992.10477010, section 4). A code that no row had has none.
+        stretches have is the box's (Genz 1992, doi 10.1080/10618600.1992.10477010). A code that no row had has none.
         """
         columns, rng = self._known, generator(0, "likelihood")
         root = np.linalg.cholesky(self._correlations)
@@ -125,8 +125,8 @@ class Copula(Generator):
             codes = table.codes[start : start + size]
             drawn, total = np.zeros((len(codes), DRAWS, len(columns))), np.zeros((len(codes), DRAWS))
             for j, (rank, below) in enumerate(zip(self._ranks, self._below, strict=True)):
-                place = rank[codes[:, j]]
-                ends = np.stack([thresholds(below)[place], thresholds(below)[place + 1]])[:, :, None]
+                place, edges = rank[codes[:, j]], thresholds(below)
+                ends = np.stack([edges[place], edges[place + 1]])[:, :, None]
                 low, high = (ends - drawn[:, :, :j] @ root[j, :j]) / root[j, j]
                 drawn[:, :, j], shares = within(low, high, rng)
                 with np.errstate(divide="ignore"):

@@ -64,14 +64,12 @@ def on_days(
 
 def on_clock(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
     """Return (n,) a column's ticks as the clocks of its zone show them; the same where it has none."""
-    zone = zone_of(spec)
-    return ticks if zone is None else local(ticks, zone, ticks_a_day(spec) // DAY)
+    return local(ticks, zone_of(spec), ticks_a_day(spec) // DAY)
 
 
 def off_clock(ticks: np.ndarray, spec: ColumnSpec) -> np.ndarray:
     """The inverse of :func:`on_clock`."""
-    zone = zone_of(spec)
-    return ticks if zone is None else moment(ticks, zone, ticks_a_day(spec) // DAY)
+    return moment(ticks, zone_of(spec), ticks_a_day(spec) // DAY)
 
 
 def ticks_a_day(spec: ColumnSpec) -> int:

@@ -1,5 +1,9 @@
 """How much of each model to mix so that rows held out are likeliest: stacking of distributions (Yao, Vehtari, Simpson and Gelman 2018,
-doi 10.1214/17-BA1091, equation 3)."""
+doi 10.1214/17-BA1091).
+
+NOTE[DIFF]: rows are held out once, a tenth of them, not each in turn, as every model would have to be fitted as often as there are rows; so
+weights have a prior.
+"""
 
 from __future__ import annotations
 
